@@ -1,0 +1,1 @@
+"""SQL stream processing on Apache Kafka, from Python."""

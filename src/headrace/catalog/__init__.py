@@ -1,0 +1,1 @@
+"""What a topic holds: formats and schemas, declared, from the registry, or inferred."""

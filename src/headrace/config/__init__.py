@@ -1,0 +1,1 @@
+"""Settings: frozen dataclasses, one precedence, one list for file, environment and SET."""

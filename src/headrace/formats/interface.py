@@ -1,0 +1,101 @@
+"""What a format is: bytes to Arrow and back, a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+import pyarrow as pa
+
+
+class Format(StrEnum):
+    """How the bytes of a key or a value are written."""
+
+    JSON = "JSON"
+    AVRO = "AVRO"
+    STRING = "STRING"
+    INT = "INT"
+    LONG = "LONG"
+    BYTES = "BYTES"
+    CSV = "CSV"
+
+
+Path = tuple[str, ...]
+"""Field names from the root of a key or value; () is the whole of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """The format and type of a key or of a value.
+
+    Args:
+        format: how bytes are written.
+        type: what they hold: a struct for records, anything else for a primitive (a JSON or Avro value may be either).
+            Fields say whether they may be null.
+        schema: the reader's schema as text, if the format has one (Avro JSON); it fixes names and defaults.
+        properties: of the format (`delimiter` for CSV, Avro record name and namespace for writing).
+    """
+
+    format: Format
+    type: pa.DataType
+    schema: str | None = None
+    properties: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RowError:
+    """A row that could not be decoded or encoded. The reason never holds data of the record."""
+
+    row: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """One array a path, each as long as the input. Null input gives nulls without an error; a row with an error is null in all."""
+
+    columns: tuple[pa.Array, ...]
+    errors: tuple[RowError, ...]
+
+
+class Decoder(Protocol):
+    """Decodes the paths it was made for. Belongs to one thread."""
+
+    def decode(self, data: pa.BinaryArray) -> Decoded:
+        """Decode n values. Never raises for what the bytes hold; raises RegistryUnavailableError if a schema could not be
+        fetched because the registry is away (try the same batch again), so that no good record is taken for a bad one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """The bytes of n rows; null for a null row or a row with an error."""
+
+    data: pa.BinaryArray
+    errors: tuple[RowError, ...]
+
+
+class Encoder(Protocol):
+    """Encodes arrays of the type of its side. Belongs to one thread."""
+
+    def encode(self, values: pa.Array) -> Encoded:
+        """Encode n rows; a null row gives null (a tombstone)."""
+
+
+class Registry(Protocol):
+    """A schema registry: Confluent's API, or the one in the file of the embedded log. Thread safe. Caches by id."""
+
+    def schema(self, schema_id: int) -> str:
+        """Give the schema text. Raises UnknownSchemaError, or RegistryUnavailableError (worth trying again)."""
+
+    def latest(self, subject: str) -> tuple[int, str] | None:
+        """Give id and text of the latest version; None if the subject does not exist."""
+
+    def check(self, subject: str, schema: str) -> Sequence[str]:
+        """Give the reasons why this schema cannot be the next version of the subject; empty if it can."""
+
+    def register(self, subject: str, schema: str) -> int:
+        """Register and give the id. Raises IncompatibleSchemaError."""
+
+    def subjects(self) -> list[str]: ...

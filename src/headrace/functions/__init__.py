@@ -1,0 +1,1 @@
+"""The SQL functions: one declaration each, a module a family."""

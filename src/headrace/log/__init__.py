@@ -1,0 +1,1 @@
+"""Where topics live: Apache Kafka, or one SQLite file."""

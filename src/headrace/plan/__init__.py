@@ -1,0 +1,1 @@
+"""Plan nodes, their JSON form and how they are shown."""

@@ -1,0 +1,170 @@
+"""The physical plan of a program: what is read, which DuckDB query turns a batch into a batch, what is written.
+
+Only data: made by the planner, run by the engine, shown by `headrace plan`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import pyarrow as pa
+
+from headrace.formats.interface import Path, Side
+from headrace.log.interface import OffsetReset, TopicDescription
+
+
+class Facet(StrEnum):
+    """A part of a record."""
+
+    KEY = "_key"
+    VALUE = "_value"
+    META = "_meta"
+    HEADERS = "_headers"
+
+
+ROW = "_row"
+"""Name of the column with the row number in the input batch (int32); every pipeline carries it through to its output."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputColumn:
+    """A column of the relation `input` that the pipelines of a source read.
+
+    Args:
+        name: `c0`, `c1`, …; free of the user's spelling, so case never clashes in DuckDB.
+        facet: KEY, VALUE: decoded at `path`; META: `path` is (name,) with partition, offset, timestamp (epoch ms, int64), `__keysize`,
+            `__valuesize`, topic; HEADERS: `path` () is the whole column as log.HEADERS.
+        type: Arrow type that DuckDB sees.
+    """
+
+    name: str
+    facet: Facet
+    path: Path
+    type: pa.DataType
+
+
+class KeyMode(StrEnum):
+    """Where the bytes of an output key come from."""
+
+    PASS = "pass"
+    """The input's key bytes, untouched."""
+    ENCODE = "encode"
+    """The output columns of the key, encoded."""
+    NONE = "none"
+    """No key (null)."""
+
+
+class ValueMode(StrEnum):
+    """Where the bytes of an output value come from."""
+
+    PASS = "pass"
+    """The input's value bytes, untouched (SELECT * into the same format and schema)."""
+    ENCODE = "encode"
+    TOMBSTONE = "tombstone"
+
+
+@dataclass(frozen=True, slots=True)
+class Sink:
+    """A target topic.
+
+    Args:
+        topic: name.
+        key, value: format and type written; with PASS the side of the source.
+        create: how to create it if it is missing (autocreate), else None: it exists and was checked.
+        register_key, register_value: (subject, schema text) to register before the first record, if the format has a registry.
+    """
+
+    topic: str
+    key: Side
+    value: Side
+    create: TopicDescription | None = None
+    register_key: tuple[str, str] | None = None
+    register_value: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """One DuckDB query from one source to one sink.
+
+    Args:
+        id: stable name from the logical plan, for metrics and explain.
+        source, sink: topics; keys of `Topology.sources` and `Topology.sinks`.
+        query: a SELECT over `input`. Output columns: `_row`; then, with KeyMode.ENCODE, `_key` (struct or primitive); with
+            ValueMode.ENCODE, `_value`; with `sets_time`, `_time` (epoch ms, int64). Rows in input order. Input rows with null
+            value (tombstones) are dropped by the query's own condition on `_tombstone` (a boolean column that the engine always
+            gives), or passed on, as the plan says.
+        key_mode, value_mode: where bytes come from.
+        sets_time: the record timestamp is `_time`, else the input's.
+    """
+
+    id: str
+    source: str
+    sink: str
+    query: str
+    key_mode: KeyMode
+    value_mode: ValueMode
+    sets_time: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SourceTopic:
+    """An input topic with the union of the columns that its pipelines read."""
+
+    topic: str
+    key: Side
+    value: Side
+    columns: tuple[InputColumn, ...]
+
+
+class ErrorPolicy(StrEnum):
+    """What becomes of a record that cannot be decoded, computed or encoded."""
+
+    FAIL = "fail"
+    CONTINUE = "continue"
+    DLQ = "dlq"
+
+
+class Guarantee(StrEnum):
+    """Processing guarantee."""
+
+    AT_LEAST_ONCE = "at_least_once"
+    EXACTLY_ONCE = "exactly_once"
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """What SET (and the command line) decides about the run. Defaults here are the product's defaults.
+
+    Args:
+        on_read_error: a record that cannot be decoded, or whose expression fails.
+        on_write_error: a record that cannot be encoded or is refused by the log (too large).
+        dead_letter_topic: needed with DLQ; created if missing.
+        client: properties for both clients; consumer_client / producer_client for one of them.
+        commit_interval: seconds.
+        threads: `num.stream.threads`.
+    """
+
+    guarantee: Guarantee = Guarantee.EXACTLY_ONCE
+    on_read_error: ErrorPolicy = ErrorPolicy.FAIL
+    on_write_error: ErrorPolicy = ErrorPolicy.FAIL
+    dead_letter_topic: str | None = None
+    commit_interval: float = 0.2
+    threads: int = 1
+    offset_reset: OffsetReset = OffsetReset.EARLIEST
+    client: Mapping[str, str] = field(default_factory=dict)
+    consumer_client: Mapping[str, str] = field(default_factory=dict)
+    producer_client: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """A whole program, ready to run."""
+
+    sources: Mapping[str, SourceTopic]
+    sinks: Mapping[str, Sink]
+    pipelines: tuple[Pipeline, ...]
+    settings: RunSettings
+    setup: tuple[str, ...] = ()
+    """SQL to run once on each DuckDB connection before the queries (macros of functions)."""

@@ -1,0 +1,1 @@
+"""SQL and catalog to a topology; every wrong program is refused here."""

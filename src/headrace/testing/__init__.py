@@ -1,0 +1,1 @@
+"""Run SQL on given records, no broker; the case runner."""

@@ -1,0 +1,1 @@
+"""SQL, Arrow and Avro types and the rules between them."""
