@@ -11,6 +11,7 @@ from enum import StrEnum
 
 import pyarrow as pa
 
+from headrace.errors import Diagnostic
 from headrace.formats.interface import Path, Side
 from headrace.log.interface import OffsetReset, TopicDescription
 
@@ -85,18 +86,37 @@ class Sink:
 
 
 @dataclass(frozen=True, slots=True)
+class OutputColumn:
+    """A column of a pipeline's result, and its place in the key or value of the sink.
+
+    The engine casts the column to the type that the sink's side has at `path` and puts the record together by path: the sink's
+    type gives the order of fields, a record on the way is never null, a field of the sink without a column is null.
+
+    Args:
+        name: `k0`, `v0`, … in the query's result.
+        path: field names from the root of the sink's side; () if the column is the whole key or value (a primitive, or a record
+            as one struct column, which may be null: a null whole value is a tombstone, a null whole key is no key).
+    """
+
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Pipeline:
     """One DuckDB query from one source to one sink.
 
     Args:
         id: stable name from the logical plan, for metrics and explain.
         source, sink: topics; keys of `Topology.sources` and `Topology.sinks`.
-        query: a SELECT over `input`. Output columns: `_row`; then, with KeyMode.ENCODE, `_key` (struct or primitive); with
-            ValueMode.ENCODE, `_value`; with `sets_time`, `_time` (epoch ms, int64). Rows in input order. Input rows with null
-            value (tombstones) are dropped by the query's own condition on `_tombstone` (a boolean column that the engine always
-            gives), or passed on, as the plan says.
+        query: a SELECT over `input`. Output columns, in this order: `_row`; then the names of `key_columns` (`k0`, `k1`, …), the names
+            of `value_columns` (`v0`, `v1`, …) and, with `sets_time`, `_time` (epoch ms, int64). Flat, so that field names that
+            differ only by case never meet in DuckDB. Rows in input order. Input rows with null value (tombstones) are dropped by
+            the query's own condition on `_tombstone` (a boolean column that the engine always gives), or passed on, as the plan says.
         key_mode, value_mode: where bytes come from.
         sets_time: the record timestamp is `_time`, else the input's.
+        key_columns: with KeyMode.ENCODE, what the key is made of.
+        value_columns: with ValueMode.ENCODE, what the value is made of.
     """
 
     id: str
@@ -106,6 +126,8 @@ class Pipeline:
     key_mode: KeyMode
     value_mode: ValueMode
     sets_time: bool = False
+    key_columns: tuple[OutputColumn, ...] = ()
+    value_columns: tuple[OutputColumn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,3 +190,5 @@ class Topology:
     settings: RunSettings
     setup: tuple[str, ...] = ()
     """SQL to run once on each DuckDB connection before the queries (macros of functions)."""
+    warnings: tuple[Diagnostic, ...] = ()
+    """What the user should know before it runs; nothing that stops it."""
