@@ -1,0 +1,129 @@
+# Every task of the project. `make` lists them. Each sets up what it needs: a machine with Python 3.11 or newer, Rust,
+# Java 17 or newer with Maven (for the tests on Apache Kafka) and make is enough.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Outside the clone, so that a second clone, or `git clean`, does not compile all crates again.
+export CARGO_TARGET_DIR ?= $(HOME)/.cache/headrace/target
+# pip settings of the machine that would send packages elsewhere than into the environment; index and certificates stay.
+export PIP_USER := 0
+export PIP_REQUIRE_VIRTUALENV := 0
+unexport PIP_TARGET PIP_PREFIX PIP_CONSTRAINT PIP_REQUIREMENT VIRTUAL_ENV PYTHONPATH PYTHONHOME
+
+NATIVE := src/headrace/_native.abi3.so
+RUST_SOURCES := $(shell find native -name '*.rs' -o -name 'Cargo.*')
+PYTHON_SOURCES := src tests benchmarks examples
+CARGO := cd native && cargo
+PYTEST := $(BIN)/python -m pytest
+
+##@ Use
+
+.PHONY: help
+help: ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: native ## run the vessel example on generated data, on the embedded log
+	@$(BIN)/headrace demo $(ARGS)
+
+.PHONY: bench
+bench: native ## measure the pipeline on a real Kafka and print the table
+	$(BIN)/python -m benchmarks.pipeline $(ARGS)
+
+##@ Check
+
+# Formatting, lint and types side by side first: they are quick and find most faults. Then everything that runs.
+.PHONY: test
+test: native ## everything: format, lint, types, contracts, all tests, real Kafka too
+	@$(MAKE) -j2 --output-sync=target fmt-check lint type rust-test
+	$(PYTEST) -n 2 --dist loadgroup $(ARGS)
+
+.PHONY: fmt
+fmt: setup ## format Python and Rust
+	$(BIN)/ruff check --select I --fix $(PYTHON_SOURCES)
+	$(BIN)/ruff format $(PYTHON_SOURCES)
+	$(CARGO) fmt
+
+.PHONY: fmt-check
+fmt-check: setup ## say what is not formatted
+	$(BIN)/ruff format --check $(PYTHON_SOURCES)
+	$(CARGO) fmt --check
+
+.PHONY: lint
+lint: setup ## ruff, import contracts, clippy
+	$(BIN)/ruff check $(PYTHON_SOURCES)
+	$(BIN)/lint-imports
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+.PHONY: type
+type: native ## mypy --strict, and the stub of the native module against the module
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest headrace._native
+
+.PHONY: unit
+unit: native ## unit tests and golden cases: no broker
+	$(PYTEST) -n 2 -m 'not kafka' tests/unit tests/cases $(ARGS)
+
+.PHONY: cases
+cases: native ## golden cases
+	$(PYTEST) -m 'not kafka' -k case tests/unit $(ARGS)
+
+.PHONY: cases-update
+cases-update: native ## write the present results into the golden cases; read the diff before you commit
+	HEADRACE_UPDATE_CASES=1 $(PYTEST) -m 'not kafka' -k case tests/unit $(ARGS)
+
+.PHONY: kafka
+kafka: native ## tests on real Apache Kafka
+	$(PYTEST) -m kafka $(ARGS)
+
+.PHONY: rust-test
+rust-test: ## tests of the Rust crates
+	$(CARGO) test --locked --workspace --exclude headrace-python
+
+.PHONY: soak
+soak: native ## long run with faults on a real Kafka
+	$(BIN)/python -m benchmarks.soak $(ARGS)
+
+##@ Build
+
+.PHONY: setup
+setup: $(VENV)/.locked ## make .venv with the locked packages
+
+.PHONY: native
+native: $(NATIVE) ## build the native module
+
+.PHONY: docs
+docs: native ## write the generated reference
+	$(BIN)/python -m headrace.cli.reference docs/reference
+
+.PHONY: lock
+lock: setup ## resolve the packages anew and write the lock files
+	$(BIN)/uv pip compile --quiet --upgrade $(LOCK_OPTIONS) requirements/uv.in --output-file requirements/uv.lock
+	$(BIN)/uv pip compile --quiet --upgrade $(LOCK_OPTIONS) pyproject.toml --group dev --output-file requirements/dev.lock
+	$(CARGO) update
+
+.PHONY: clean
+clean: ## remove the environment, the native module and caches of this clone
+	rm -rf $(VENV) $(NATIVE) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find $(PYTHON_SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A lock file names versions and hashes, never the host they came from.
+LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+
+$(VENV)/.locked: requirements/uv.lock requirements/dev.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0])'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/uv.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --build-constraints requirements/dev.lock --requirement requirements/dev.lock
+	@touch $@
+
+$(NATIVE): $(VENV)/.locked pyproject.toml $(RUST_SOURCES)
+	@command -v cargo >/dev/null || { echo 'cargo not found: install Rust 1.88 or newer (https://rustup.rs)' >&2; exit 1; }
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/maturin develop --quiet --release --locked --uv
+	@touch $@
