@@ -116,11 +116,13 @@ clean: ## remove the environment, the native module and caches of this clone
 # A lock file names versions and hashes, never the host they came from.
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
+# uv does not read pip's settings: where pip has a mirror, uv is told of it.
 $(VENV)/.locked: requirements/uv.lock requirements/dev.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0])'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/uv.lock
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --build-constraints requirements/dev.lock --requirement requirements/dev.lock
+	@export UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(BIN)/python -m pip config get global.index-url 2>/dev/null || true)}}"; \
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --build-constraints requirements/dev.lock --requirement requirements/dev.lock
 	@touch $@
 
 $(NATIVE): $(VENV)/.locked pyproject.toml $(RUST_SOURCES)
