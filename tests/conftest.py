@@ -1,0 +1,30 @@
+"""Fixtures for all tests: the real servers, started on first use, one of each for the whole run.
+
+Tests that use them run in one process: with xdist each worker would start its own broker.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.servers.apicurio import RegistryServer
+from tests.servers.kafka import KafkaServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[KafkaServer]:
+    """One Apache Kafka broker; tests share it, so they use topic and group names of their own."""
+    with KafkaServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def registry_url() -> Iterator[str]:
+    """Base URL of one schema registry (Confluent API); tests share it, so they use subjects of their own."""
+    with RegistryServer() as server:
+        yield server.url

@@ -1,0 +1,267 @@
+"""A real Apache Kafka, one node or several, in KRaft mode.
+
+`python -m tests.servers.kafka [--registry] [--nodes N]` runs it until interrupted and prints the addresses.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import contextlib
+import signal
+import subprocess
+import tempfile
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+
+from confluent_kafka.admin import AdminClient
+
+from tests.servers.apicurio import RegistryServer
+from tests.servers.certificates import Certificates, make_certificates
+from tests.servers.jars import kafka_jars
+from tests.servers.process import ServerProcess, accepts, free_ports
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+USER: Final = "alice"
+PASSWORD: Final = "wonderland"
+"""The one account of the SASL listeners, for PLAIN and SCRAM alike."""
+
+_LOG4J = Path(__file__).with_name("log4j2.xml")
+_LISTENERS: Final = ("PLAINTEXT", "SASL", "TLS", "SASLTLS", "CONTROLLER")
+_SETTINGS: Final[Mapping[str, str]] = {
+    "process.roles": "broker,controller",
+    "controller.listener.names": "CONTROLLER",
+    "inter.broker.listener.name": "PLAINTEXT",
+    "listener.security.protocol.map": (
+        "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT,TLS:SSL,SASLTLS:SASL_SSL"
+    ),
+    "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
+    "ssl.keystore.type": "PEM",
+    "ssl.truststore.type": "PEM",
+    "listener.name.tls.ssl.client.auth": "requested",
+    "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+    "allow.everyone.if.no.acl.found": "true",
+    "super.users": "User:ANONYMOUS",
+    "auto.create.topics.enable": "false",
+    "group.initial.rebalance.delay.ms": "0",
+    "group.min.session.timeout.ms": "1000",
+    # Quick rebalances and quick notice of a killed member; 45 s and 5 s are the defaults.
+    "group.consumer.min.session.timeout.ms": "1000",
+    "group.consumer.session.timeout.ms": "6000",
+    "group.consumer.min.heartbeat.interval.ms": "200",
+    "group.consumer.heartbeat.interval.ms": "500",
+    "offsets.topic.num.partitions": "4",
+    "transaction.state.log.num.partitions": "4",
+    "share.coordinator.state.topic.num.partitions": "1",
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
+    "broker.session.timeout.ms": "3000",
+    "broker.heartbeat.interval.ms": "500",
+    "controller.quorum.election.timeout.ms": "500",
+    "controller.quorum.fetch.timeout.ms": "1500",
+    # What a test writes is deleted with the folder; keep disk use and syncing low.
+    "log.segment.bytes": str(64 << 20),
+    "log.cleaner.dedupe.buffer.size": str(8 << 20),
+    "log.index.size.max.bytes": str(1 << 20),
+    "controlled.shutdown.enable": "true",
+    "num.network.threads": "2",
+    "num.io.threads": "4",
+    "num.recovery.threads.per.data.dir": "1",
+}
+
+
+class KafkaNode:
+    """One broker and controller, with its ports and its folder kept over restarts."""
+
+    def __init__(
+        self, number: int, folder: Path, ports: Mapping[str, int], certificates: Certificates
+    ) -> None:
+        self.number = number
+        self.ports = dict(ports)
+        self._folder = folder
+        self._certificates = certificates
+        self._process: ServerProcess | None = None
+
+    @property
+    def bootstrap(self) -> str:
+        """Address of the listener without security."""
+        return f"127.0.0.1:{self.ports['PLAINTEXT']}"
+
+    def listener(self, name: str) -> str:
+        """Address of a listener: PLAINTEXT, SASL, TLS or SASLTLS."""
+        return f"127.0.0.1:{self.ports[name]}"
+
+    def format(self, cluster: str, voters: str, replication: int) -> None:
+        """Write the configuration and format the data folder."""
+        addresses = ",".join(f"{name}://127.0.0.1:{self.ports[name]}" for name in _LISTENERS)
+        plain = f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'
+        scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+        settings = {
+            **_SETTINGS,
+            "node.id": str(self.number),
+            "controller.quorum.voters": voters,
+            "listeners": addresses,
+            "advertised.listeners": addresses,
+            "log.dirs": str(self._folder / "data"),
+            "ssl.keystore.location": str(self._certificates.server),
+            "ssl.truststore.location": str(self._certificates.authority),
+            "offsets.topic.replication.factor": str(replication),
+            "transaction.state.log.replication.factor": str(replication),
+            "transaction.state.log.min.isr": str(min(2, replication)),
+            "share.coordinator.state.topic.replication.factor": str(replication),
+            "share.coordinator.state.topic.min.isr": str(min(2, replication)),
+            "default.replication.factor": str(replication),
+            "min.insync.replicas": str(min(2, replication)),
+        }
+        for listener in ("sasl", "sasltls"):
+            settings[f"listener.name.{listener}.plain.sasl.jaas.config"] = plain
+            settings[f"listener.name.{listener}.scram-sha-256.sasl.jaas.config"] = scram
+            settings[f"listener.name.{listener}.scram-sha-512.sasl.jaas.config"] = scram
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._config.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
+        accounts = [f"--add-scram=SCRAM-SHA-{bits}=[name={USER},password={PASSWORD}]" for bits in (256, 512)]
+        result = subprocess.run(
+            [
+                *self._java("128m"),
+                "kafka.tools.StorageTool",
+                "format",
+                "-t",
+                cluster,
+                "-c",
+                str(self._config),
+                *accounts,
+            ],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        if result.returncode != 0:
+            message = f"the broker's folder could not be formatted:\n{result.stdout}{result.stderr}"
+            raise RuntimeError(message)
+
+    def launch(self) -> None:
+        """Start the process; `await_ready` waits for it."""
+        self._process = ServerProcess(
+            [*self._java("512m"), "kafka.Kafka", str(self._config)], output=self._folder / "output.log"
+        )
+
+    def await_ready(self) -> None:
+        assert self._process is not None
+        self._process.wait_until(lambda: accepts(self.ports["PLAINTEXT"]), 90)
+
+    def stop(self) -> None:
+        """End it in order (it hands its leaderships over)."""
+        if self._process is not None:
+            self._process.stop(30)
+            self._process = None
+
+    def kill(self) -> None:
+        """End it at once, as a crash would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process = None
+
+    @property
+    def _config(self) -> Path:
+        return self._folder / "server.properties"
+
+    def _java(self, heap: str) -> list[str]:
+        return [
+            "java",
+            f"-Xmx{heap}",
+            "-Xms64m",
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            "-Djava.net.preferIPv4Stack=true",
+            f"-Dlog4j2.configurationFile={_LOG4J}",
+            f"-Dheadrace.log.file={self._folder / 'server.log'}",
+            "-cp",
+            f"{kafka_jars()}/*",
+        ]
+
+
+class KafkaServer:
+    """A cluster of one or more nodes in a temporary folder."""
+
+    def __init__(self, nodes: int = 1) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="headrace-kafka-", ignore_cleanup_errors=True)
+        root = Path(self._folder.name)
+        self.certificates = make_certificates(root)
+        ports = free_ports(nodes * len(_LISTENERS))
+        self.nodes = [
+            KafkaNode(
+                number + 1,
+                root / f"node-{number + 1}",
+                dict(zip(_LISTENERS, ports[number * len(_LISTENERS) :], strict=False)),
+                self.certificates,
+            )
+            for number in range(nodes)
+        ]
+
+    @property
+    def bootstrap(self) -> str:
+        """Addresses of the listeners without security, separated by commas."""
+        return ",".join(node.bootstrap for node in self.nodes)
+
+    @property
+    def url(self) -> str:
+        """The log's URL for `open_log`."""
+        return f"kafka://{self.bootstrap}"
+
+    def start(self) -> Self:
+        """Format, start all nodes and wait until the cluster answers."""
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        voters = ",".join(f"{node.number}@127.0.0.1:{node.ports['CONTROLLER']}" for node in self.nodes)
+        for node in self.nodes:
+            node.format(cluster, voters, min(3, len(self.nodes)))
+        for node in self.nodes:
+            node.launch()
+        for node in self.nodes:
+            node.await_ready()
+        self.await_nodes(len(self.nodes))
+        return self
+
+    def await_nodes(self, count: int) -> None:
+        """Wait until so many nodes take part in the cluster."""
+        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": "0"})
+        for _ in range(60):
+            if len(admin.list_topics(timeout=30).brokers) >= count:
+                return
+        message = f"the cluster did not reach {count} nodes"
+        raise RuntimeError(message)
+
+    def stop(self) -> None:
+        # Killed, not stopped: the folder goes, and waiting for an orderly end would cost seconds.
+        for node in self.nodes:
+            node.kill()
+        self._folder.cleanup()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def main() -> None:
+    """Run servers until interrupted."""
+    parser = argparse.ArgumentParser(prog="python -m tests.servers.kafka", description=__doc__)
+    parser.add_argument("--nodes", type=int, default=1)
+    parser.add_argument("--registry", action="store_true", help="run a schema registry too")
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with contextlib.ExitStack() as stack, contextlib.suppress(KeyboardInterrupt):
+        server = stack.enter_context(KafkaServer(options.nodes))
+        print(f"export SQL_BOOTSTRAP_SERVERS={server.bootstrap}", flush=True)
+        if options.registry:
+            registry = stack.enter_context(RegistryServer())
+            print(f"export SQL_SCHEMA_REGISTRY_URL={registry.url}", flush=True)
+        signal.pause()
+
+
+if __name__ == "__main__":
+    main()
