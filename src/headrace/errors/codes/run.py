@@ -9,3 +9,30 @@ RECORD_FAILED = Code(
     "record failed",
     "A record could not be processed and the error policy is `fail`.",
 )
+
+TOPIC_MISSING = Code(
+    "RUN0102",
+    "topic missing",
+    "A topic that the program reads or writes is not there. Create it, or let Headrace create targets with "
+    "`SET defaults.topic.autocreate=true;`.",
+)
+
+FENCED = Code(
+    "RUN0103",
+    "fenced again and again",
+    "Another process runs under the same instance name and application id, and each of the two throws the other out. "
+    "Give each process an instance name of its own.",
+)
+
+DEAD_LETTER_REFUSED = Code(
+    "RUN0104",
+    "dead letter refused",
+    "A failed record could not be written to the dead letter topic. The processor stops before that record, so that "
+    "nothing is lost: raise `max.message.bytes` of the dead letter topic, or choose another error policy.",
+)
+
+NOT_COMMITTED = Code(
+    "RUN0105",
+    "stopped without commit",
+    "The log could not be reached while stopping. What was not committed is processed again at the next start.",
+)

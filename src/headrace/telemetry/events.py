@@ -1,0 +1,167 @@
+"""Things that happen to a running processor: each one is a log line and a counter, emitted together.
+
+Events never hold values of records or secrets; names of topics, numbers of partitions and reasons only.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, fields
+from typing import ClassVar
+
+from headrace.telemetry.metrics import Metrics
+
+LOGGER = logging.getLogger("headrace")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """The base of all events: `name` is the label of the counter and part of the JSON log line."""
+
+    name: ClassVar[str] = ""
+    level: ClassVar[int] = logging.INFO
+
+    def message(self) -> str:
+        """Give the text of the log line."""
+        raise NotImplementedError
+
+    def emit(self, metrics: Metrics) -> None:
+        """Write the line and count the event."""
+        metrics.event(self.name)
+        facts = {item.name: getattr(self, item.name) for item in fields(self)}
+        LOGGER.log(self.level, "%s", self.message(), extra={"event": self.name, "facts": facts})
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessorStarted(Event):
+    """All targets are there and the threads begin to read."""
+
+    name: ClassVar[str] = "processor_started"
+    application: str
+    threads: int
+    log: str
+
+    def message(self) -> str:
+        plural = "" if self.threads == 1 else "s"
+        return f"processor `{self.application}` runs on {self.log} with {self.threads} thread{plural}"
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessorStopped(Event):
+    """All threads have ended and what they did is committed."""
+
+    name: ClassVar[str] = "processor_stopped"
+    application: str
+    consumed: int
+    produced: int
+    failed: int
+
+    def message(self) -> str:
+        return (
+            f"processor `{self.application}` stopped: {self.consumed} records read, {self.produced} written, "
+            f"{self.failed} failed"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionsAssigned(Event):
+    """This process reads more partitions."""
+
+    name: ClassVar[str] = "partitions_assigned"
+    partitions: str
+
+    def message(self) -> str:
+        return f"assigned {self.partitions}"
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionsRevoked(Event):
+    """Partitions go to another member; what was read of them is committed."""
+
+    name: ClassVar[str] = "partitions_revoked"
+    partitions: str
+
+    def message(self) -> str:
+        return f"revoked {self.partitions}"
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionsLost(Event):
+    """The group went on without this member; what it had not committed is done again by the new owner."""
+
+    name: ClassVar[str] = "partitions_lost"
+    level: ClassVar[int] = logging.WARNING
+    partitions: str
+
+    def message(self) -> str:
+        return f"lost {self.partitions}: the group went on without this member, uncommitted work is done again"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceAway(Event):
+    """The broker or the registry cannot be reached; the processor waits."""
+
+    name: ClassVar[str] = "service_away"
+    level: ClassVar[int] = logging.WARNING
+    service: str
+
+    def message(self) -> str:
+        return f"{self.service} cannot be reached, waiting for it"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceBack(Event):
+    """The broker or the registry is back."""
+
+    name: ClassVar[str] = "service_back"
+    service: str
+    seconds: float
+
+    def message(self) -> str:
+        return f"{self.service} is back after {self.seconds:.1f} s"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkRepeated(Event):
+    """A transaction was aborted; the same records are processed again."""
+
+    name: ClassVar[str] = "work_repeated"
+    level: ClassVar[int] = logging.WARNING
+    reason: str
+
+    def message(self) -> str:
+        return f"transaction aborted, the same records are processed again: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class MemberFenced(Event):
+    """Another member took over; this thread joins the group anew."""
+
+    name: ClassVar[str] = "member_fenced"
+    level: ClassVar[int] = logging.WARNING
+    reason: str
+
+    def message(self) -> str:
+        return f"fenced, joining the group anew: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsFailed(Event):
+    """Records went to the error policy. One line for the first of a batch, so that a flood of bad records is no flood of lines."""
+
+    name: ClassVar[str] = "records_failed"
+    level: ClassVar[int] = logging.WARNING
+    topic: str
+    partition: int
+    offset: int
+    stage: str
+    policy: str
+    records: int
+    reason: str
+
+    def message(self) -> str:
+        more = f" (and {self.records - 1} more)" if self.records > 1 else ""
+        what = {"dlq": "sent to the dead letter topic", "continue": "left out", "fail": "stopping"}[self.policy]
+        return (
+            f"record {self.topic}[{self.partition}]@{self.offset}{more} failed in {self.stage}, {what}: {self.reason}"
+        )
