@@ -7,5 +7,33 @@ from headrace.errors.codes.code import Code
 UNKNOWN_TOPIC = Code(
     "CAT0101",
     "unknown topic",
-    "No topic of this name exists in the log.",
+    "No topic of this name exists in the log, and no WITH of the program defines it. Topic names are case sensitive.",
+)
+
+NOTHING_KNOWN = Code(
+    "CAT0102",
+    "nothing is known of the topic",
+    "The topic has no records yet, no schema in the registry and no declaration, so its fields are not known. "
+    "Declare it in the program with `CREATE TABLE name (column type, …) FORMAT (key, value)`, register its schema, "
+    "or start the program when the topic has records.",
+)
+
+UNSUPPORTED_FORMAT = Code(
+    "CAT0103",
+    "no such format",
+    "The name is not a format that Headrace reads and writes: JSON, AVRO, STRING, INT, LONG, BYTES, and CSV for reading.",
+)
+
+BAD_DECLARATION = Code(
+    "CAT0104",
+    "declaration does not hold together",
+    "A column of `CREATE TABLE` has an unknown type, is declared twice, or does not go with the format of its key or value: "
+    "STRING, INT, LONG and BYTES hold one value and no fields.",
+)
+
+UNREADABLE_SAMPLE = Code(
+    "CAT0105",
+    "values of the topic do not follow one format",
+    "The sampled records of the topic follow no format that can be told from their bytes, or not the one that the program names. "
+    "Declare the topic with `CREATE TABLE` to say what it holds.",
 )

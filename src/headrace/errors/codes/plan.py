@@ -7,5 +7,132 @@ from headrace.errors.codes.code import Code
 UNKNOWN_COLUMN = Code(
     "SQL0201",
     "unknown column",
-    "The column is not in the schema of the source that the name refers to.",
+    "The column is not in the schema of the source that the name refers to. Field names are case sensitive. A field of the key is "
+    "`_key.name`, of the record's place `_meta.offset`, `_meta.partition`, `_meta.timestamp`.",
+)
+
+NAME_TWICE = Code(
+    "SQL0202",
+    "name defined twice",
+    "Two parts of `WITH`, or two `CREATE TABLE`, have the same name.",
+)
+
+FORWARD_REFERENCE = Code(
+    "SQL0203",
+    "name used before it is defined",
+    "A query may use the names of a `WITH` that stand before it. A name that reads itself, directly or through others, has no meaning.",
+)
+
+UNKNOWN_FUNCTION = Code(
+    "SQL0204",
+    "unknown function",
+    "There is no function of this name, neither in the language nor among the scalar functions of DuckDB.",
+)
+
+DUPLICATE_OUTPUT = Code(
+    "SQL0205",
+    "output name used twice",
+    "Two columns of a SELECT have the same name, or one is inside the other. Give one of them another name with `AS`.",
+)
+
+BAD_TARGET = Code(
+    "SQL0206",
+    "cannot be written",
+    "A projection may write a field, `_key`, a field of `_key`, or `_value`. `_meta` and `_headers` can be read and not written.",
+)
+
+MISPLACED_FORMAT = Code(
+    "SQL0207",
+    "format predicate in the wrong place",
+    "`_ktype = FORMAT` and `_vtype = FORMAT` say how the source is decoded. They are no conditions on rows: they stand at the top of "
+    "WHERE, joined by AND, and compare with the name of a format.",
+)
+
+AMBIGUOUS_SOURCE_FORMAT = Code(
+    "SQL0208",
+    "one topic read in two formats",
+    "Two statements of the program read the same topic with different formats. A topic has one format for its keys and one for its values.",
+)
+
+TYPE_MISMATCH = Code(
+    "SQL0301",
+    "types do not fit",
+    "The operands of an operator, or the arguments of a function, are of types that it does not take. Convert one of them with "
+    "`CAST(x AS type)`.",
+)
+
+WRONG_ARGUMENTS = Code(
+    "SQL0302",
+    "wrong arguments",
+    "The function takes another number of arguments.",
+)
+
+NOT_YET = Code(
+    "SQL0303",
+    "not supported yet",
+    "The language has this clause, but a processor cannot run it yet. What works today: projections, WHERE, LATERAL, WITH, UNION ALL "
+    "and several INSERTs.",
+)
+
+NOT_A_CONDITION = Code(
+    "SQL0304",
+    "not a condition",
+    "WHERE, AND, OR, NOT and WHEN take an expression that is true or false.",
+)
+
+STORE_NOT_ALLOWED = Code(
+    "SQL0305",
+    "format cannot be written",
+    "The type of the key or value cannot be written in this format. A record (several fields) needs JSON or AVRO; INT, LONG, STRING "
+    "and BYTES hold one value.",
+)
+
+MISSING_TARGET = Code(
+    "SQL0306",
+    "target topic does not exist",
+    "The topic of INSERT INTO does not exist and the program may not create it. Create it, or let the program do so with "
+    "`SET autocreate = true;`.",
+)
+
+INCOMPATIBLE_TARGET = Code(
+    "SQL0307",
+    "target holds other records",
+    "The query's result does not fit what the target topic is declared to hold, its schema in the registry, or what another INSERT of the "
+    "program writes there.",
+)
+
+NOTHING_TO_RUN = Code(
+    "SQL0308",
+    "nothing to run",
+    "A program that runs has at least one `INSERT INTO topic SELECT …`. A SELECT by itself is a snapshot query: `headrace query`.",
+)
+
+SELF_INSERT = Code(
+    "SQL0309",
+    "topic written by its own reader",
+    "The query reads the topic that it writes, so that each record would be processed again for ever.",
+)
+
+NO_SUCH_TYPE = Code(
+    "SQL0310",
+    "type cannot be written",
+    "The type is unknown, or no format can hold it. Convert it with `CAST(x AS type)`.",
+)
+
+UNION_MISMATCH = Code(
+    "SQL0311",
+    "branches of UNION ALL differ",
+    "The SELECTs of a UNION ALL give one record type: as many columns each, with types that have a common type.",
+)
+
+BAD_EVENT_TIME = Code(
+    "SQL0312",
+    "no event time",
+    "EVENTTIME BY takes a timestamp, a date, or whole milliseconds since 1970-01-01 UTC.",
+)
+
+NOT_IN_A_PROCESSOR = Code(
+    "SQL0313",
+    "statement is not part of a processor",
+    "A processor is made of SET, CREATE TABLE, WITH and INSERT INTO … SELECT.",
 )
