@@ -1,0 +1,51 @@
+"""Topics and groups of the embedded log."""
+
+from __future__ import annotations
+
+from headrace.log.embedded import topics
+from headrace.log.embedded.database import Session
+from headrace.log.interface import TopicDescription, TopicPartition
+
+
+class EmbeddedAdmin:
+    """`Admin` of the embedded log."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def topics(self) -> list[str]:
+        """Give the names of all topics, sorted."""
+        with self._session.read() as tx:
+            return [name for (name,) in tx.execute("SELECT name FROM topic ORDER BY name")]
+
+    def describe(self, topic: str) -> TopicDescription | None:
+        """Give what is known of a topic, None if there is none."""
+        with self._session.read() as tx:
+            return topics.describe(tx, topic)
+
+    def create(self, topic: TopicDescription) -> bool:
+        """Create the topic; False if it existed already."""
+        with self._session.write() as tx:
+            return topics.create(tx, topic)
+
+    def add_partitions(self, topic: str, total: int) -> None:
+        """Raise the number of partitions to `total`."""
+        with self._session.write() as tx:
+            topics.grow(tx, topic, total)
+
+    def delete(self, topic: str) -> bool:
+        """Delete the topic; False if there was none."""
+        with self._session.write() as tx:
+            return topics.delete(tx, topic)
+
+    def group_offsets(self, group: str) -> dict[TopicPartition, int]:
+        """Give what the group has committed."""
+        with self._session.read() as tx:
+            rows = tx.execute(
+                "SELECT topic, partition, next_offset FROM committed WHERE consumer_group = ?", (group,)
+            )
+            return {TopicPartition(topic, partition): offset for topic, partition, offset in rows}
+
+    def close(self) -> None:
+        """Free the connection."""
+        self._session.close()

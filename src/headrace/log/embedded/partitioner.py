@@ -1,0 +1,66 @@
+"""Kafka's default partitioner, for whole columns: murmur2 of the key bytes, as the Java client computes it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+_M: Final = np.uint32(0x5BD1E995)
+_SEED: Final = np.uint32(0x9747B28C)
+_R: Final = np.uint32(24)
+
+
+def murmur2(keys: pa.BinaryArray) -> npt.NDArray[np.uint32]:
+    """Give the hash of each key; that of a null is the hash of an empty key.
+
+    The loop runs over the words of the longest key, each step on all keys that are so long.
+    """
+    if len(keys) == 0:
+        return np.empty(0, np.uint32)
+    # Buffer 1 holds the offsets, buffer 2 the bytes; both are absent from an array that has never held a value.
+    _, offset_buffer, data_buffer = keys.buffers()
+    offsets = np.frombuffer(offset_buffer, np.int32, len(keys) + 1, keys.offset * 4).astype(np.int64)
+    data = np.frombuffer(data_buffer, np.uint8) if data_buffer is not None else np.empty(0, np.uint8)
+    starts, lengths = offsets[:-1], np.diff(offsets)
+    hashes = _SEED ^ lengths.astype(np.uint32)
+    words = lengths // 4
+    # Longest first: those that still have a word are always a prefix.
+    order = np.argsort(-words, kind="stable")
+    sorted_words, places, state = -words[order], starts[order], hashes[order]
+    for word in range(int(words.max())):
+        live = int(np.searchsorted(sorted_words, -word, side="left"))
+        at = places[:live] + 4 * word
+        k = data[at].astype(np.uint32)
+        for byte in (1, 2, 3):
+            k |= data[at + byte].astype(np.uint32) << np.uint32(8 * byte)
+        k *= _M
+        k ^= k >> _R
+        k *= _M
+        state[:live] *= _M
+        state[:live] ^= k
+    hashes[order] = state
+    _mix_rest(hashes, data, starts + 4 * words, lengths % 4)
+    hashes ^= hashes >> np.uint32(13)
+    hashes *= _M
+    hashes ^= hashes >> np.uint32(15)
+    return hashes
+
+
+def _mix_rest(
+    hashes: npt.NDArray[np.uint32],
+    data: npt.NDArray[np.uint8],
+    at: npt.NDArray[np.int64],
+    rest: npt.NDArray[np.int64],
+) -> None:
+    for byte in (2, 1, 0):
+        rows = np.flatnonzero(rest > byte)
+        hashes[rows] ^= data[at[rows] + byte].astype(np.uint32) << np.uint32(8 * byte)
+    hashes[np.flatnonzero(rest)] *= _M
+
+
+def partition_of(keys: pa.BinaryArray, partitions: int) -> npt.NDArray[np.int32]:
+    """Give the partition of each key, one of `partitions`; meaningless where the key is null."""
+    return ((murmur2(keys) & np.uint32(0x7FFFFFFF)) % np.uint32(partitions)).astype(np.int32)
