@@ -7,5 +7,13 @@ from headrace.errors.codes.code import Code
 BAD_CALL = Code(
     "CLI0101",
     "bad call",
-    "The command was called with options that do not go together.",
+    "The command was called with options that do not go together, or that name what is not there. "
+    "`--help` of each command lists its options and has an example.",
+)
+
+BAD_LINE = Code(
+    "CLI0102",
+    "line cannot be written",
+    "A line that `headrace produce` read is not JSON, does not fit the schema of the topic, or was refused by the log. "
+    "The lines before it have been written; mend the line and send the rest from there.",
 )

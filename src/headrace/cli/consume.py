@@ -1,0 +1,117 @@
+"""`headrace consume`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import click
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from headrace.cli.failures import reported
+from headrace.cli.json_lines import JsonPrinter, envelopes, write_lines
+from headrace.cli.options import FORMATS, log_options
+from headrace.cli.session import open_session
+from headrace.cli.topic_sides import topic_sides
+from headrace.log.interface import Consumer, ConsumerOptions, Log, TopicPartition
+
+BATCH = 10_000
+POLL_SECONDS = 0.5
+BEGINNING, END = -2, -1
+
+
+@click.command("consume")
+@click.argument("topic")
+@click.option("--key-format", type=FORMATS, help="Default: what the topic holds.")
+@click.option("--value-format", type=FORMATS, help="Default: what the topic holds.")
+@click.option("--envelope", is_flag=True, help='Print {"key":…, "value":…, "timestamp":…, "headers":…}.')
+@click.option("--from-beginning", is_flag=True, help="Begin with the oldest record, not with the next one.")
+@click.option("--max", "limit", type=click.IntRange(min=1), metavar="N", help="Stop after N records.")
+@click.option("--until-end", is_flag=True, help="Print what is there now, from the beginning, and stop.")
+@log_options
+@reported
+def command(
+    topic: str,
+    key_format: str | None,
+    value_format: str | None,
+    envelope: bool,
+    from_beginning: bool,
+    limit: int | None,
+    until_end: bool,
+    log: str | None,
+    registry: str | None,
+) -> None:
+    """Print the records of TOPIC as JSON lines.
+
+    BYTES are printed as Base64 text. A record that cannot be read is named on standard error and left out.
+
+    \b
+    Examples:
+      headrace consume iot_data --from-beginning --max 10
+      headrace consume iot_data --until-end --envelope > iot_data.jsonl
+    """
+    with open_session(log, registry) as session:
+        sides = topic_sides(session, topic, key_format, value_format)
+        key = JsonPrinter(sides.key, session.registry) if envelope else None
+        value = JsonPrinter(sides.value, session.registry)
+        start = BEGINNING if from_beginning or until_end else END
+        for records in _read(session.log, topic, sides.partitions, start, until_end, limit):
+            _print(topic, records, key, value)
+
+
+def _print(topic: str, records: pa.RecordBatch, key: JsonPrinter | None, value: JsonPrinter) -> None:
+    printed = value.print(records.column("value"))
+    lines, errors = pc.fill_null(printed.text, "null"), [("value", error) for error in printed.errors]
+    if key is not None:
+        keys = key.print(records.column("key"))
+        errors += [("key", error) for error in keys.errors]
+        lines = envelopes(records, keys.text, lines)
+    if errors:
+        bad = pa.array([error.row for _, error in errors], pa.int64())
+        rows = pa.array(range(len(lines)), pa.int64())
+        lines = lines.filter(pc.invert(pc.is_in(rows, bad)))
+    write_lines(lines)
+    for side, error in errors:
+        partition, offset = records.column("partition")[error.row], records.column("offset")[error.row]
+        click.echo(f"{topic}[{partition}]@{offset}: {side} left out: {error.reason}", err=True)
+
+
+def _read(
+    log: Log, topic: str, partitions: int, start: int, until_end: bool, limit: int | None
+) -> Iterator[pa.RecordBatch]:
+    """Give the records of all partitions; stops at `limit`, or at the end as it is now."""
+    parts = [TopicPartition(topic, number) for number in range(partitions)]
+    consumer = log.consumer(ConsumerOptions())
+    try:
+        ends = _present_ends(consumer, parts) if until_end else None
+        consumer.assign(dict.fromkeys(parts, start))
+        left = limit
+        while left != 0 and not (ends is not None and _reached(consumer, ends)):
+            for batch in consumer.poll(BATCH if left is None else min(BATCH, left), POLL_SECONDS):
+                records = batch if ends is None else _before(batch, ends)
+                if left is not None:
+                    records = records.slice(0, left)
+                    left -= records.num_rows
+                if records.num_rows:
+                    yield records
+    finally:
+        consumer.close()
+
+
+def _present_ends(consumer: Consumer, parts: list[TopicPartition]) -> dict[TopicPartition, int]:
+    """Give the end offsets of the partitions that hold anything."""
+    marks = consumer.watermarks(parts)
+    return {part: end for part, (first, end) in marks.items() if end > first}
+
+
+def _reached(consumer: Consumer, ends: Mapping[TopicPartition, int]) -> bool:
+    positions = consumer.positions()
+    return all(positions.get(part, BEGINNING) >= end for part, end in ends.items())
+
+
+def _before(records: pa.RecordBatch, ends: Mapping[TopicPartition, int]) -> pa.RecordBatch:
+    """Leave out what arrived after the ends were taken."""
+    width = 1 + max((part.partition for part in ends), default=0)
+    by_number = {part.partition: end for part, end in ends.items()}
+    table = pa.array([by_number.get(number, 0) for number in range(width)], pa.int64())
+    return records.filter(pc.less(records.column("offset"), table.take(records.column("partition"))))

@@ -1,0 +1,83 @@
+"""Splits `{"key":…, "value":…, "timestamp":…, "headers":…}` into its parts, many lines at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from headrace.formats import make_decoder, make_encoder
+from headrace.formats.interface import Format, RowError, Side
+from headrace.log.records import HEADERS, TIMESTAMP
+from headrace.planner import connection
+
+LINE: Final = pa.struct([("key", pa.string()), ("value", pa.string()), ("timestamp", TIMESTAMP)])
+STRING: Final = Side(Format.JSON, pa.string())
+
+# The decoder gives strings without their quotes and everything else as its JSON text, number for number as written.
+# Which of the two it was, and the headers, whose names are not known beforehand, is asked of DuckDB.
+KINDS = """
+SELECT
+    json_type(line, '$.key') = 'VARCHAR' AS key,
+    json_type(line, '$.value') = 'VARCHAR' AS value,
+    map_entries(CAST(json_extract(line, '$.headers') AS MAP(VARCHAR, VARCHAR))) AS headers
+FROM lines
+ORDER BY row
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelopes:
+    """The parts of n lines; key and value as JSON text, null where they are absent or null."""
+
+    key: pa.BinaryArray
+    value: pa.BinaryArray
+    timestamp: pa.TimestampArray
+    headers: pa.ListArray
+    errors: tuple[RowError, ...]
+
+
+class EnvelopeReader:
+    """Splits lines. Belongs to one thread; close it."""
+
+    def __init__(self) -> None:
+        self._decoder = make_decoder(Side(Format.JSON, LINE), [("key",), ("value",), ("timestamp",)], None)
+        self._quote = make_encoder(STRING)
+        self._connection = connection()
+
+    def read(self, lines: pa.BinaryArray) -> Envelopes:
+        """Split n lines, none of them empty."""
+        decoded = self._decoder.decode(lines)
+        key, value, timestamp = decoded.columns
+        bad = pa.array([error.row for error in decoded.errors], pa.int64())
+        rows = pa.array(range(len(lines)), pa.int64())
+        good = pc.if_else(pc.is_in(rows, bad), pa.scalar(None, lines.type), lines)
+        batch = pa.table({"row": rows, "line": good.cast(pa.string())})
+        self._connection.register("lines", batch)
+        kinds = self._connection.execute(KINDS).to_arrow_table().combine_chunks()
+        self._connection.unregister("lines")
+        return Envelopes(
+            self._texts(key, kinds.column("key")),
+            self._texts(value, kinds.column("value")),
+            timestamp,
+            _headers(kinds.column("headers")),
+            decoded.errors,
+        )
+
+    def close(self) -> None:
+        """Free the connection."""
+        self._connection.close()
+
+    def _texts(self, column: pa.StringArray, quoted: pa.ChunkedArray) -> pa.BinaryArray:
+        strings = self._quote.encode(column).data
+        return pc.if_else(pc.fill_null(_whole(quoted), False), strings, column.cast(pa.binary()))
+
+
+def _headers(column: pa.ChunkedArray) -> pa.ListArray:
+    return _whole(column).cast(HEADERS)
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)

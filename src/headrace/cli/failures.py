@@ -1,0 +1,62 @@
+"""What every command does with an error: draw it on standard error and exit with the code that belongs to it."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from enum import IntEnum
+from typing import NoReturn, ParamSpec
+
+import click
+
+from headrace.errors import Code, Diagnostic, HeadraceError, ProgramError
+from headrace.errors.codes import cli
+from headrace.errors.render import render
+
+Parameters = ParamSpec("Parameters")
+
+
+class ExitCode(IntEnum):
+    """How a command ended."""
+
+    DONE = 0
+    FAILED = 1
+    WRONG = 2
+
+
+def bad_call(message: str, *, help: str | None = None, code: Code = cli.BAD_CALL) -> ProgramError:
+    """Make the error of a call that cannot be carried out as it stands."""
+    return ProgramError((Diagnostic(code, message, help=help),))
+
+
+def report(error: HeadraceError) -> ExitCode:
+    """Draw an error on standard error and give the exit code."""
+    click.echo(render(error, color=sys.stderr.isatty() and "NO_COLOR" not in os.environ), err=True)
+    return ExitCode.WRONG if isinstance(error, ProgramError) else ExitCode.FAILED
+
+
+def reported(function: Callable[Parameters, None]) -> Callable[Parameters, None]:
+    """Wrap the body of a command: errors of ours are drawn; a closed pipe and Ctrl-C end it without a trace."""
+
+    @functools.wraps(function)
+    def body(*args: Parameters.args, **kwargs: Parameters.kwargs) -> None:
+        try:
+            function(*args, **kwargs)
+            sys.stdout.flush()
+        except HeadraceError as error:
+            leave(report(error))
+        except BrokenPipeError:
+            # `headrace consume t | head`: the reader has seen enough. Python would complain once more at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            leave(ExitCode.DONE)
+        except KeyboardInterrupt:
+            leave(ExitCode.FAILED)
+
+    return body
+
+
+def leave(code: ExitCode) -> NoReturn:
+    """End the command with this exit code."""
+    raise click.exceptions.Exit(int(code))

@@ -1,0 +1,36 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from headrace.formats.interface import Format
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+FORMATS = click.Choice([item.value for item in Format], case_sensitive=False)
+
+
+def log_options(function: Function) -> Function:
+    """Add --log and --registry."""
+    registry = click.option(
+        "--registry",
+        metavar="URL",
+        help="Schema registry (Confluent's API); HEADRACE_SCHEMA_REGISTRY. The embedded log brings its own.",
+    )
+    log = click.option(
+        "--log",
+        metavar="URL",
+        help="Where topics live: kafka://host:port,… or sqlite:path; HEADRACE_LOG. Default sqlite:headrace.db.",
+    )
+    return log(registry(function))
+
+
+def program_options(function: Function) -> Function:
+    """Add the argument FILE and -e: where the SQL text comes from."""
+    text = click.option("-e", "--execute", "text", metavar="SQL", help="The SQL itself, instead of a file.")
+    file = click.argument("file", required=False, type=click.Path(dir_okay=False, allow_dash=True))
+    return file(text(function))

@@ -1,0 +1,60 @@
+"""Where the text of a program comes from: a file, -e, standard input, or the environment variable SQL."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import sys
+from pathlib import Path
+
+from headrace.cli.failures import bad_call
+from headrace.errors import Source
+
+
+def read_program(file: str | None, text: str | None) -> Source:
+    """Give the program that the call names.
+
+    Order: -e, the file (`-` is standard input), the variable SQL, and standard input if something is piped into it.
+
+    Raises:
+        ProgramError: there is none, there are two, or the file cannot be read.
+    """
+    if text is not None and file is not None:
+        message = f"both -e and the file `{file}` give a program"
+        raise bad_call(message, help="give one of the two")
+    if text is not None:
+        return Source("-e", text)
+    if file == "-":
+        return Source("<stdin>", sys.stdin.read())
+    if file is not None:
+        return _read_file(Path(file))
+    if os.environ.get("SQL"):
+        return Source("SQL", os.environ["SQL"])
+    if not sys.stdin.isatty():
+        piped = sys.stdin.read()
+        if piped.strip():
+            return Source("<stdin>", piped)
+    message = "no program is given"
+    raise bad_call(message, help="name a file, give the text with -e, pipe it in, or set the variable `SQL`")
+
+
+def application_name(source: Source) -> str:
+    """Give the application id of a program that names none: the name of its file, else one made from its text.
+
+    Processes that run the same text share it, and so share the partitions.
+    """
+    if source.name.endswith(".sql"):
+        return re.sub(r"[^A-Za-z0-9._-]", "-", Path(source.name).stem)
+    return "headrace-" + hashlib.sha256(source.text.encode()).hexdigest()[:10]
+
+
+def _read_file(path: Path) -> Source:
+    try:
+        return Source(str(path), path.read_text(encoding="utf-8"))
+    except OSError as error:
+        message = f"`{path}` cannot be read: {(error.strerror or 'unknown reason').lower()}"
+        raise bad_call(message) from error
+    except UnicodeDecodeError as error:
+        message = f"`{path}` is not UTF-8 text (byte {error.start})"
+        raise bad_call(message) from error

@@ -1,0 +1,33 @@
+"""The log and the registry that a call names, opened for the length of a command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from headrace.config.environment import Environment, read_environment
+from headrace.formats.interface import Registry
+from headrace.formats.registry import open_registry
+from headrace.log import open_log
+from headrace.log.interface import Log
+
+DEFAULT_LOG = "sqlite:headrace.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a command works on."""
+
+    log: Log
+    registry: Registry | None
+    environment: Environment
+
+
+@contextmanager
+def open_session(log: str | None, registry: str | None) -> Iterator[Session]:
+    """Open log and registry; flags go before the environment, the environment before the default."""
+    environment = read_environment()
+    url = log or environment.log or DEFAULT_LOG
+    with open_log(url, environment.client) as opened:
+        yield Session(opened, open_registry(registry or environment.registry, opened), environment)

@@ -1,0 +1,98 @@
+"""The formats and types under which `produce` and `consume` see a topic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow as pa
+
+from headrace.catalog import Catalog
+from headrace.cli.failures import bad_call
+from headrace.cli.session import Session
+from headrace.errors import Diagnostic, ProgramError
+from headrace.errors.codes import catalog as codes
+from headrace.formats.interface import Format, Registry, Side
+from headrace.types.avro import avro_to_arrow
+
+PRIMITIVES: Final = {
+    Format.STRING: pa.string(),
+    Format.INT: pa.int32(),
+    Format.LONG: pa.int64(),
+    Format.BYTES: pa.binary(),
+    # The text itself: `produce` and `consume` pass JSON on as it is written.
+    Format.JSON: pa.string(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSides:
+    """Key and value of a topic, and its number of partitions."""
+
+    key: Side
+    value: Side
+    partitions: int
+
+
+def topic_sides(session: Session, topic: str, key: str | None, value: str | None) -> TopicSides:
+    """Give both sides; a format that the call names goes before what the catalog finds.
+
+    Raises:
+        ProgramError: the topic does not exist, or a format needs a schema that is nowhere.
+    """
+    partitions = partition_count(session, topic)
+    if key is not None and value is not None:
+        return TopicSides(
+            side_of(Format(key), session.registry, f"{topic}-key"),
+            side_of(Format(value), session.registry, f"{topic}-value"),
+            partitions,
+        )
+    found = Catalog(session.log, session.registry).topic(topic)
+    if found is None:
+        raise unknown_topic(topic)
+    return TopicSides(
+        side_of(Format(key), session.registry, f"{topic}-key") if key else found.key,
+        side_of(Format(value), session.registry, f"{topic}-value") if value else found.value,
+        partitions,
+    )
+
+
+def partition_count(session: Session, topic: str) -> int:
+    """Give the number of partitions. Raises ProgramError if there is no such topic."""
+    admin = session.log.admin()
+    try:
+        described = admin.describe(topic)
+    finally:
+        admin.close()
+    if described is None:
+        raise unknown_topic(topic)
+    return described.partitions
+
+
+def unknown_topic(topic: str) -> ProgramError:
+    """Make the error of a topic that does not exist."""
+    return ProgramError(
+        (
+            Diagnostic(
+                codes.UNKNOWN_TOPIC,
+                f"topic `{topic}` does not exist",
+                help="`headrace topics list` shows those that do, `headrace topics create` makes one",
+            ),
+        )
+    )
+
+
+def side_of(format: Format, registry: Registry | None, subject: str, schema: str | None = None) -> Side:
+    """Give a side of this format; Avro takes the schema given, else the latest of the subject."""
+    if format in PRIMITIVES:
+        return Side(format, PRIMITIVES[format])
+    if format is not Format.AVRO:
+        message = f"`{format}` cannot be named here"
+        raise bad_call(message, help="leave the format out: it is found in the topic")
+    if schema is None:
+        latest = registry.latest(subject) if registry is not None else None
+        if latest is None:
+            message = f"no schema of `{subject}` is known"
+            raise bad_call(message, help="give one with `--schema`, or name the registry with `--registry`")
+        schema = latest[1]
+    return Side(Format.AVRO, avro_to_arrow(schema), schema)

@@ -1,0 +1,26 @@
+"""`headrace version`."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+
+import click
+
+from headrace.cli.failures import reported
+
+PARTS = ("headrace", "confluent-kafka", "duckdb", "pyarrow", "sqlglot")
+
+
+@click.command("version")
+@reported
+def command() -> None:
+    """Print the versions of Headrace and what it stands on.
+
+    \b
+    Example:
+      headrace version
+    """
+    for part in PARTS:
+        click.echo(f"{part:<16}{version(part)}")
+    click.echo(f"{'python':<16}{platform.python_version()} on {platform.system()} {platform.machine()}")
