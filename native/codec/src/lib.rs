@@ -1,1 +1,20 @@
 //! Bytes to Arrow and back: JSON, Avro, CSV and the primitive formats. Knows no Python.
+//!
+//! Every decoder reads a batch of values into one tree of column builders; a value that fails half-way is cut off again and
+//! becomes a null row with a reason, so its neighbours never notice. Every encoder walks rows of typed slices in the same way.
+
+pub mod avro;
+mod batch;
+mod column;
+pub mod csv;
+mod decimal;
+mod fault;
+pub mod json;
+pub mod primitive;
+mod projection;
+mod temporal;
+mod text;
+
+pub use batch::{Decoded, Encoded};
+pub use fault::{Fault, Unsupported};
+pub use projection::Path;
