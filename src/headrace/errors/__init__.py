@@ -4,6 +4,7 @@ from headrace.errors.codes import Code, all_codes
 from headrace.errors.diagnostic import (
     Diagnostic,
     HeadraceError,
+    Label,
     ProgramError,
     RunError,
     Severity,
@@ -15,6 +16,7 @@ __all__ = [
     "Code",
     "Diagnostic",
     "HeadraceError",
+    "Label",
     "ProgramError",
     "RunError",
     "Severity",

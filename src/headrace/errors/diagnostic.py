@@ -42,6 +42,14 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Label:
+    """A further place that a diagnostic points at, with a few words about it."""
+
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Diagnostic:
     """One fault, where it is and the way out.
 
@@ -51,6 +59,8 @@ class Diagnostic:
         span: the place in the SQL, if there is one.
         help: what to do, shown beside the caret.
         notes: further facts, a line each.
+        severity: an error stops the work, a warning does not.
+        labels: other places that belong to the fault: the first of two definitions, say.
     """
 
     code: Code
@@ -59,6 +69,7 @@ class Diagnostic:
     help: str | None = None
     notes: tuple[str, ...] = ()
     severity: Severity = Severity.ERROR
+    labels: tuple[Label, ...] = ()
 
 
 @dataclass

@@ -1,1 +1,5 @@
 """SQL text to syntax tree and back, with the place of everything in the text."""
+
+from headrace.sql.parser import parse_program, parse_query
+
+__all__ = ["parse_program", "parse_query"]

@@ -1,0 +1,362 @@
+"""The grammar of calls and of the forms that look like calls: CASE, CAST, EXTRACT, INTERVAL, EXISTS, OVER."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+
+from sqlglot import exp
+
+from headrace.errors import Span
+from headrace.errors.codes import sql as codes
+from headrace.sql.tokens import Kind
+from headrace.sql.typenames import TYPES, TypeGrammar
+from headrace.sql.windows import WindowGrammar
+
+_TYPED_LITERALS = ("DATE", "TIME", "TIMESTAMP", "TIMESTAMPTZ")
+_CLOCKS: dict[str, type[exp.Expression]] = {
+    "CURRENT_DATE": exp.CurrentDate,
+    "CURRENT_TIME": exp.CurrentTime,
+    "CURRENT_TIMESTAMP": exp.CurrentTimestamp,
+}
+_INTERVAL_UNITS = frozenset(
+    "YEAR MONTH DAY HOUR MINUTE SECOND MILLISECOND MICROSECOND WEEK QUARTER DECADE CENTURY MILLENNIUM".split()
+)
+_QUANTIFIERS: dict[str, type[exp.Expression]] = {"ANY": exp.Any, "SOME": exp.Any, "ALL": exp.All}
+
+
+class CallGrammar(TypeGrammar, WindowGrammar):
+    """Reads calls and special forms."""
+
+    @abstractmethod
+    def expression(self, binding: int = 0) -> exp.Expression:
+        """Read an expression."""
+
+    @abstractmethod
+    def query(self) -> exp.Expression:
+        """Read a query."""
+
+    def expression_list(self) -> list[exp.Expression]:
+        """Read expressions with commas between."""
+        items = [self.expression()]
+        while self.take_mark(","):
+            items.append(self.expression())
+        return items
+
+    def at_query(self) -> bool:
+        """Tell whether a query comes next, maybe within further brackets."""
+        ahead = 0
+        while self.peek(ahead).kind is Kind.MARK and self.peek(ahead).text == "(":
+            ahead += 1
+            if ahead > 8:
+                return False
+        token, following = self.peek(ahead), self.peek(ahead + 1)
+        if token.upper == "SELECT":
+            return True
+        if token.upper == "VALUES":
+            return following.text == "("
+        return token.upper == "WITH" and following.kind in (Kind.WORD, Kind.QUOTED)
+
+    def special_form(self) -> exp.Expression | None:
+        """Read what begins with a word but is neither a name nor an ordinary call; None if the next word does not."""
+        token, following = self.token, self.peek()
+        word = token.upper
+        start = self.position
+        if word in ("NULL", "TRUE", "FALSE"):
+            self.advance()
+            return self.mark(exp.Null() if word == "NULL" else exp.Boolean(this=word == "TRUE"), start)
+        if word == "CASE":
+            return self._case()
+        if word in _TYPED_LITERALS and following.kind is Kind.STRING:
+            return self._typed_literal(start)
+        if word == "INTERVAL" and (following.kind in (Kind.STRING, Kind.NUMBER) or following.text == "("):
+            return self._interval()
+        if word in _CLOCKS and following.text != ".":
+            self.advance()
+            if following.text == "(" and self.peek().text == ")":
+                self.position += 2
+            return self.mark(_CLOCKS[word](), start)
+        if word == "LAMBDA" and following.kind in (Kind.WORD, Kind.QUOTED):
+            return self._lambda()
+        if following.text == "(" and following.kind is Kind.MARK:
+            form = self._call_forms().get(word)
+            return form() if form is not None else None
+        return None
+
+    def _call_forms(self) -> dict[str, Callable[[], exp.Expression | None]]:
+        return {
+            "CAST": self._cast,
+            "TRY_CAST": self._cast,
+            "EXTRACT": self._extract,
+            "EXISTS": self._exists,
+            "ANY": self._quantifier,
+            "SOME": self._quantifier,
+            "ALL": self._quantifier,
+        }
+
+    # Calls
+
+    def call(self) -> exp.Expression:
+        """Read a call, from its name on, with FILTER, WITHIN GROUP and OVER."""
+        start = self.position
+        name = self.advance()
+        opening = self.advance()
+        arguments = [] if self.at_mark(")") else self._arguments()
+        self.close(opening)
+        node: exp.Expression = self.mark(exp.Anonymous(this=name.value, expressions=arguments), start)
+        node.meta["name_end"] = name.end
+        if self.at_words("WITHIN", "GROUP"):
+            self.position += 2
+            inner = self.expect_mark("(")
+            order = self.order_by()
+            self.close(inner)
+            node = self.mark(exp.WithinGroup(this=node, expression=order), start)
+        if self.at_word("FILTER") and self.peek().text == "(":
+            self.advance()
+            inner = self.advance()
+            begin = self.position
+            self.expect_word("WHERE")
+            where = self.mark(exp.Where(this=self.expression()), begin)
+            self.close(inner)
+            node = self.mark(exp.Filter(this=node, expression=where), start)
+        if self.at_word("OVER") and (self.peek().text == "(" or self.peek().kind in (Kind.WORD, Kind.QUOTED)):
+            node = self._over(node, start)
+        return node
+
+    def _arguments(self) -> list[exp.Expression]:
+        begin = self.position
+        if self.take_word("DISTINCT"):
+            items: list[exp.Expression] = [self.mark(exp.Distinct(expressions=self.expression_list()), begin)]
+        else:
+            items = [self._argument()]
+            while self.take_mark(","):
+                items.append(self._argument())
+        if self.at_words("ORDER", "BY"):
+            order = self.order_by()
+            order.set("this", items[-1])
+            items[-1] = order
+        if self.at_words("IGNORE", "NULLS") or self.at_words("RESPECT", "NULLS"):
+            node_type = exp.IgnoreNulls if self.at_word("IGNORE") else exp.RespectNulls
+            self.position += 2
+            items[-1] = self.mark(node_type(this=items[-1]), begin)
+        return items
+
+    def _argument(self) -> exp.Expression:
+        start = self.position
+        if self.at_query() and self.at_word("SELECT", "WITH"):
+            return self.query()
+        if self.at_name() and self.peek().text in (":=", "=>") and self.peek().kind is Kind.MARK:
+            name = self.identifier()
+            node_type = exp.PropertyEQ if self.advance().text == ":=" else exp.Kwarg
+            return self.mark(node_type(this=name, expression=self.expression()), start)
+        return self.expression()
+
+    def star(self) -> exp.Star:
+        """Read `*` with EXCLUDE and REPLACE."""
+        start = self.position
+        self.advance()
+        node = exp.Star()
+        if self.at_word("EXCLUDE", "EXCEPT") and (self.peek().text == "(" or self.at_word("EXCLUDE")):
+            self.advance()
+            opening = self.take_mark("(")
+            names = [self._starred()]
+            while opening is not None and self.take_mark(","):
+                names.append(self._starred())
+            if opening is not None:
+                self.close(opening)
+            node.set("except_", names)
+        if self.at_word("REPLACE") and self.peek().text == "(":
+            self.advance()
+            opening = self.advance()
+            node.set("replace", [self._replacement()])
+            while self.take_mark(","):
+                node.append("replace", self._replacement())
+            self.close(opening)
+        return self.mark(node, start)
+
+    def _starred(self) -> exp.Expression:
+        start = self.position
+        return self.mark(exp.Column(this=self.identifier()), start)
+
+    def _replacement(self) -> exp.Expression:
+        start = self.position
+        value = self.expression()
+        self.expect_word("AS")
+        return self.mark(exp.Alias(this=value, alias=self.identifier()), start)
+
+    # Special forms
+
+    def _case(self) -> exp.Expression:
+        start = self.position
+        self.advance()
+        node = exp.Case()
+        if not self.at_word("WHEN"):
+            node.set("this", self.expression())
+        while True:
+            begin = self.position
+            self.expect_word("WHEN", after=" in `CASE`")
+            condition = self.expression()
+            self.expect_word("THEN", after=" after the condition")
+            node.append("ifs", self.mark(exp.If(this=condition, true=self.expression()), begin))
+            if not self.at_word("WHEN"):
+                break
+        if self.take_word("ELSE"):
+            node.set("default", self.expression())
+        if not self.take_word("END"):
+            self.check_misspelt(("WHEN", "ELSE", "END"))
+            opening = self.tokens[start]
+            if self.at_end():
+                self.fail(codes.UNCLOSED_BRACKET, "`CASE` has no `END`", opening.span, "add `END`")
+            self.unexpected("`WHEN`, `ELSE` or `END`")
+        return self.mark(node, start)
+
+    def _cast(self) -> exp.Expression:
+        start = self.position
+        token = self.advance()
+        opening = self.advance()
+        value = self.expression()
+        self.expect_word("AS", after=" and a type")
+        target = self.data_type()
+        self.close(opening)
+        if token.upper == "CAST":
+            return self.mark(exp.Cast(this=value, to=target), start)
+        return self.mark(exp.TryCast(this=value, to=target, safe=True), start)
+
+    def _typed_literal(self, start: int) -> exp.Expression:
+        word = self.advance()
+        target = self.mark(exp.DataType(this=TYPES[word.upper], nested=False), start)
+        value = self.position
+        literal = self.mark(exp.Literal.string(self.advance().value), value)
+        return self.mark(exp.Cast(this=literal, to=target), start)
+
+    def _interval(self) -> exp.Expression:
+        start = self.position
+        self.advance()
+        begin = self.position
+        token = self.token
+        if token.kind in (Kind.STRING, Kind.NUMBER):
+            self.advance()
+            value: exp.Expression = self.mark(exp.Literal.string(token.value), begin)
+        else:
+            opening = self.advance()
+            inner = self.expression()
+            self.close(opening)
+            value = self.mark(exp.Paren(this=inner), begin)
+        unit = None
+        if self.token.upper.removesuffix("S") in _INTERVAL_UNITS:
+            unit = exp.Var(this=self.advance().upper)
+        elif token.kind is not Kind.STRING:
+            self.unexpected("a unit such as `DAY`")
+        return self.mark(exp.Interval(this=value, unit=unit), start)
+
+    def _lambda(self) -> exp.Expression:
+        start = self.position
+        self.advance()
+        names = [self.identifier()]
+        while self.take_mark(","):
+            names.append(self.identifier())
+        self.expect_mark(":", " after the arguments of the lambda")
+        return self.mark(exp.Lambda(this=self.expression(), expressions=names, colon=True), start)
+
+    def _extract(self) -> exp.Expression | None:
+        start = self.position
+        if self.peek(3).upper != "FROM" or self.peek(2).kind not in (Kind.WORD, Kind.STRING):
+            return None
+        self.advance()
+        opening = self.advance()
+        part = exp.Var(this=self.advance().value.upper())
+        self.advance()
+        value = self.expression()
+        self.close(opening)
+        return self.mark(exp.Extract(this=part, expression=value), start)
+
+    def _exists(self) -> exp.Expression | None:
+        if self.peek(2).upper not in ("SELECT", "WITH"):
+            return None  # EXISTS(field): the function
+        start = self.position
+        self.advance()
+        opening = self.advance()
+        query = self.query()
+        self.close(opening)
+        return self.mark(exp.Exists(this=query), start)
+
+    def _quantifier(self) -> exp.Expression | None:
+        if self.peek(2).upper not in ("SELECT", "WITH"):
+            return None
+        start = self.position
+        word = self.advance()
+        begin = self.position
+        opening = self.advance()
+        query = exp.Subquery(this=self.query())
+        self.close(opening)
+        return self.mark(_QUANTIFIERS[word.upper](this=self.mark(query, begin)), start)
+
+    # Order and frames
+
+    def order_by(self) -> exp.Order:
+        """Read ORDER BY with its expressions."""
+        start = self.position
+        self.expect_word("ORDER")
+        self.expect_word("BY", after=" after `ORDER`")
+        node = exp.Order(expressions=[self._ordered()])
+        while self.take_mark(","):
+            node.append("expressions", self._ordered())
+        return self.mark(node, start)
+
+    def _ordered(self) -> exp.Expression:
+        start = self.position
+        value = self.expression()
+        descending = self.take_word("ASC", "DESC")
+        first = False
+        if self.take_word("NULLS"):
+            first = self.expect_word("FIRST", "LAST").upper == "FIRST"
+        desc = descending is not None and descending.upper == "DESC"
+        return self.mark(exp.Ordered(this=value, desc=desc, nulls_first=first), start)
+
+    def _over(self, node: exp.Expression, start: int) -> exp.Expression:
+        self.advance()
+        if not self.at_mark("("):
+            return self.mark(exp.Window(this=node, alias=self.identifier(), over="OVER"), start)
+        window = self.window_definition()
+        window.set("this", node)
+        window.set("over", "OVER")
+        return self.mark(window, start)
+
+    def window_definition(self) -> exp.Window:
+        """Read `(PARTITION BY … ORDER BY … frame)`."""
+        start = self.position
+        opening = self.expect_mark("(")
+        node = exp.Window()
+        if self.at_words("PARTITION", "BY"):
+            self.position += 2
+            node.set("partition_by", self.expression_list())
+        if self.at_words("ORDER", "BY"):
+            node.set("order", self.order_by())
+        if self.at_word("ROWS", "RANGE", "GROUPS"):
+            node.set("spec", self._frame())
+        self.close(opening)
+        return self.mark(node, start)
+
+    def _frame(self) -> exp.WindowSpec:
+        start = self.position
+        node = exp.WindowSpec(kind=self.advance().upper)
+        if self.take_word("BETWEEN"):
+            self._bound(node, "start")
+            self.expect_word("AND")
+            self._bound(node, "end")
+        else:
+            self._bound(node, "start")
+        return self.mark(node, start)
+
+    def _bound(self, node: exp.WindowSpec, key: str) -> None:
+        if self.take_words("CURRENT", "ROW"):
+            node.set(key, "CURRENT ROW")
+            return
+        node.set(key, "UNBOUNDED" if self.take_word("UNBOUNDED") else self.expression(20))
+        node.set(f"{key}_side", self.expect_word("PRECEDING", "FOLLOWING").upper)
+
+
+def name_span(node: exp.Anonymous) -> Span | None:
+    """Give the place of a call's name alone, for a message about an unknown function."""
+    start, end = node.meta_get("start"), node.meta_get("name_end")
+    return Span(start, end) if start is not None and end is not None else None
