@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from headrace.errors import Diagnostic, ProgramError
+from headrace.errors import Code, Diagnostic, ProgramError
 from headrace.errors.codes import log as codes
 from headrace.log.embedded import EmbeddedLog
-from headrace.log.interface import Log
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from headrace.log.interface import Log
 
 _KAFKA: Final = "kafka://"
 _SQLITE: Final = "sqlite:"
@@ -22,8 +25,8 @@ def open_log(url: str, properties: Mapping[str, str] | None = None) -> Log:
     """Open the log of this URL.
 
     Args:
-        url: `kafka://host:port,host:port` (the port is 9092 where it is left out), `sqlite:path`, or `sqlite::memory:` for a
-            log of its own that goes away with the object.
+        url: `kafka://host:port,host:port` (the port is 9092 where it is left out), `sqlite:path`, or
+            `sqlite::memory:` for a log of its own that goes away with the object.
         properties: client properties of Kafka, or of the embedded log.
 
     Raises:
@@ -34,24 +37,28 @@ def open_log(url: str, properties: Mapping[str, str] | None = None) -> Log:
         path = url.removeprefix(_SQLITE)
         if not path or "\0" in path:
             raise _bad(
-                "the URL of the log names no file", "write `sqlite:path`, for example `sqlite:headrace.db`"
+                codes.BAD_LOG_URL,
+                "the URL of the log names no file",
+                "write `sqlite:path`, for example `sqlite:headrace.db`",
             )
         return EmbeddedLog(path, properties)
     if url.startswith(_KAFKA):
         servers = ",".join(_server(text) for text in url.removeprefix(_KAFKA).rstrip("/").split(","))
-        # Kafka's client is loaded only where it is used: it costs a tenth of a second and a library of its own.
+        # Kafka's client is loaded only where it is used: it costs a tenth of a second and a library of its
+        # own.
         from headrace.log.kafka import KafkaLog
 
         return KafkaLog(servers, properties or {})
     scheme, colon, _ = url.partition(":")
     if colon and re.fullmatch(r"[a-z][a-z0-9+.-]*", scheme):
-        raise _bad(f"there is no log of the kind `{scheme}`", _HELP)
-    raise _bad("the URL of the log does not begin with `kafka://` or `sqlite:`", _HELP)
+        raise _bad(codes.BAD_LOG_URL, f"there is no log of the kind `{scheme}`", _HELP)
+    raise _bad(codes.BAD_LOG_URL, "the URL of the log does not begin with `kafka://` or `sqlite:`", _HELP)
 
 
 def _server(text: str) -> str:
     if "@" in text:
         raise _bad(
+            codes.BAD_LOG_URL,
             "a Kafka URL holds no user or password",
             "set the client properties `sasl.username` and `sasl.password`",
         )
@@ -59,10 +66,12 @@ def _server(text: str) -> str:
     if match is None or not 0 < int(match["port"] or _DEFAULT_PORT) < 1 << 16:
         shown = f"`{text.strip()}`" if text.strip() else "an empty name"
         raise _bad(
-            f"the URL of the log has {shown} where a broker should be", "write `kafka://host:port,host:port`"
+            codes.BAD_LOG_URL,
+            f"the URL of the log has {shown} where a broker should be",
+            "write `kafka://host:port,host:port`",
         )
     return f"{match['host']}:{match['port'] or _DEFAULT_PORT}"
 
 
-def _bad(message: str, way_out: str) -> ProgramError:
-    return ProgramError((Diagnostic(codes.BAD_LOG_URL, message, help=way_out),))
+def _bad(code: Code, message: str, way_out: str) -> ProgramError:
+    return ProgramError((Diagnostic(code, message, help=way_out),))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from headrace.log.embedded import topics
-from headrace.log.embedded.database import Session
 from headrace.log.interface import TopicDescription, TopicPartition
+
+if TYPE_CHECKING:
+    from headrace.log.embedded.database import Session
 
 
 class EmbeddedAdmin:

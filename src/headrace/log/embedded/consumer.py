@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
@@ -16,8 +15,11 @@ from headrace.log.embedded.cursor import Cursor
 from headrace.log.embedded.database import Session, Version
 from headrace.log.embedded.faults import fenced, log_error
 from headrace.log.embedded.membership import Membership
-from headrace.log.interface import ConsumerOptions, Offsets, OffsetReset, OnPartitions, TopicPartition
+from headrace.log.interface import ConsumerOptions, OffsetReset, Offsets, OnPartitions, TopicPartition
 from headrace.log.records import RECORDS
+
+if TYPE_CHECKING:
+    import sqlite3
 
 BEGINNING: Final = -2
 END: Final = -1
@@ -49,7 +51,8 @@ class EmbeddedConsumer:
 
         Args:
             session: its connection, closed with it.
-            options: see `ConsumerOptions`; nothing is visible before its commit here, so `read_committed` changes nothing.
+            options: see `ConsumerOptions`; nothing is visible before its commit here, so `read_committed`
+                changes nothing.
             join: makes a member of the group.
             leave: is told when the member is gone.
         """
@@ -180,7 +183,8 @@ class EmbeddedConsumer:
                 if cursor.position < end:
                     behind.append((place, cursor))
             for number, (place, cursor) in enumerate(behind):
-                # An equal share of what is left for each that comes: no partition waits while another is drained.
+                # An equal share of what is left for each that comes: no partition waits while another is
+                # drained.
                 share = max(left // (len(behind) - number), 1)
                 cursor.fill(tx, share)
                 for base, batch in cursor.take(share, size):
@@ -353,7 +357,7 @@ def _batch(topic: str, runs: list[_Run]) -> pa.RecordBatch:
     """Put runs of several partitions of a topic into one batch with schema `RECORDS`."""
     counts = [batch.num_rows for _, _, batch in runs]
     rows = sum(counts)
-    stored = runs[0][2] if len(runs) == 1 else pa.concat_batches([batch for _, _, batch in runs])
+    stored = segments.join([batch for _, _, batch in runs])
     offsets = np.concatenate(
         [np.arange(base, base + count) for (_, base, _), count in zip(runs, counts, strict=True)]
     )

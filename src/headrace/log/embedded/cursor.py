@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import deque
 from dataclasses import dataclass, field
-
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from headrace.log.embedded import segments
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    import pyarrow as pa
 
 
 @dataclass(slots=True)

@@ -1,31 +1,33 @@
 """Connections to the file, transactions on them, and waiting for what others commit.
 
-A log in a file has one connection for each consumer and producer, so that readers never wait: SQLite's WAL gives each a
-snapshot. A log in memory has a single connection behind a lock, because SQLite cannot share memory between connections
-without refusing readers while somebody writes.
+A log in a file has one connection for each consumer and producer, so that readers never wait: SQLite's WAL
+gives each a snapshot. A log in memory has a single connection behind a lock, because SQLite cannot share
+memory between connections without refusing readers while somebody writes.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock, RLock
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from headrace.errors.codes import log as codes
 from headrace.log.embedded import layout
 from headrace.log.embedded.changes import Changes
 from headrace.log.embedded.faults import fault, faults, log_error
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 MEMORY: Final = ":memory:"
 
 _FIRST_PAUSE: Final = 0.001
 _LAST_PAUSE: Final = 0.01
-"""Bounds of the pauses between two looks for commits of other processes: what they write is seen within 10 ms, for about
-a hundred cheap looks a second."""
+"""Bounds of the pauses between two looks for commits of other processes: what they write is seen within 10
+ms, for about a hundred cheap looks a second."""
 
 
 class Version(NamedTuple):
@@ -36,7 +38,10 @@ class Version(NamedTuple):
 
 
 class Session:
-    """One user of the database. Calls may come from several threads; each transaction belongs to one of them."""
+    """One user of the database.
+
+    Calls may come from several threads; each transaction belongs to one of them.
+    """
 
     def __init__(
         self, database: Database, connection: sqlite3.Connection, lock: RLock, *, shared: bool
@@ -128,7 +133,8 @@ class Database:
         self._lock = Lock()
         self._sessions: set[Session] = set()
         self._closed = False
-        # In a file, the first connection stays open: the last one to leave would otherwise clear the WAL each time.
+        # In a file, the first connection stays open: the last one to leave would otherwise clear the WAL each
+        # time.
         self._first = self._connect()
         self._first_lock = RLock()
         try:
@@ -188,8 +194,8 @@ class Database:
         except sqlite3.Error as error:
             raise fault(self.name, error) from error
         try:
-            # NORMAL: a commit survives the end of the process at once, a power cut as of the last checkpoint; the file
-            # is whole in any case (docs/adr/0002-embedded-log.md).
+            # NORMAL: a commit survives the end of the process at once, a power cut as of the last checkpoint;
+            # the file is whole in any case (docs/adr/0002-embedded-log.md).
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA temp_store = MEMORY")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from headrace.errors import Code, Diagnostic
 from headrace.errors.codes import log as codes
 from headrace.log.errors import FencedError, LogError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _BY_NAME: dict[str, tuple[Code, str, str | None]] = {
     "SQLITE_FULL": (codes.DISK_FULL, "no space left for", "free disk space and run again"),

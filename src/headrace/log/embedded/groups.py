@@ -1,8 +1,9 @@
 """Who reads what: the members of a consumer group and their partitions, as rows of the file.
 
-Each partition has a *target*, the member that shall read it, and an *owner*, the member that does. When members come or go
-the targets are computed anew; a member whose partition has another target gives it up at its next poll, and only then the
-target takes it. So a partition has at most one owner at any time, and those that do not move are read on.
+Each partition has a *target*, the member that shall read it, and an *owner*, the member that does. When
+members come or go the targets are computed anew; a member whose partition has another target gives it up at
+its next poll, and only then the target takes it. So a partition has at most one owner at any time, and those
+that do not move are read on.
 
 Everything here runs inside a write transaction of the caller.
 """
@@ -10,11 +11,14 @@ Everything here runs inside a write transaction of the caller.
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from headrace.log.embedded import topics
 from headrace.log.interface import TopicPartition
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Mapping, Sequence
 
 
 def assign_ranges(
@@ -22,7 +26,8 @@ def assign_ranges(
 ) -> dict[TopicPartition, int]:
     """Deal the partitions of each topic to its subscribers in runs, as Kafka's range assignor does.
 
-    Topics of one size with the same subscribers are dealt alike, so that the partitions of one number meet in one member.
+    Topics of one size with the same subscribers are dealt alike, so that the partitions of one number meet in
+    one member.
 
     Args:
         members: the topics that each subscribes to; in the order of joining, so that a newcomer moves little.
@@ -43,7 +48,10 @@ def assign_ranges(
 
 
 def revision(tx: sqlite3.Connection, group: str) -> int:
-    """Give a number that changes with members, targets and owners of the group; -1 if there is no such group."""
+    """Give a number that changes with members, targets and owners of the group.
+
+    -1 if there is no such group.
+    """
     row = tx.execute("SELECT revision FROM consumer_group WHERE name = ?", (group,)).fetchone()
     return -1 if row is None else int(row[0])
 
@@ -63,7 +71,10 @@ def join(
     session_ms: int,
     now_ms: int,
 ) -> int:
-    """Add a member and give its id; one with an instance name takes over the row, and the partitions, of its predecessor."""
+    """Add a member and give its id.
+
+    One with an instance name takes over the row, and the partitions, of its predecessor.
+    """
     ensure(tx, group)
     wanted = json.dumps(sorted(set(subscription)))
     found = None
@@ -194,7 +205,8 @@ def has_members(tx: sqlite3.Connection, group: str) -> bool:
 def commit(tx: sqlite3.Connection, group: str, offsets: Mapping[TopicPartition, int]) -> None:
     """Store the offsets of the group; the caller has checked that it may."""
     tx.executemany(
-        "INSERT INTO committed VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET next_offset = excluded.next_offset",
+        "INSERT INTO committed VALUES (?, ?, ?, ?)"
+        " ON CONFLICT DO UPDATE SET next_offset = excluded.next_offset",
         [(group, place.topic, place.partition, offset) for place, offset in offsets.items()],
     )
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from threading import Event, Lock, Thread
+from typing import TYPE_CHECKING
 
-from headrace.log.embedded.database import Session
-from headrace.log.embedded.membership import Membership
-from headrace.log.embedded.timing import Clock
 from headrace.log.errors import LogError
+
+if TYPE_CHECKING:
+    from headrace.log.embedded.database import Session
+    from headrace.log.embedded.membership import Membership
+    from headrace.log.embedded.timing import Clock
 
 
 class Heartbeats:
@@ -57,8 +60,8 @@ class Heartbeats:
                     for member in due:
                         member.beat(tx, now)
             except LogError:
-                # A full disk or a lock that is held for long: the consumer meets the same fault in `poll` and reports it
-                # there; until then the next beat may succeed.
+                # A full disk or a lock that is held for long: the consumer meets the same fault in `poll` and
+                # reports it there; until then the next beat may succeed.
                 continue
 
     def _take(self) -> list[Membership]:

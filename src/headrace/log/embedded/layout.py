@@ -1,7 +1,7 @@
 """The tables of the file. A change here raises `VERSION` and adds a step that lifts older files.
 
-`segment` holds the records: one row for a run of consecutive records of one partition, as an Arrow record batch
-(see `segments`). The blob is the last column, so that the columns before it are read without it.
+`segment` holds the records: one row for a run of consecutive records of one partition, as an Arrow record
+batch (see `segments`). The blob is the last column, so that the columns before it are read without it.
 """
 
 from __future__ import annotations

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from threading import Lock
-from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from headrace.log.embedded.admin import EmbeddedAdmin
 from headrace.log.embedded.consumer import EmbeddedConsumer
@@ -14,14 +12,19 @@ from headrace.log.embedded.heartbeats import Heartbeats
 from headrace.log.embedded.membership import Membership
 from headrace.log.embedded.producer import EmbeddedProducer
 from headrace.log.embedded.timing import Clock, Timing, wall_clock_ms
-from headrace.log.interface import ConsumerOptions, ProducerOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    from headrace.log.interface import ConsumerOptions, ProducerOptions
 
 
 class EmbeddedLog:
     """`Log` in a file, or in memory.
 
-    Several processes may use one file at once. A log in memory belongs to this object; all threads of the process that use
-    the object see the same topics.
+    Several processes may use one file at once. A log in memory belongs to this object; all threads of the
+    process that use the object see the same topics.
     """
 
     def __init__(
@@ -58,7 +61,10 @@ class EmbeddedLog:
         )
 
     def producer(self, options: ProducerOptions) -> EmbeddedProducer:
-        """Make a producer, which belongs to one thread; one with a transactional id replaces whoever used the id before."""
+        """Make a producer, which belongs to one thread.
+
+        One with a transactional id replaces whoever used the id before.
+        """
         return EmbeddedProducer(self._database.session(), options, self._clock)
 
     def admin(self) -> EmbeddedAdmin:

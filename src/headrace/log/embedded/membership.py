@@ -1,19 +1,23 @@
-"""One consumer's part in its group: joining, taking and giving partitions, proving that it still owns them."""
+"""One consumer's part in its group: it joins, takes and gives partitions, proves that it still owns them."""
 
 from __future__ import annotations
 
-import sqlite3
 import uuid
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from headrace.errors.codes import log as codes
 from headrace.log.embedded import groups
-from headrace.log.embedded.database import Session
 from headrace.log.embedded.faults import fenced
-from headrace.log.embedded.timing import Clock, Timing
-from headrace.log.errors import FencedError
-from headrace.log.interface import TopicPartition
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Sequence
+
+    from headrace.log.embedded.database import Session
+    from headrace.log.embedded.timing import Clock, Timing
+    from headrace.log.errors import FencedError
+    from headrace.log.interface import TopicPartition
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +88,14 @@ class Membership:
                 groups.take(tx, self._member)
                 holding = groups.owned(tx, self._member)
             gained = tuple(place for place in holding if place not in self._owned and place not in revoke)
-            # What a predecessor of this instance held and must give up was never ours: free it without a word.
+            # What a predecessor of this instance held and must give up was never ours: free it without a
+            # word.
             unknown = tuple(place for place in revoke if place not in self._owned)
             if unknown:
                 groups.release(tx, self._member, unknown)
             self._owned = tuple(place for place in holding if place not in unknown)
-            # Partitions to be given up are looked at again after `release`, so the revision stays unseen until then.
+            # Partitions to be given up are looked at again after `release`, so the revision stays unseen
+            # until then.
             self._revision = -1 if revoke else groups.revision(tx, self._group)
             self._topics_revision = _topics_revision(tx)
             self._beaten_ms = self._looked_ms = now
@@ -103,7 +109,8 @@ class Membership:
                 tx, self._group
             ) or self._topics_revision != _topics_revision(tx):
                 return True
-            # Looking for silent members at every poll would be waste: a fraction of the time-out is soon enough.
+            # Looking for silent members at every poll would be waste: a fraction of the time-out is soon
+            # enough.
             if now - self._looked_ms < self._timing.beat_ms // 3:
                 return False
             self._looked_ms = now
@@ -115,7 +122,8 @@ class Membership:
         row = tx.execute("SELECT incarnation FROM member WHERE id = ?", (self._member,)).fetchone()
         if row is not None and row[0] != self._incarnation:
             raise self._replaced()
-        # Silent for too long but not thrown out yet: the partitions are still ours, nobody else has touched them.
+        # Silent for too long but not thrown out yet: the partitions are still ours, nobody else has touched
+        # them.
         return groups.beat(tx, self._member, self._incarnation, now)
 
     def _join(self, tx: sqlite3.Connection, now: int) -> None:
@@ -155,8 +163,8 @@ class Membership:
         """Prove that this member owns these partitions and may commit their offsets.
 
         Raises:
-            FencedError: with `MEMBER_REPLACED` if another process has taken its place for good, with `MEMBER_LOST` if the
-                partitions have moved; the next `poll` tells which.
+            FencedError: with `MEMBER_REPLACED` if another process has taken its place for good, with
+                `MEMBER_LOST` if the partitions have moved; the next `poll` tells which.
         """
         row = None
         if self._member is not None:
@@ -172,7 +180,10 @@ class Membership:
             )
 
     def leave(self) -> None:
-        """Leave the group; a member with an instance name stays, until its session times out, for its successor."""
+        """Leave the group.
+
+        A member with an instance name stays, until its session times out, for its successor.
+        """
         if self._member is None or self._instance is not None:
             return
         with self._session.write() as tx:

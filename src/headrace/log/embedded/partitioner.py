@@ -1,29 +1,32 @@
-"""Kafka's default partitioner, for whole columns: murmur2 of the key bytes, as the Java client computes it."""
+"""Kafka's default partitioner for whole columns: murmur2 of the key bytes, as the Java client has it."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _M: Final = np.uint32(0x5BD1E995)
 _SEED: Final = np.uint32(0x9747B28C)
 _R: Final = np.uint32(24)
 
 
-def murmur2(keys: pa.BinaryArray) -> npt.NDArray[np.uint32]:
+def murmur2(keys: pa.Array[Any]) -> npt.NDArray[np.uint32]:
     """Give the hash of each key; that of a null is the hash of an empty key.
 
     The loop runs over the words of the longest key, each step on all keys that are so long.
     """
     if len(keys) == 0:
         return np.empty(0, np.uint32)
-    # Buffer 1 holds the offsets, buffer 2 the bytes; both are absent from an array that has never held a value.
+    # Buffer 1 holds the offsets, buffer 2 the bytes; both are absent from an array that has never held a
+    # value.
     _, offset_buffer, data_buffer = keys.buffers()
-    offsets = np.frombuffer(offset_buffer, np.int32, len(keys) + 1, keys.offset * 4).astype(np.int64)
-    data = np.frombuffer(data_buffer, np.uint8) if data_buffer is not None else np.empty(0, np.uint8)
+    offset_bytes, data = _bytes(offset_buffer), _bytes(data_buffer)
+    offsets = offset_bytes.view(np.int32)[keys.offset : keys.offset + len(keys) + 1].astype(np.int64)
     starts, lengths = offsets[:-1], np.diff(offsets)
     hashes = _SEED ^ lengths.astype(np.uint32)
     words = lengths // 4
@@ -49,6 +52,11 @@ def murmur2(keys: pa.BinaryArray) -> npt.NDArray[np.uint32]:
     return hashes
 
 
+def _bytes(buffer: pa.Buffer | None) -> npt.NDArray[np.uint8]:
+    view: Any = buffer  # the stubs do not say that it follows the buffer protocol
+    return np.empty(0, np.uint8) if buffer is None else np.frombuffer(view, np.uint8)
+
+
 def _mix_rest(
     hashes: npt.NDArray[np.uint32],
     data: npt.NDArray[np.uint8],
@@ -61,6 +69,8 @@ def _mix_rest(
     hashes[np.flatnonzero(rest)] *= _M
 
 
-def partition_of(keys: pa.BinaryArray, partitions: int) -> npt.NDArray[np.int32]:
+def partition_of(keys: pa.Array[Any], partitions: int) -> npt.NDArray[np.int32]:
     """Give the partition of each key, one of `partitions`; meaningless where the key is null."""
-    return ((murmur2(keys) & np.uint32(0x7FFFFFFF)) % np.uint32(partitions)).astype(np.int32)
+    positive = murmur2(keys) & np.uint32(0x7FFFFFFF)
+    places: npt.NDArray[np.int32] = (positive % np.uint32(partitions)).astype(np.int32)
+    return places

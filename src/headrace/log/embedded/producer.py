@@ -1,31 +1,40 @@
-"""Writes to the embedded log: batches are dealt to partitions, and stored at once or, in a transaction, at its commit."""
+"""Writes to the embedded log.
+
+Batches are dealt to partitions, and stored at once or, in a transaction, at its commit.
+"""
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass
-from typing import Final
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from headrace.errors.codes import log as codes
 from headrace.log.embedded import segments, topics
 from headrace.log.embedded.consumer import EmbeddedConsumer
-from headrace.log.embedded.database import Session
 from headrace.log.embedded.faults import fenced, log_error
 from headrace.log.embedded.partitioner import partition_of
-from headrace.log.embedded.timing import Clock
 from headrace.log.errors import AbortableError, FencedError, LogError
 from headrace.log.interface import Consumer, DeliveryFailure, Offsets, ProducerOptions
 from headrace.log.records import HEADERS, TIMESTAMP
 
-_MAX_RECORD_BYTES: Final = 256 << 20
-"""SQLite holds at most 1 GB in a cell, and a segment is made of copies; `max.message.bytes` of the topic may ask for less."""
+if TYPE_CHECKING:
+    import sqlite3
 
-_TYPES: Final = {
+    from headrace.log.embedded.database import Session
+    from headrace.log.embedded.timing import Clock
+
+_MAX_RECORD_BYTES: Final = 256 << 20
+"""SQLite holds at most 1 GB in a cell, and a segment is made of copies.
+
+`max.message.bytes` of the topic may ask for less.
+"""
+
+_TYPES: Final[dict[str, pa.DataType]] = {
     "key": pa.binary(),
     "value": pa.binary(),
     "timestamp": TIMESTAMP,
@@ -79,39 +88,36 @@ class EmbeddedProducer:
         return number
 
     def _deal(
-        self, topic: str, target: topics.Topic, number: int, columns: dict[str, pa.Array]
+        self, topic: str, target: topics.Topic, number: int, columns: dict[str, pa.Array[Any]]
     ) -> list[_Dealt]:
         """Give the good records by partition, in order, and note the others as failures."""
         rows = len(columns["value"])
         places = self._places(columns, rows, target.partitions)
         timestamps = columns["timestamp"]
         if timestamps.null_count:
-            timestamps = pc.fill_null(timestamps, pa.scalar(self._clock(), TIMESTAMP))
+            timestamps = timestamps.fill_null(pa.scalar(self._clock(), TIMESTAMP))
         stored = pa.record_batch(
             [timestamps, columns["key"], columns["value"], columns["headers"]], schema=segments.STORED
         )
         good = self._check(topic, target, number, places, segments.sizes(stored))
         if good is not None:
-            stored, places = stored.take(pa.array(good)), places[good]
+            stored, places = stored.take(good), places[good]
         if not len(places):
             return []
         if (places == places[0]).all():
             return [_Dealt(topic, int(places[0]), stored)]
         order = np.argsort(places, kind="stable")
-        stored, places = stored.take(pa.array(order)), places[order]
+        stored, places = stored.take(order), places[order]
         starts = [0, *(np.flatnonzero(np.diff(places)) + 1).tolist(), len(places)]
         return [
             _Dealt(topic, int(places[start]), stored.slice(start, end - start))
-            for start, end in zip(starts, starts[1:], strict=False)
+            for start, end in pairwise(starts)
         ]
 
-    def _places(self, columns: dict[str, pa.Array], rows: int, partitions: int) -> npt.NDArray[np.int32]:
+    def _places(self, columns: dict[str, pa.Array[Any]], rows: int, partitions: int) -> npt.NDArray[np.int32]:
         """Give the partition of each record: the one it names, else by its key, else in turn."""
         given, keys = columns["partition"], columns["key"]
-        if keys.null_count < rows:
-            places = partition_of(keys, partitions)
-        else:
-            places = np.zeros(rows, np.int32)
+        places = partition_of(keys, partitions) if keys.null_count < rows else np.zeros(rows, np.int32)
         if keys.null_count:
             free = np.flatnonzero(keys.is_null().to_numpy(zero_copy_only=False))
             places[free] = (np.arange(len(free)) + self._spread) % partitions
@@ -175,7 +181,8 @@ class EmbeddedProducer:
                     consumer.commit_in(tx, offsets)
                 _store(tx, self._held)
         except FencedError as error:
-            # Partitions that have moved are not the end: the next poll tells, and the work begins there again.
+            # Partitions that have moved are not the end: the next poll tells, and the work begins there
+            # again.
             if error.diagnostics[0].code == codes.MEMBER_LOST:
                 raise _abortable(error) from error
             raise
@@ -219,15 +226,16 @@ def _abortable(error: LogError) -> AbortableError:
     return AbortableError(error.diagnostics)
 
 
-def _columns(records: pa.RecordBatch) -> dict[str, pa.Array]:
+def _columns(records: pa.RecordBatch) -> dict[str, pa.Array[Any]]:
     """Give the columns of a batch by name with their types; nulls for those that are absent."""
-    columns = {}
+    columns: dict[str, pa.Array[Any]] = {}
+    nulls: Any = pa.nulls  # the stubs have one variant for each type, and none for a type that is not known
     for name, kind in _TYPES.items():
         at = records.schema.get_field_index(name)
         if at < 0:
             if name == "value":
                 raise log_error(codes.BAD_RECORDS, "a batch to be sent has no column `value`")
-            columns[name] = pa.nulls(records.num_rows, kind)
+            columns[name] = nulls(records.num_rows, kind)
             continue
         column = records.column(at)
         try:
@@ -246,5 +254,4 @@ def _store(tx: sqlite3.Connection, dealt: list[_Dealt]) -> None:
     for (topic, partition), batches in by_place.items():
         if topic not in ids:
             ids[topic] = topics.require(tx, topic).id
-        records = batches[0] if len(batches) == 1 else pa.concat_batches(batches)
-        segments.append(tx, ids[topic], partition, segments.pack(records))
+        segments.append(tx, ids[topic], partition, segments.pack(segments.join(batches)))

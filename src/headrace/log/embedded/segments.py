@@ -1,15 +1,15 @@
-"""Records at rest: runs of consecutive records of one partition, each an Arrow record batch in one row of `segment`.
+"""Records at rest: a run of consecutive records of one partition is one Arrow batch in a row of `segment`.
 
-A batch goes in and comes out as a whole; there is no row per record. Columns that hold nothing are left out, and the bytes
-are packed with LZ4, which costs less than writing the difference. Offsets are not stored: they are dense.
+A batch goes in and comes out as a whole; there is no row per record. Columns that hold nothing are left out,
+and the bytes are packed with LZ4, which costs less than writing the difference. Offsets are not stored: they
+are dense.
 """
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 import pyarrow as pa
@@ -17,14 +17,18 @@ import pyarrow.compute as pc
 
 from headrace.log.records import HEADERS, TIMESTAMP
 
-STORED: Final = pa.schema(
-    [
-        pa.field("timestamp", TIMESTAMP),
-        pa.field("key", pa.binary()),
-        pa.field("value", pa.binary()),
-        pa.field("headers", HEADERS),
-    ]
-)
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator
+
+_COLUMNS: Final[dict[str, pa.DataType]] = {
+    "timestamp": TIMESTAMP,
+    "key": pa.binary(),
+    "value": pa.binary(),
+    "headers": HEADERS,
+}
+
+STORED: Final = pa.schema(_COLUMNS)
 """What `append` takes and `read` gives: the records of one partition."""
 
 MAX_BYTES: Final = 1 << 20
@@ -32,7 +36,7 @@ MAX_RECORDS: Final = 8192
 """Bounds of a segment, so that a reader that wants little need not unpack much. One record may be larger."""
 
 _MERGE_AFTER: Final = 64
-"""So many segments at the end of a partition are merged into full ones: producers of small batches leave small ones."""
+"""So many segments at the end of a partition are merged: producers of small batches leave small ones."""
 
 _KEYS: Final = 1
 _HEADERS: Final = 2
@@ -54,14 +58,25 @@ class Packed:
 def pack(records: pa.RecordBatch) -> list[Packed]:
     """Cut records with schema `STORED` into segments, in order."""
     cuts = _cuts(records)
-    return [_pack_one(records.slice(start, end - start)) for start, end in zip(cuts, cuts[1:], strict=False)]
+    return [_pack_one(records.slice(start, end - start)) for start, end in pairwise(cuts)]
+
+
+def join(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    """Put batches of one schema, at least one of them, into one."""
+    if len(batches) == 1:
+        return batches[0]
+    return pa.Table.from_batches(batches).combine_chunks().to_batches()[0]
+
+
+def _binary(records: pa.RecordBatch, name: str) -> pa.BinaryArray:
+    return cast("pa.BinaryArray", records.column(name))
 
 
 def sizes(records: pa.RecordBatch) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """Give the bytes of key and value of each record."""
     total = np.zeros(records.num_rows, np.int64)
     for name in ("key", "value"):
-        total += pc.fill_null(pc.binary_length(records.column(name)), 0).to_numpy(zero_copy_only=False)
+        total += pc.binary_length(_binary(records, name)).fill_null(0).to_numpy(zero_copy_only=False)
     return total
 
 
@@ -132,7 +147,8 @@ def append(tx: sqlite3.Connection, topic: int, partition: int, segments: list[Pa
     ).fetchone()
     end = _insert(tx, topic, partition, base, segments)
     tx.execute(
-        "UPDATE partition SET end_offset = ?, tail_segments = tail_segments + ? WHERE topic = ? AND partition = ?",
+        "UPDATE partition SET end_offset = ?, tail_segments = tail_segments + ?"
+        " WHERE topic = ? AND partition = ?",
         (end, len(segments), topic, partition),
     )
     if tail_segments + len(segments) >= _MERGE_AFTER:
@@ -143,7 +159,8 @@ def append(tx: sqlite3.Connection, topic: int, partition: int, segments: list[Pa
 def _insert(tx: sqlite3.Connection, topic: int, partition: int, base: int, segments: list[Packed]) -> int:
     for item in segments:
         tx.execute(
-            "INSERT INTO segment (topic, partition, base_offset, records, latest_ms, columns, plain_size, data)"
+            "INSERT INTO segment"
+            " (topic, partition, base_offset, records, latest_ms, columns, plain_size, data)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (topic, partition, base, item.records, item.latest_ms, item.columns, item.plain_size, item.data),
         )
@@ -152,7 +169,10 @@ def _insert(tx: sqlite3.Connection, topic: int, partition: int, base: int, segme
 
 
 def _merge_tail(tx: sqlite3.Connection, topic: int, partition: int) -> None:
-    """Replace the segments after `tail_offset` by full ones; the last of them, if it has room, begins the next tail."""
+    """Replace the segments after `tail_offset` by full ones.
+
+    The last of them, if it has room, begins the next tail.
+    """
     tail = tx.execute(
         "SELECT tail_offset FROM partition WHERE topic = ? AND partition = ?", (topic, partition)
     ).fetchone()[0]
@@ -165,7 +185,7 @@ def _merge_tail(tx: sqlite3.Connection, topic: int, partition: int) -> None:
     # A tail of segments that are well filled already is left as it is.
     if segments > 2 * (1 + max(records // MAX_RECORDS, plain // MAX_BYTES)):
         batches = [batch for _, batch in read(tx, topic, partition, tail, records)]
-        merged = pack(pa.concat_batches(batches))
+        merged = pack(join(batches))
         tx.execute(
             "DELETE FROM segment WHERE topic = ? AND partition = ? AND base_offset >= ?",
             (topic, partition, tail),
@@ -185,9 +205,9 @@ def _merge_tail(tx: sqlite3.Connection, topic: int, partition: int) -> None:
 def read(
     tx: sqlite3.Connection, topic: int, partition: int, offset: int, max_records: int
 ) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """Give segments from the one that holds `offset` on, each with its first offset, until they hold `max_records`.
+    """Give segments, each with its first offset, until they hold `max_records`.
 
-    The first is cut to begin at `offset`, the last is given whole.
+    The first is the one that holds `offset`, cut to begin there; the last is given whole.
     """
     rows = tx.execute(
         "SELECT base_offset, records, columns, plain_size, data FROM segment"
@@ -219,4 +239,4 @@ def offset_at(tx: sqlite3.Connection, topic: int, partition: int, time_ms: int) 
         return None
     base, columns, plain_size, data = row
     times = _unpack(columns, plain_size, data).column("timestamp").cast(pa.int64())
-    return int(base) + int(pc.index(pc.greater_equal(times, time_ms), True).as_py())
+    return int(base) + int(np.argmax(times.to_numpy() >= time_ms))

@@ -24,9 +24,10 @@ class Timing:
     """Bounds in milliseconds; the names of the properties are Kafka's where Kafka has them.
 
     Args:
-        session_ms: `session.timeout.ms`: a member that is silent for so long has lost its partitions. Shorter than
-            Kafka's, since no network is between.
-        poll_ms: `max.poll.interval.ms`: heartbeats go on without `poll` for so long, then the member counts as stuck.
+        session_ms: `session.timeout.ms`: a member that is silent for so long has lost its partitions. Shorter
+            than Kafka's, since no network is between.
+        poll_ms: `max.poll.interval.ms`: heartbeats go on without `poll` for so long, then the member counts
+            as stuck.
         lock_ms: `lock.timeout.ms`: how long to wait while another process writes.
     """
 
@@ -40,7 +41,10 @@ class Timing:
         return max(self.session_ms // 3, 1)
 
     def with_properties(self, properties: Mapping[str, str]) -> Self:
-        """Give these bounds changed by the properties that are named above; others are Kafka's and mean nothing here."""
+        """Give these bounds changed by the properties that are named above.
+
+        Others are Kafka's and mean nothing here.
+        """
         return type(self)(
             session_ms=_milliseconds(properties, "session.timeout.ms", self.session_ms),
             poll_ms=_milliseconds(properties, "max.poll.interval.ms", self.poll_ms),

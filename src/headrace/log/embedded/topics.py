@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from headrace.errors.codes import log as codes
 from headrace.log.embedded.faults import log_error
 from headrace.log.interface import TopicDescription, TopicPartition
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
 
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
