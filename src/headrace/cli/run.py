@@ -1,0 +1,86 @@
+"""`headrace run`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from headrace.catalog import Catalog
+from headrace.cli.failures import bad_call, reported
+from headrace.cli.options import log_options, program_options
+from headrace.cli.program import application_name, read_program
+from headrace.cli.progress import ProgressLine, log_stream
+from headrace.cli.session import open_session
+from headrace.cli.signals import stopped_by_signals
+from headrace.engine import Processor, ProcessorOptions
+from headrace.planner import plan_program
+from headrace.sql import parse_program
+from headrace.telemetry.http import StatusServer
+from headrace.telemetry.logs import set_up_logging
+from headrace.telemetry.progress import ProgressReporter
+
+
+@click.command("run")
+@program_options
+@click.option("--app-id", metavar="NAME", help="Application id, the consumer group; SQL_APP_ID. Default: from the program.")
+@click.option("--until-end", is_flag=True, help="Stop when the inputs' present end is reached and committed.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), help="Serve /metrics, /health/live and /health/ready here; SQL_PORT."
+)
+@log_options
+@reported
+def command(
+    file: str | None,
+    text: str | None,
+    app_id: str | None,
+    until_end: bool,
+    port: int | None,
+    log: str | None,
+    registry: str | None,
+) -> None:
+    """Run the program in FILE, or of -e, standard input, or the variable SQL, until it is stopped.
+
+    Processes with the same application id share the partitions of the inputs. SIGTERM and Ctrl-C finish the batch,
+    commit and leave.
+
+    \b
+    Examples:
+      headrace run fast_vessels.sql
+      headrace run -e "INSERT INTO fast SELECT STREAM * FROM iot_data WHERE Speed > 10" --until-end
+      SQL_BOOTSTRAP_SERVERS=broker:9092 headrace run fast_vessels.sql
+    """
+    source = read_program(file, text)
+    with open_session(log, registry) as session:
+        environment = session.environment
+        set_up_logging(environment.log_level, as_json=environment.log_json, stream=log_stream())
+        program = parse_program(source.text, source.name)
+        topology = plan_program(program, Catalog(session.log, session.registry))
+        options = ProcessorOptions(
+            application=app_id or environment.application or application_name(source),
+            instance=environment.instance,
+            until_end=until_end,
+        )
+        processor = Processor(topology, session.log, session.registry, options)
+        with (
+            stopped_by_signals(processor.stop),
+            _served(processor, environment.port if port is None else port),
+            ProgressLine(ProgressReporter(processor.metrics).look),
+        ):
+            processor.run()
+
+
+@contextmanager
+def _served(processor: Processor, port: int | None) -> Iterator[None]:
+    """Serve metrics and health while entered, if there is a port for them."""
+    if port is None:
+        yield
+        return
+    try:
+        server = StatusServer(port, processor.metrics, live=processor.live, ready=processor.ready)
+    except OSError as error:
+        message = f"port {port} cannot be served: {(error.strerror or 'unknown reason').lower()}"
+        raise bad_call(message, help="give another one with --port or SQL_PORT") from error
+    with server:
+        yield
