@@ -1,1 +1,6 @@
-"""Runs a topology."""
+"""Runs a topology on a log."""
+
+from headrace.engine.options import ProcessorOptions
+from headrace.engine.processor import Processor
+
+__all__ = ["Processor", "ProcessorOptions"]

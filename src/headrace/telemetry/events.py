@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, fields
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from headrace.telemetry.metrics import Metrics
+if TYPE_CHECKING:
+    from headrace.telemetry.metrics import Metrics
 
 LOGGER = logging.getLogger("headrace")
 
@@ -94,7 +95,9 @@ class PartitionsLost(Event):
     partitions: str
 
     def message(self) -> str:
-        return f"lost {self.partitions}: the group went on without this member, uncommitted work is done again"
+        return (
+            f"lost {self.partitions}: the group went on without this member, uncommitted work is done again"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +164,7 @@ class RecordsFailed(Event):
 
     def message(self) -> str:
         more = f" (and {self.records - 1} more)" if self.records > 1 else ""
-        what = {"dlq": "sent to the dead letter topic", "continue": "left out", "fail": "stopping"}[self.policy]
-        return (
-            f"record {self.topic}[{self.partition}]@{self.offset}{more} failed in {self.stage}, {what}: {self.reason}"
-        )
+        what = {"dlq": "sent to the dead letter topic", "continue": "left out", "fail": "stopping"}[
+            self.policy
+        ]
+        return f"record {self.topic}[{self.partition}]@{self.offset}{more} failed in {self.stage}, {what}: {self.reason}"

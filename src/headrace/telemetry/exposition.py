@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from headrace.telemetry.metrics import Histogram, Metrics
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from headrace.telemetry.metrics import Histogram, Metrics
 
 
 class ProcessorCollector(Collector):
@@ -50,7 +53,9 @@ class ProcessorCollector(Collector):
             "headrace_waiting_threads", "Threads that wait for a broker or a registry.", value=now.waiting
         )
         yield GaugeMetricFamily(
-            "headrace_start_time_seconds", "Start of the processor, seconds since the epoch.", value=now.started
+            "headrace_start_time_seconds",
+            "Start of the processor, seconds since the epoch.",
+            value=now.started,
         )
 
 

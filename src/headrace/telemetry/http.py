@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from headrace.telemetry.exposition import registry_of
-from headrace.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from headrace.telemetry.metrics import Metrics
 
 
 class StatusServer:
@@ -24,7 +27,7 @@ class StatusServer:
         *,
         live: Callable[[], bool],
         ready: Callable[[], bool],
-        host: str = "0.0.0.0",  # noqa: S104 - a probe comes from outside the container
+        host: str = "0.0.0.0",
     ) -> None:
         """Bind the port.
 
@@ -47,7 +50,9 @@ class StatusServer:
                     self._answer(200, generate_latest(registry), CONTENT_TYPE_LATEST)
                 elif path in ("/health/live", "/health/ready"):
                     good = live() if path.endswith("live") else ready()
-                    self._answer(200 if good else 503, b"ok\n" if good else b"not ok\n", "text/plain; charset=utf-8")
+                    self._answer(
+                        200 if good else 503, b"ok\n" if good else b"not ok\n", "text/plain; charset=utf-8"
+                    )
                 else:
                     self._answer(404, b"not found\n", "text/plain; charset=utf-8")
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from headrace.telemetry.metrics import Metrics
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from headrace.telemetry.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,81 @@
+"""Puts the flat columns of a query's result together to the keys or values of a sink."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from headrace.plan.topology import OutputColumn
+
+_Place = int | dict[str, "_Place"]
+"""The column that stands here, or the fields below here that have columns."""
+
+
+class Assembly:
+    """Builds arrays of the type of one side of a sink from the columns of a result."""
+
+    def __init__(self, wanted: pa.DataType, columns: Sequence[OutputColumn], names: Sequence[str]) -> None:
+        """Work out where each column goes.
+
+        Args:
+            wanted: the type of the side.
+            columns: what the pipeline gives and where it belongs.
+            names: the columns of the result, in order.
+        """
+        self._type = wanted
+        position = {name: index for index, name in enumerate(names)}
+        self._root: _Place = {}
+        for column in columns:
+            if not column.path:
+                self._root = position[column.name]
+                break
+            place = self._root
+            for name in column.path[:-1]:
+                place = _below(place, name)
+            assert isinstance(place, dict)
+            place[column.path[-1]] = position[column.name]
+
+    def build(self, batch: pa.RecordBatch) -> pa.Array:
+        """Give n keys or values. Raises `pyarrow.ArrowInvalid` if a column does not fit the sink's type."""
+        return _build(self._type, self._root, batch)
+
+
+def _below(place: _Place, name: str) -> _Place:
+    assert isinstance(place, dict)
+    return place.setdefault(name, {})
+
+
+def _build(wanted: pa.DataType, place: _Place, batch: pa.RecordBatch) -> pa.Array:
+    if isinstance(place, int):
+        return conform(batch.column(place), wanted)
+    fields = [wanted.field(index) for index in range(wanted.num_fields)]
+    children = [
+        _build(field.type, place[field.name], batch)
+        if field.name in place
+        else pa.nulls(batch.num_rows, field.type)
+        for field in fields
+    ]
+    if not fields:
+        return pa.array([{}] * batch.num_rows, wanted)
+    return pa.StructArray.from_arrays(children, fields=fields)
+
+
+def conform(array: pa.Array, wanted: pa.DataType) -> pa.Array:
+    """Cast to a type of the same shape; the fields of records go by position, since names may differ in case."""
+    if array.type == wanted:
+        return array
+    if (
+        isinstance(array, pa.StructArray)
+        and pa.types.is_struct(wanted)
+        and array.type.num_fields == wanted.num_fields
+    ):
+        fields = [wanted.field(index) for index in range(wanted.num_fields)]
+        children = [conform(array.field(index), field.type) for index, field in enumerate(fields)]
+        return pa.StructArray.from_arrays(
+            children, fields=fields, mask=array.is_null() if array.null_count else None
+        )
+    return array.cast(wanted)

@@ -1,0 +1,197 @@
+"""Sends outputs and commits, under each of the two guarantees; knows which input record each output came from."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from headrace.errors import Diagnostic
+from headrace.errors.codes.run import NOT_COMMITTED
+from headrace.log.errors import AbortableError, FencedError, LogError
+from headrace.log.interface import Consumer, DeliveryFailure, Offsets, Producer, TopicPartition
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import pyarrow as pa
+
+    from headrace.engine.pipeline import Output
+
+_FLUSH_SLICE = 1.0
+"""Seconds of one flush; between two of them a stop request is looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """An input record whose output did not reach the log.
+
+    Args:
+        partition, offset: the input record.
+        topic: the target.
+        reason: what the log said.
+        letter: whether it was a dead letter.
+    """
+
+    partition: TopicPartition
+    offset: int
+    topic: str
+    reason: str
+    letter: bool
+
+
+class Ledger:
+    """Remembers where the records of each sent batch came from, until they are committed."""
+
+    def __init__(self) -> None:
+        self._sent: dict[int, tuple[str, pa.Array, pa.Array, pa.Int32Array, bool]] = {}
+
+    def note(self, number: int, records: pa.RecordBatch, output: Output, *, letter: bool) -> None:
+        """Note the origin of a sent batch; holds two columns of the input, not its bytes."""
+        topic = records.column("topic")[0].as_py()
+        self._sent[number] = (
+            topic,
+            records.column("partition"),
+            records.column("offset"),
+            output.rows,
+            letter,
+        )
+
+    def origin(self, failure: DeliveryFailure) -> Undelivered:
+        """Give the input record of an output that failed."""
+        topic, partitions, offsets, rows, letter = self._sent[failure.batch]
+        row = rows[failure.row].as_py()
+        partition = TopicPartition(topic, partitions[row].as_py())
+        return Undelivered(partition, offsets[row].as_py(), failure.topic, failure.reason, letter)
+
+    def clear(self) -> None:
+        """Forget all: what was sent is committed or aborted."""
+        self._sent.clear()
+
+
+class Delivery(Protocol):
+    """Sends and commits. Belongs to one thread."""
+
+    def send(self, records: pa.RecordBatch, output: Output, *, letter: bool = False) -> None:
+        """Hand an output of these input records to the log."""
+
+    def commit(self, offsets: Offsets) -> Sequence[Undelivered]:
+        """Make everything sent durable together with the offsets.
+
+        Returns:
+            Outputs that the log will never take. Under exactly-once nothing is committed then; at-least-once nothing is
+            committed either, but the other outputs stand.
+
+        Raises:
+            AbortableError: nothing is committed; seek back and do the work again.
+            FencedError: this member is out.
+            LogError: the log is away and `give_up` said so, or something that waiting does not mend.
+        """
+
+    def abort(self) -> None:
+        """Take back what can be taken back of what was sent."""
+
+    def close(self) -> None: ...
+
+
+class AtLeastOnce:
+    """Outputs first, offsets after them."""
+
+    def __init__(self, producer: Producer, consumer: Consumer, give_up: Callable[[], bool]) -> None:
+        self._producer = producer
+        self._consumer = consumer
+        self._give_up = give_up
+        self._ledger = Ledger()
+
+    def send(self, records: pa.RecordBatch, output: Output, *, letter: bool = False) -> None:
+        self._ledger.note(self._producer.send(output.topic, output.records), records, output, letter=letter)
+
+    def commit(self, offsets: Offsets) -> Sequence[Undelivered]:
+        failures = flush(self._producer, self._consumer, self._give_up)
+        undelivered = [self._ledger.origin(failure) for failure in failures if not failure.retriable]
+        again = [failure for failure in failures if failure.retriable]
+        self._ledger.clear()
+        if undelivered:
+            return undelivered
+        if again:
+            raise AbortableError(_lost(again[0].reason))
+        self._consumer.commit(offsets)
+        return ()
+
+    def abort(self) -> None:
+        with contextlib.suppress(LogError):
+            self._producer.flush(_FLUSH_SLICE)
+        self._ledger.clear()
+
+    def close(self) -> None:
+        self._producer.close()
+
+
+class ExactlyOnce:
+    """Outputs and offsets in one transaction, begun with the first output."""
+
+    def __init__(self, producer: Producer, consumer: Consumer, give_up: Callable[[], bool]) -> None:
+        self._producer = producer
+        self._consumer = consumer
+        self._give_up = give_up
+        self._ledger = Ledger()
+        self._open = False
+
+    def send(self, records: pa.RecordBatch, output: Output, *, letter: bool = False) -> None:
+        self._begin()
+        self._ledger.note(self._producer.send(output.topic, output.records), records, output, letter=letter)
+
+    def commit(self, offsets: Offsets) -> Sequence[Undelivered]:
+        self._begin()
+        failures = flush(self._producer, self._consumer, self._give_up)
+        if failures:
+            undelivered = [self._ledger.origin(failure) for failure in failures if not failure.retriable]
+            self.abort()
+            if not undelivered:
+                raise AbortableError(_lost(failures[0].reason))
+            return undelivered
+        self._producer.commit(offsets, self._consumer)
+        self._open = False
+        self._ledger.clear()
+        return ()
+
+    def abort(self) -> None:
+        self._ledger.clear()
+        if self._open:
+            self._open = False
+            self._producer.abort()
+
+    def close(self) -> None:
+        self._producer.close()
+
+    def _begin(self) -> None:
+        if not self._open:
+            self._producer.begin()
+            self._open = True
+
+
+def flush(producer: Producer, consumer: Consumer, give_up: Callable[[], bool]) -> list[DeliveryFailure]:
+    """Wait until everything is delivered, however long the log is away, unless `give_up` says to stop waiting."""
+    while True:
+        begun = time.monotonic()
+        try:
+            return producer.flush(_FLUSH_SLICE)
+        except (AbortableError, FencedError):
+            raise
+        except LogError as error:
+            if time.monotonic() - begun < _FLUSH_SLICE / 2:
+                raise
+            if give_up():
+                raise LogError(
+                    (
+                        Diagnostic(
+                            NOT_COMMITTED,
+                            "the log could not be reached while stopping; what is not committed will be processed again",
+                        ),
+                    )
+                ) from error
+
+
+def _lost(reason: str) -> tuple[Diagnostic, ...]:
+    return (Diagnostic(NOT_COMMITTED, f"records could not be delivered in time: {reason}"),)

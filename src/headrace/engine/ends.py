@@ -1,0 +1,55 @@
+"""Knows when the inputs' end, as it was at the start, is processed and committed: by whichever member of the group."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from headrace.log.interface import Admin, Consumer, TopicPartition
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+_LOOK = 0.25
+"""Seconds between two looks at the group's committed offsets."""
+
+
+def partitions_of_topics(admin: Admin, topics: Iterable[str]) -> list[TopicPartition]:
+    """Give all present partitions of these topics."""
+    found: list[TopicPartition] = []
+    for topic in topics:
+        description = admin.describe(topic)
+        if description is not None:
+            found += [TopicPartition(topic, number) for number in range(description.partitions)]
+    return found
+
+
+class EndOfInput:
+    """The ends to reach. Belongs to one thread."""
+
+    def __init__(
+        self, ends: Mapping[TopicPartition, int], group: Callable[[], Mapping[TopicPartition, int]]
+    ) -> None:
+        """Take the ends and a way to ask for the committed offsets of the group."""
+        self._missing = dict(ends)
+        self._group = group
+        self._next_look = 0.0
+
+    @staticmethod
+    def of(consumer: Consumer, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        """Give the present ends; partitions that are empty have none to reach."""
+        marks = consumer.watermarks(list(partitions))
+        return {partition: end for partition, (first, end) in marks.items() if end > first}
+
+    def reached(self, committed: Mapping[TopicPartition, int]) -> bool:
+        """Say whether all ends are committed, here (`committed`) or by other members of the group."""
+        self._take(committed)
+        if self._missing and time.monotonic() >= self._next_look:
+            self._take(self._group())
+            self._next_look = time.monotonic() + _LOOK
+        return not self._missing
+
+    def _take(self, committed: Mapping[TopicPartition, int]) -> None:
+        for partition, offset in committed.items():
+            if offset >= self._missing.get(partition, offset + 1):
+                del self._missing[partition]

@@ -1,0 +1,29 @@
+"""What the caller of a processor decides, apart from the program."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessorOptions:
+    """How to run a topology.
+
+    Args:
+        application: application id: the consumer group, and the first part of transactional ids.
+        instance: name of this process among those of the application, stable over restarts (a pod's name): gives static
+            membership and stable transactional ids. None: a dynamic member.
+        until_end: stop when the present end of all inputs (at start) is processed and committed.
+        batch_records: most records of one poll. Larger batches cost less a record, and more memory and latency.
+        in_flight_records: commit before the interval is over when this many records have been read since the last commit.
+        lag_interval: seconds between two looks at the ends of the inputs, for the lag metric; 0 never looks.
+        patience: seconds to wait at the end for a log that is away, before giving up what is not committed.
+    """
+
+    application: str
+    instance: str | None = None
+    until_end: bool = False
+    batch_records: int = 16_384
+    in_flight_records: int = 1_000_000
+    lag_interval: float = 3.0
+    patience: float = 30.0

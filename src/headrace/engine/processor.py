@@ -1,0 +1,185 @@
+"""Runs a topology: prepares the targets, starts the threads, watches them, stops them."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from headrace.engine.ends import EndOfInput, partitions_of_topics
+from headrace.engine.preparation import prepare
+from headrace.engine.session import Surroundings, ThreadState
+from headrace.engine.waiting import ServiceWatch
+from headrace.engine.worker import work
+from headrace.log.errors import LogError
+from headrace.log.interface import Consumer, ConsumerOptions, Log
+from headrace.telemetry.events import ProcessorStarted, ProcessorStopped
+from headrace.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from headrace.engine.options import ProcessorOptions
+    from headrace.formats.interface import Registry
+    from headrace.plan.topology import Topology
+
+_WATCH = 0.05
+"""Seconds between two looks of the watching thread."""
+
+_BROKER_GRACE = 1.5
+"""Seconds without any broker before it counts as away: reconnecting after an idle time is no news."""
+
+
+class Processor:
+    """A running SQL program: one consumer group, any number of threads, here and in other processes."""
+
+    def __init__(
+        self, topology: Topology, log: Log, registry: Registry | None, options: ProcessorOptions
+    ) -> None:
+        """Take what is needed; nothing is touched before `run`.
+
+        Args:
+            topology: from the planner.
+            log: where the topics are; stays open.
+            registry: for Avro; may be None if no format of the topology needs it.
+            options: name of the application and how to run it.
+        """
+        self.metrics = Metrics()
+        self._topology = topology
+        self._log = log
+        self._registry = registry
+        self._options = options
+        self._stopping = threading.Event()
+        self._broker = ServiceWatch(f"the broker of {log.name}", self.metrics, _BROKER_GRACE)
+        self._schemas = ServiceWatch("the schema registry", self.metrics, 0.0)
+        self._states: list[ThreadState] = []
+        self._threads: list[threading.Thread] = []
+        self._failure: BaseException | None = None
+        self._lock = threading.Lock()
+        self._running = False
+        self._monitor: Consumer | None = None
+
+    def run(self) -> None:
+        """Process until `stop` is called, or until the end of the inputs is committed if the options say so.
+
+        Raises:
+            RunError: a record stopped the run by policy, or the log or the registry refused something.
+        """
+        ids = prepare(self._topology, self._log, self._registry)
+        topics = sorted(source.topic for source in self._topology.sources.values())
+        self.metrics.declare(topics, sorted(sink.topic for sink in self._topology.sinks.values()))
+        count = max(1, self._topology.settings.threads)
+        around = Surroundings(
+            topology=self._topology,
+            log=self._log,
+            registry=self._registry,
+            options=self._options,
+            schema_ids=ids,
+            metrics=self.metrics,
+            broker=self._broker,
+            schemas=self._schemas,
+            stopping=self._stopping,
+            identity=self._options.instance or secrets.token_hex(6),
+        )
+        admin = self._log.admin()
+        try:
+            end = None
+            if self._options.until_end:
+                ends = EndOfInput.of(self._monitoring(), partitions_of_topics(admin, topics))
+                end = EndOfInput(ends, lambda: admin.group_offsets(self._options.application))
+            self._states = [ThreadState() for _ in range(count)]
+            self._threads = [
+                threading.Thread(
+                    target=self._body, args=(around, number, state), name=f"headrace-{number}", daemon=True
+                )
+                for number, state in enumerate(self._states)
+            ]
+            ProcessorStarted(self._options.application, count, self._log.name).emit(self.metrics)
+            self._running = True
+            for thread in self._threads:
+                thread.start()
+            self._watch(end)
+        finally:
+            self._stopping.set()
+            for thread in self._threads:
+                thread.join()
+            self._running = False
+            self.metrics.set_state(up=False, threads=0, waiting=0)
+            if self._monitor is not None:
+                self._monitor.close()
+            admin.close()
+        if self._failure is not None:
+            raise self._failure
+        now = self.metrics.snapshot()
+        ProcessorStopped(
+            self._options.application,
+            sum(now.consumed.values()),
+            sum(now.produced.values()),
+            sum(now.errors.values()),
+        ).emit(self.metrics)
+
+    def stop(self) -> None:
+        """Ask for the end: the batch in work is finished and committed, then the group is left. Returns at once.
+
+        May be called from any thread and from a signal handler.
+        """
+        self._stopping.set()
+
+    def live(self) -> bool:
+        """Say whether it works, or is about to: false once a thread has failed."""
+        return self._failure is None and all(thread.is_alive() for thread in self._threads)
+
+    def ready(self) -> bool:
+        """Say whether it processes records: the group is joined, and neither broker nor registry is away."""
+        return (
+            self._running
+            and not self._stopping.is_set()
+            and self.live()
+            and any(state.joined for state in self._states)
+            and not self._broker.away
+            and not self._schemas.away
+        )
+
+    def _body(self, around: Surroundings, number: int, state: ThreadState) -> None:
+        try:
+            work(around, number, state)
+        except BaseException as error:
+            with self._lock:
+                self._failure = self._failure or error
+        finally:
+            self._stopping.set()
+
+    def _watch(self, end: EndOfInput | None) -> None:
+        next_lag = time.monotonic() + min(0.5, self._options.lag_interval)
+        while not self._stopping.wait(_WATCH):
+            waiting = max(self._broker.waiting(), self._schemas.waiting())
+            self.metrics.set_state(up=True, threads=len(self._threads), waiting=waiting)
+            if end is not None and not self._broker.away:
+                committed = {
+                    item: offset for state in self._states for item, offset in state.committed.items()
+                }
+                if end.reached(committed):
+                    return
+            if self._options.lag_interval and time.monotonic() >= next_lag and not self._broker.away:
+                self._measure_lag()
+                next_lag = time.monotonic() + self._options.lag_interval
+
+    def _measure_lag(self) -> None:
+        owned = {partition: state for state in self._states for partition in state.owned}
+        try:
+            marks = self._monitoring().watermarks(sorted(owned), timeout=2.0)
+        except LogError:
+            return
+        lag: dict[tuple[str, int], int] = {}
+        for partition, (first, last) in marks.items():
+            position = owned[partition].committed.get(partition, first)
+            lag[partition.topic, partition.partition] = max(0, last - position)
+        self.metrics.set_lag(lag)
+
+    def _monitoring(self) -> Consumer:
+        if self._monitor is None:
+            self._monitor = self._log.consumer(
+                ConsumerOptions(
+                    properties={**self._topology.settings.client, **self._topology.settings.consumer_client}
+                )
+            )
+        return self._monitor

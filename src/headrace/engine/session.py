@@ -1,0 +1,413 @@
+"""One membership in the consumer group, from joining to leaving: the loop poll, process, send, commit."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from headrace.engine.delivery import AtLeastOnce, Delivery, ExactlyOnce, Undelivered
+from headrace.engine.faults import Fault, Stage
+from headrace.engine.policy import dead_letter_refused, record_failed
+from headrace.engine.positions import Positions, first_offset, partitions_of
+from headrace.engine.scratch import read_record
+from headrace.engine.transform import FailedRecord, Transformer
+from headrace.errors import HeadraceError
+from headrace.formats.errors import RegistryUnavailableError
+from headrace.log.errors import AbortableError, LogError
+from headrace.log.interface import ConsumerOptions, Log, ProducerOptions, TopicPartition
+from headrace.plan.topology import ErrorPolicy, Guarantee, Topology
+from headrace.telemetry.events import (
+    PartitionsAssigned,
+    PartitionsLost,
+    PartitionsRevoked,
+    RecordsFailed,
+    WorkRepeated,
+)
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Mapping, Sequence
+
+    import pyarrow as pa
+
+    from headrace.engine.options import ProcessorOptions
+    from headrace.engine.pipeline import Output, SchemaIds
+    from headrace.engine.waiting import ServiceWatch
+    from headrace.formats.interface import Registry
+    from headrace.telemetry.metrics import Metrics
+
+_IDLE_POLL = 0.1
+"""Longest wait of one poll, in seconds: how late a stop request may be seen."""
+
+_LINGER = 0.01
+"""Wait for more once the first record is there: a batch costs half a millisecond however small it is."""
+
+_TRICKLE = 16
+"""Batches smaller than this are not waited for: at such a rate the cost of small batches does not matter, the delay does."""
+
+_BACK_OFF = (0.2, 5.0)
+"""First and longest pause, in seconds, before the same work is tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all threads of a processor share."""
+
+    topology: Topology
+    log: Log
+    registry: Registry | None
+    options: ProcessorOptions
+    schema_ids: Mapping[str, SchemaIds]
+    metrics: Metrics
+    broker: ServiceWatch
+    schemas: ServiceWatch
+    stopping: threading.Event
+    identity: str
+
+
+@dataclass(slots=True)
+class ThreadState:
+    """What others may see of a thread; the thread replaces the values, never changes them in place."""
+
+    owned: frozenset[TopicPartition] = frozenset()
+    committed: Mapping[TopicPartition, int] = field(default_factory=dict)
+    joined: bool = False
+
+
+class Session:
+    """A consumer, a producer and what is in flight between them. Belongs to one thread."""
+
+    def __init__(
+        self, around: Surroundings, number: int, transformer: Transformer, state: ThreadState
+    ) -> None:
+        self._around = around
+        self._number = number
+        self._transformer = transformer
+        self._state = state
+        self._metrics = around.metrics
+        self._settings = around.topology.settings
+        self._positions = Positions()
+        self._rewind = False
+        self._repeats = 0
+        self._registry_tries = 0
+        self._since_commit = 0
+        self._last_count = 0
+        self._last_commit = time.monotonic()
+        self._stop_seen: float | None = None
+        self._callback_error: HeadraceError | None = None
+        self._abandoned = False
+        self.commits = 0
+        name = f"{around.identity}-{number}"
+        settings, options = self._settings, around.options
+        self._consumer = around.log.consumer(
+            ConsumerOptions(
+                group=options.application,
+                instance=f"{options.instance}-{number}" if options.instance else None,
+                offset_reset=settings.offset_reset,
+                properties={**settings.client, **settings.consumer_client},
+            )
+        )
+        try:
+            exactly = settings.guarantee is Guarantee.EXACTLY_ONCE
+            producer = around.log.producer(
+                ProducerOptions(
+                    transactional_id=f"{options.application}-{name}" if exactly else None,
+                    properties={**settings.client, **settings.producer_client},
+                )
+            )
+        except BaseException:
+            self._consumer.close()
+            raise
+        kind = ExactlyOnce if exactly else AtLeastOnce
+        self._delivery: Delivery = kind(producer, self._consumer, self._out_of_patience)
+
+    def run(self) -> None:
+        """Process until a stop is requested; then finish the batch, commit and leave the group."""
+        self._consumer.subscribe(
+            sorted(source.topic for source in self._around.topology.sources.values()),
+            on_assign=self._on_assign,
+            on_revoke=self._on_revoke,
+            on_lost=self._on_lost,
+        )
+        stopping = self._around.stopping
+        while not stopping.is_set():
+            self._go_back()
+            batches = self._poll(self._timeout(), _LINGER if self._last_count >= _TRICKLE else 0.0)
+            if self._rewind:
+                self._drop(batches)
+                continue
+            if batches:
+                self._process(batches)
+            else:
+                self._positions.advance_idle(self._consumer.positions())
+            if not self._rewind and self._commit_due():
+                self._commit()
+        if not self._rewind:
+            self._commit()
+        self._consumer.close()
+        self._delivery.close()
+
+    def abandon(self) -> None:
+        """Leave without committing; what is not committed is done again by whoever takes over."""
+        self._abandoned = True
+        for step in (self._delivery.abort, self._consumer.close, self._delivery.close):
+            with contextlib.suppress(LogError):
+                step()
+
+    # -- reading
+
+    def _poll(self, timeout: float, linger: float) -> list[pa.RecordBatch]:
+        batches = self._consumer.poll(self._around.options.batch_records, timeout, linger)
+        if self._callback_error is not None:
+            raise self._callback_error
+        self._last_count = sum(batch.num_rows for batch in batches)
+        there = bool(batches) or self._consumer.healthy()
+        self._around.broker.seen(self._number, there=there)
+        self._state.joined |= there
+        return batches
+
+    def _timeout(self) -> float:
+        if not self._positions.dirty():
+            return _IDLE_POLL
+        due = self._last_commit + self._settings.commit_interval - time.monotonic()
+        return min(_IDLE_POLL, max(0.0, due))
+
+    def _drop(self, batches: Sequence[pa.RecordBatch]) -> None:
+        """Send the consumer back to the first of these records; they will come again."""
+        places = {
+            partition: first_offset(batch, partition)
+            for batch in batches
+            for partition in partitions_of(batch)
+        }
+        if places:
+            self._consumer.seek(places)
+            self._positions.sought(places)
+
+    def _hold(self, seconds: float) -> None:
+        """Wait without reading, but stay a member of the group."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not self._around.stopping.is_set():
+            self._consumer.pause(self._consumer.assignment())
+            self._drop(self._poll(min(_IDLE_POLL, seconds), 0.0))
+        self._consumer.resume(self._consumer.assignment())
+
+    # -- processing
+
+    def _process(self, batches: Sequence[pa.RecordBatch]) -> None:
+        owned = [self._positions.saw(batch) for batch in batches]
+        positions = self._consumer.positions()
+        for index, batch in enumerate(batches):
+            begun = time.monotonic()
+            try:
+                done = self._transformer.process(batch)
+            except RegistryUnavailableError:
+                self._wait_for_registry(batches[index:])
+                return
+            self._around.schemas.seen(self._number, there=True)
+            self._registry_tries = 0
+            try:
+                for output in done.outputs:
+                    self._send(done.records, output)
+                if done.letters is not None:
+                    self._send(done.records, done.letters, letter=True)
+            except AbortableError as error:
+                self._repeat(error)
+                return
+            self._positions.advance(owned[index], positions)
+            self._since_commit += batch.num_rows
+            self._report(done.failed)
+            self._metrics.consumed(
+                owned[index][0].topic,
+                done.records.num_rows,
+                _size(done.records),
+                time.monotonic() - begun,
+            )
+            if done.stop is not None:
+                self._positions.stop_at(done.cut or {})
+                if self._commit():
+                    self._report([done.stop])
+                    raise record_failed(done.stop)
+                return
+
+    def _send(self, records: pa.RecordBatch, output: Output, *, letter: bool = False) -> None:
+        self._delivery.send(records, output, letter=letter)
+        self._metrics.produced(output.topic, output.records.num_rows, _size(output.records))
+
+    def _report(self, failed: Sequence[FailedRecord]) -> None:
+        groups: dict[tuple[Stage, ErrorPolicy], list[FailedRecord]] = {}
+        for record in failed:
+            groups.setdefault((record.fault.stage, record.policy), []).append(record)
+        for (stage, policy), records in groups.items():
+            first = records[0]
+            self._metrics.failed(first.partition.topic, stage.value, policy.value, len(records))
+            RecordsFailed(
+                topic=first.partition.topic,
+                partition=first.partition.partition,
+                offset=first.offset,
+                stage=stage.value,
+                policy=policy.value,
+                records=len(records),
+                reason=first.fault.reason,
+            ).emit(self._metrics)
+
+    def _wait_for_registry(self, batches: Sequence[pa.RecordBatch]) -> None:
+        self._around.schemas.seen(self._number, there=False)
+        self._drop(batches)
+        self._commit()
+        self._registry_tries += 1
+        self._hold(_pause(self._registry_tries))
+
+    # -- committing
+
+    def _commit_due(self) -> bool:
+        waited = time.monotonic() - self._last_commit
+        return (
+            waited >= self._settings.commit_interval
+            or self._since_commit >= self._around.options.in_flight_records
+        )
+
+    def _commit(self) -> bool:
+        """Commit what is processed; False if the work must be done again (the rewind is then due)."""
+        begun = time.monotonic()
+        offsets = self._positions.dirty()
+        if not offsets:
+            self._last_commit = begun
+            return True
+        try:
+            undelivered = self._delivery.commit(offsets)
+            if undelivered and not self._settle(undelivered, offsets):
+                return False
+        except AbortableError as error:
+            self._repeat(error)
+            return False
+        self._positions.commit(offsets)
+        self._state.committed = {**self._state.committed, **offsets}
+        self._since_commit = self._repeats = 0
+        self.commits += 1
+        self._last_commit = time.monotonic()
+        self._metrics.committed(self._last_commit - begun)
+        return True
+
+    def _settle(self, undelivered: Sequence[Undelivered], offsets: Mapping[TopicPartition, int]) -> bool:
+        """Apply the policy to records whose outputs the log refuses; True if the offsets are committed after all."""
+        for record in undelivered:
+            if record.letter:
+                raise dead_letter_refused(record)
+        if self._settings.guarantee is Guarantee.EXACTLY_ONCE:
+            # All of the transaction is gone. The same records come again, and these fail before anything is sent.
+            for record in undelivered:
+                self._transformer.refuse(record.partition, record.offset, record.reason)
+            self._rewind = True
+            return False
+        policy = self._settings.on_write_error
+        failed = [
+            FailedRecord(record.partition, record.offset, Fault(Stage.DELIVER, record.reason), policy)
+            for record in undelivered
+        ]
+        if policy is ErrorPolicy.FAIL:
+            cut = dict(offsets)
+            for item in failed:
+                cut[item.partition] = min(item.offset, cut.get(item.partition, item.offset))
+            self._delivery.commit(cut)
+            self._positions.commit(cut)
+            self._report(failed[:1])
+            raise record_failed(failed[0])
+        if policy is ErrorPolicy.DLQ:
+            for item in failed:
+                self._send_letter(item)
+        self._report(failed)
+        again = self._delivery.commit(offsets)
+        if again:
+            raise dead_letter_refused(again[0])
+        return True
+
+    def _send_letter(self, failed: FailedRecord) -> None:
+        record = read_record(self._around.log, failed.partition, failed.offset, self._settings.client)
+        if record is None:
+            return
+        self._send(record, self._transformer.letter(record, failed.fault), letter=True)
+
+    def _repeat(self, error: AbortableError) -> None:
+        self._repeats += 1
+        WorkRepeated(str(error)).emit(self._metrics)
+        self._delivery.abort()
+        self._rewind = True
+
+    def _go_back(self) -> None:
+        if not self._rewind:
+            return
+        self._rewind = False
+        self._since_commit = 0
+        owned = set(self._consumer.assignment())
+        places = {place: offset for place, offset in self._positions.rewind().items() if place in owned}
+        if places:
+            self._consumer.seek(places)
+        if self._repeats > 1:
+            self._hold(_pause(self._repeats))
+
+    def _out_of_patience(self) -> bool:
+        if not self._around.stopping.is_set():
+            return False
+        if self._stop_seen is None:
+            self._stop_seen = time.monotonic()
+        return time.monotonic() - self._stop_seen > self._around.options.patience
+
+    # -- the group
+
+    def _on_assign(self, partitions: Sequence[TopicPartition]) -> None:
+        self._positions.forget(partitions)
+        self._state.owned = self._state.owned | set(partitions)
+        self._state.joined = True
+        if partitions:
+            self._metrics.rebalanced("assigned")
+            PartitionsAssigned(_names(partitions)).emit(self._metrics)
+
+    def _on_revoke(self, partitions: Sequence[TopicPartition]) -> None:
+        if not self._abandoned:
+            self._guard(self._commit_before_handing_over)
+        self._leave(partitions)
+        if partitions:
+            self._metrics.rebalanced("revoked")
+            PartitionsRevoked(_names(partitions)).emit(self._metrics)
+
+    def _on_lost(self, partitions: Sequence[TopicPartition]) -> None:
+        if not self._abandoned:
+            self._guard(self._delivery.abort)
+            self._rewind = True
+        self._leave(partitions)
+        if partitions:
+            self._metrics.rebalanced("lost")
+            PartitionsLost(_names(partitions)).emit(self._metrics)
+
+    def _commit_before_handing_over(self) -> None:
+        if not self._rewind:
+            self._commit()
+
+    def _guard(self, step: Callable[[], None]) -> None:
+        # Callbacks run inside the client's poll; what they raise goes up from our own frame after it.
+        try:
+            step()
+        except HeadraceError as error:
+            self._callback_error = error
+
+    def _leave(self, partitions: Sequence[TopicPartition]) -> None:
+        self._positions.forget(partitions)
+        self._state.owned = self._state.owned - set(partitions)
+
+
+def _pause(tries: int) -> float:
+    first, longest = _BACK_OFF
+    return min(longest, first * 2.0 ** min(tries, 10))
+
+
+def _size(records: pa.RecordBatch) -> int:
+    return sum(records.column(name).nbytes for name in ("key", "value") if name in records.schema.names)
+
+
+def _names(partitions: Sequence[TopicPartition]) -> str:
+    topics: dict[str, list[int]] = {}
+    for item in sorted(partitions):
+        topics.setdefault(item.topic, []).append(item.partition)
+    return ", ".join(f"{topic}[{','.join(map(str, numbers))}]" for topic, numbers in topics.items())

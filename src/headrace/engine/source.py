@@ -1,0 +1,108 @@
+"""Turns the records of a source topic into the relation `input` of its pipelines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from headrace.engine.faults import Fault, Stage
+from headrace.formats import make_decoder
+from headrace.plan.topology import ROW, Facet, InputColumn, SourceTopic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from headrace.formats.interface import Decoder, Registry
+
+TOMBSTONE = "_tombstone"
+
+_META: dict[str, Callable[[pa.RecordBatch], pa.Array]] = {
+    "partition": lambda records: records.column("partition"),
+    "offset": lambda records: records.column("offset"),
+    "timestamp": lambda records: records.column("timestamp").cast(pa.int64()),
+    "topic": lambda records: records.column("topic").cast(pa.string()),
+    "__keysize": lambda records: pc.binary_length(records.column("key")),
+    "__valuesize": lambda records: pc.binary_length(records.column("value")),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """The readable rows of a batch of records.
+
+    Args:
+        rows: the relation `input`; column `_row` gives the row of each in the records.
+        faults: rows of the records that could not be decoded, left out of `rows`.
+    """
+
+    rows: pa.RecordBatch
+    faults: dict[int, Fault]
+
+
+class SourceReader:
+    """Decodes what the pipelines of one source topic read. Belongs to one thread."""
+
+    def __init__(self, source: SourceTopic, registry: Registry | None) -> None:
+        self._columns = source.columns
+        self._key = _Facet(source.columns, Facet.KEY)
+        self._value = _Facet(source.columns, Facet.VALUE)
+        if self._key.columns:
+            self._key.decoder = make_decoder(source.key, self._key.paths, registry)
+        if self._value.columns:
+            self._value.decoder = make_decoder(source.value, self._value.paths, registry)
+        self.schema = pa.schema(
+            [pa.field(column.name, column.type) for column in source.columns]
+            + [pa.field(ROW, pa.int32()), pa.field(TOMBSTONE, pa.bool_())]
+        )
+        self._numbers = pa.array([], pa.int32())
+
+    def read(self, records: pa.RecordBatch) -> Input:
+        """Decode n records. Raises RegistryUnavailableError if a schema cannot be had now."""
+        faults: dict[int, Fault] = {}
+        arrays: dict[str, pa.Array] = {}
+        self._key.decode(records.column("key"), Stage.DECODE_KEY, arrays, faults)
+        self._value.decode(records.column("value"), Stage.DECODE_VALUE, arrays, faults)
+        for column in self._columns:
+            if column.facet is Facet.META:
+                arrays[column.name] = _as(_META[column.path[0]](records), column.type)
+            elif column.facet is Facet.HEADERS:
+                arrays[column.name] = _as(records.column("headers"), column.type)
+        count = records.num_rows
+        arrays[ROW] = self._row_numbers(count)
+        arrays[TOMBSTONE] = records.column("value").is_null()
+        rows = pa.RecordBatch.from_arrays([arrays[name] for name in self.schema.names], schema=self.schema)
+        if faults:
+            rows = rows.take(pa.array([row for row in range(count) if row not in faults], pa.int32()))
+        return Input(rows, faults)
+
+    def _row_numbers(self, count: int) -> pa.Array:
+        if len(self._numbers) < count:
+            self._numbers = pa.array(range(count), pa.int32())
+        return self._numbers.slice(0, count)
+
+
+class _Facet:
+    """The decoded columns of the key or of the value."""
+
+    def __init__(self, columns: Sequence[InputColumn], facet: Facet) -> None:
+        self.columns = tuple(column for column in columns if column.facet is facet)
+        self.paths = tuple(column.path for column in self.columns)
+        self.decoder: Decoder | None = None
+
+    def decode(
+        self, data: pa.BinaryArray, stage: Stage, arrays: dict[str, pa.Array], faults: dict[int, Fault]
+    ) -> None:
+        if self.decoder is None:
+            return
+        decoded = self.decoder.decode(data)
+        for column, array in zip(self.columns, decoded.columns, strict=True):
+            arrays[column.name] = _as(array, column.type)
+        for error in decoded.errors:
+            faults.setdefault(error.row, Fault(stage, error.reason))
+
+
+def _as(array: pa.Array, wanted: pa.DataType) -> pa.Array:
+    return array if array.type == wanted else array.cast(wanted)

@@ -1,0 +1,164 @@
+"""All that happens to a batch between the log and the log: decode, query, encode, and what the error policy says of the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from headrace.engine.deadletter import dead_letters
+from headrace.engine.faults import Fault, Stage
+from headrace.engine.pipeline import Output, PipelineRunner, SchemaIds
+from headrace.engine.query import InputRelation
+from headrace.engine.source import SourceReader
+from headrace.log.interface import TopicPartition
+from headrace.plan.topology import ROW, ErrorPolicy, Topology
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from headrace.formats.interface import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class FailedRecord:
+    """A record with its place, its fault and the policy that applies."""
+
+    partition: TopicPartition
+    offset: int
+    fault: Fault
+    policy: ErrorPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Transformed:
+    """What is to be done for a batch of one topic.
+
+    Args:
+        records: those that were processed: the whole batch, or with `stop` what stands before the failed record.
+        outputs: to send, in this order.
+        letters: to send to the dead letter topic.
+        failed: records that went to the error policy, in row order.
+        stop: the record at which the policy `fail` ends the run; nothing from it on, in its partition, was processed.
+    """
+
+    records: pa.RecordBatch
+    outputs: Sequence[Output]
+    letters: Output | None
+    failed: Sequence[FailedRecord]
+    stop: FailedRecord | None = None
+    cut: Mapping[TopicPartition, int] | None = None
+
+
+class Transformer:
+    """The compiled pipelines of a topology. Belongs to one thread."""
+
+    def __init__(
+        self, topology: Topology, registry: Registry | None, ids: Mapping[str, SchemaIds], application: str
+    ) -> None:
+        self._settings = topology.settings
+        self._application = application
+        self._relations: list[InputRelation] = []
+        self._readers: dict[str, SourceReader] = {}
+        self._pipelines: dict[str, list[PipelineRunner]] = {}
+        self._refused: dict[str, dict[tuple[int, int], str]] = {}
+        try:
+            for name, source in topology.sources.items():
+                reader = SourceReader(source, registry)
+                relation = InputRelation(reader.schema, topology.setup)
+                self._relations.append(relation)
+                self._readers[source.topic] = reader
+                self._pipelines[source.topic] = [
+                    PipelineRunner(pipeline, topology.sinks[pipeline.sink], ids[pipeline.sink], relation)
+                    for pipeline in topology.pipelines
+                    if pipeline.source == name
+                ]
+        except BaseException:
+            self.close()
+            raise
+
+    def refuse(self, partition: TopicPartition, offset: int, reason: str) -> None:
+        """Treat this record as failed from now on: the log has refused what came out of it."""
+        self._refused.setdefault(partition.topic, {})[partition.partition, offset] = reason
+
+    def process(self, records: pa.RecordBatch) -> Transformed:
+        """Process a batch of one topic. Raises RegistryUnavailableError; the same batch can be tried again."""
+        topic = records.column("topic")[0].as_py()
+        read = self._readers[topic].read(records)
+        faults, rows = read.faults, read.rows
+        if refused := self._find_refused(topic, records):
+            faults.update(refused)
+            rows = rows.filter(pc.invert(pc.is_in(rows.column(ROW), value_set=pa.array(refused, pa.int32()))))
+        outputs = [
+            output
+            for pipeline in self._pipelines[topic]
+            for output in pipeline.process(rows, records, faults)
+        ]
+        if not faults:
+            return Transformed(records, outputs, None, ())
+        failed = [self._failed(topic, records, row, faults[row]) for row in sorted(faults)]
+        stops = [record for record in failed if record.policy is ErrorPolicy.FAIL]
+        if stops:
+            return self._until(records, stops)
+        return Transformed(records, outputs, self._letters(records, faults), failed)
+
+    def _until(self, records: pa.RecordBatch, stops: Sequence[FailedRecord]) -> Transformed:
+        cut: dict[TopicPartition, int] = {}
+        for record in stops:
+            cut[record.partition] = min(record.offset, cut.get(record.partition, record.offset))
+        before = records
+        for partition, offset in cut.items():
+            before = before.filter(
+                pc.or_(
+                    pc.not_equal(before.column("partition"), partition.partition),
+                    pc.less(before.column("offset"), offset),
+                )
+            )
+        if not before.num_rows:
+            return Transformed(before, (), None, (), stops[0], cut)
+        done = self.process(before)
+        return Transformed(
+            done.records, done.outputs, done.letters, done.failed, stops[0], {**cut, **(done.cut or {})}
+        )
+
+    def _letters(self, records: pa.RecordBatch, faults: Mapping[int, Fault]) -> Output | None:
+        chosen = {
+            row: faults[row]
+            for row in sorted(faults)
+            if faults[row].stage.policy(self._settings) is ErrorPolicy.DLQ
+        }
+        return self._dead(records, chosen) if chosen else None
+
+    def letter(self, record: pa.RecordBatch, fault: Fault) -> Output:
+        """Give the dead letter of a batch of one record."""
+        return self._dead(record, {0: fault})
+
+    def _dead(self, records: pa.RecordBatch, faults: Mapping[int, Fault]) -> Output:
+        topic = self._settings.dead_letter_topic
+        assert topic is not None
+        return Output(topic, dead_letters(records, faults, self._application), pa.array(faults, pa.int32()))
+
+    def _failed(self, topic: str, records: pa.RecordBatch, row: int, fault: Fault) -> FailedRecord:
+        partition = TopicPartition(topic, records.column("partition")[row].as_py())
+        return FailedRecord(
+            partition, records.column("offset")[row].as_py(), fault, fault.stage.policy(self._settings)
+        )
+
+    def _find_refused(self, topic: str, records: pa.RecordBatch) -> dict[int, Fault]:
+        found: dict[int, Fault] = {}
+        for (partition, offset), reason in self._refused.get(topic, {}).items():
+            matches = pc.and_(
+                pc.equal(records.column("partition"), partition), pc.equal(records.column("offset"), offset)
+            )
+            row = pc.index(matches, True).as_py()
+            if row >= 0:
+                found[row] = Fault(Stage.DELIVER, reason)
+        return found
+
+    def close(self) -> None:
+        """Free the DuckDB connections."""
+        for relation in self._relations:
+            relation.close()
+        self._relations.clear()
