@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import click
 import pyarrow as pa
@@ -10,17 +10,26 @@ import pyarrow.compute as pc
 
 from headrace.cli.failures import reported
 from headrace.cli.json_lines import JsonPrinter, envelopes, write_lines
-from headrace.cli.options import FORMATS, log_options
+from headrace.cli.options import FORMATS, examples, log_options
 from headrace.cli.session import open_session
 from headrace.cli.topic_sides import topic_sides
 from headrace.log.interface import Consumer, ConsumerOptions, Log, TopicPartition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 BATCH = 10_000
 POLL_SECONDS = 0.5
 BEGINNING, END = -2, -1
 
 
-@click.command("consume")
+@click.command(
+    "consume",
+    epilog=examples(
+        "headrace consume iot_data --from-beginning --max 10",
+        "headrace consume iot_data --until-end --envelope > iot_data.jsonl",
+    ),
+)
 @click.argument("topic")
 @click.option("--key-format", type=FORMATS, help="Default: what the topic holds.")
 @click.option("--value-format", type=FORMATS, help="Default: what the topic holds.")
@@ -44,11 +53,6 @@ def command(
     """Print the records of TOPIC as JSON lines.
 
     BYTES are printed as Base64 text. A record that cannot be read is named on standard error and left out.
-
-    \b
-    Examples:
-      headrace consume iot_data --from-beginning --max 10
-      headrace consume iot_data --until-end --envelope > iot_data.jsonl
     """
     with open_session(log, registry) as session:
         sides = topic_sides(session, topic, key_format, value_format)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import pyarrow as pa
@@ -15,6 +15,7 @@ from headrace.catalog import Catalog
 from headrace.cli.demo_screen import Screen, open_screen
 from headrace.cli.failures import bad_call, reported
 from headrace.cli.fleet import KEY_SCHEMA, KEY_TYPE, VALUE_SCHEMA, Fleet
+from headrace.cli.options import examples
 from headrace.engine import Processor, ProcessorOptions
 from headrace.formats import make_decoder, make_encoder
 from headrace.formats.interface import Format, Registry, Side
@@ -24,6 +25,9 @@ from headrace.log.interface import ConsumerOptions, Log, ProducerOptions, TopicD
 from headrace.planner import plan_program
 from headrace.sql import parse_program
 from headrace.types.avro import avro_to_arrow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SOURCE = "iot_data"
 TARGET = "fastVehiclesProcessor"
@@ -39,19 +43,19 @@ SHIPS = 200
 TICK = 0.05
 
 
-@click.command("demo")
-@click.option("--seconds", type=click.FloatRange(min=1.0), default=12.0, show_default=True, help="How long to run.")
-@click.option("--rate", type=click.IntRange(20, 200_000), default=2_000, show_default=True, help="Reports a second.")
+@click.command("demo", epilog=examples("headrace demo --seconds 30"))
+@click.option(
+    "--seconds", type=click.FloatRange(min=1.0), default=12.0, show_default=True, help="How long to run."
+)
+@click.option(
+    "--rate", type=click.IntRange(20, 200_000), default=2_000, show_default=True, help="Reports a second."
+)
 @reported
 def command(seconds: float, rate: int) -> None:
     """Show a running processor on generated data; nothing else is needed.
 
     Ships report their positions in Avro to the topic iot_data, on an embedded log in a temporary file; a processor
     selects those faster than 10 knots; what it writes is shown as it comes out.
-
-    \b
-    Example:
-      headrace demo --seconds 30
     """
     with tempfile.TemporaryDirectory(prefix="headrace-demo-") as folder:
         url = f"sqlite:{Path(folder) / 'demo.db'}"
@@ -63,7 +67,10 @@ def command(seconds: float, rate: int) -> None:
             ships = _Ships(log, registry, rate)
             program = parse_program(PROGRAM, "demo.sql")
             processor = Processor(
-                plan_program(program, Catalog(log, registry)), log, registry, ProcessorOptions(application="demo")
+                plan_program(program, Catalog(log, registry)),
+                log,
+                registry,
+                ProcessorOptions(application="demo"),
             )
             with open_screen(PROGRAM, f"{SHIPS} ships, {rate:,} reports a second, embedded log") as screen:
                 _show(log, registry, ships, processor, screen, seconds)
@@ -160,7 +167,7 @@ def _partitions(log: Log, stopped: threading.Event) -> range:
 def _guarded(work: Callable[[], None], stopped: threading.Event, faults: list[BaseException]) -> None:
     try:
         work()
-    except BaseException as error:  # noqa: BLE001 - handed to the main thread, which raises it
+    except BaseException as error:
         faults.append(error)
         stopped.set()
 

@@ -5,19 +5,22 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import click
-import pyarrow as pa
 from rich import box
 from rich.console import Console, Group
 from rich.live import Live
 from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow as pa
 
 ROWS = 14
 PLAIN_ROWS_A_SECOND = 4
@@ -75,7 +78,6 @@ class PlainScreen:
             click.echo(_status(sent, self._counter, seconds))
 
 
-
 class LiveScreen:
     """A table of the newest records that renews itself, with the counts above it."""
 
@@ -100,7 +102,6 @@ class LiveScreen:
             table.add_row(*row)
         status = Text(_status(sent, self._counter, seconds), style="bold")
         self._live.update(Group(Text(self._title), Text(), self._program, Text(), status, table))
-
 
 
 @contextmanager

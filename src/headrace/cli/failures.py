@@ -5,15 +5,17 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable
 from enum import IntEnum
-from typing import NoReturn, ParamSpec
+from typing import TYPE_CHECKING, NoReturn, ParamSpec
 
 import click
 
 from headrace.errors import Code, Diagnostic, HeadraceError, ProgramError
 from headrace.errors.codes import cli
 from headrace.errors.render import render
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Parameters = ParamSpec("Parameters")
 

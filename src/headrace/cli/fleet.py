@@ -11,7 +11,12 @@ from typing import Final
 import pyarrow as pa
 
 KEY_SCHEMA: Final = json.dumps(
-    {"type": "record", "name": "vessel_key", "namespace": "headrace.demo", "fields": [{"name": "MMSI", "type": "long"}]}
+    {
+        "type": "record",
+        "name": "vessel_key",
+        "namespace": "headrace.demo",
+        "fields": [{"name": "MMSI", "type": "long"}],
+    }
 )
 VALUE_SCHEMA: Final = json.dumps(
     {
@@ -84,7 +89,9 @@ class Fleet:
     def _vessel(self, mmsi: int, start: int) -> Vessel:
         draw = self._random
         speed = draw.uniform(0.0, 10.0) if draw.random() < 1 / 3 else draw.uniform(10.0, 24.0)
-        return Vessel(mmsi, speed, draw.uniform(0, 360), draw.uniform(2.0, 4.5), draw.uniform(51.5, 54.0), start)
+        return Vessel(
+            mmsi, speed, draw.uniform(0, 360), draw.uniform(2.0, 4.5), draw.uniform(51.5, 54.0), start
+        )
 
     def _move(self, vessel: Vessel, now: int) -> Vessel:
         draw = self._random

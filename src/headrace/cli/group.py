@@ -48,12 +48,7 @@ class LazyGroup(click.Group):
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done, 1 failed while running, 2 the SQL or the call is wrong.",
+    epilog="\b\nExample:\n  headrace demo\n\nExit codes: 0 done, 1 failed while running, 2 the SQL or the call is wrong.",
 )
 def main() -> None:
-    """Run SQL on Apache Kafka, or on a log in one local file.
-
-    \b
-    Example:
-      headrace demo
-    """
+    """Run SQL on Apache Kafka, or on a log in one local file."""

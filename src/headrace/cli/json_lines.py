@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from headrace.formats import make_decoder, make_encoder
 from headrace.formats.interface import Decoder, Encoder, Format, Registry, RowError, Side
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CHUNK = 1 << 20
 """How much of the input is taken at once, in bytes. What a slow writer has sent so far is taken at once too."""

@@ -43,6 +43,8 @@ class SideWriter:
         column = decoded.columns[0]
         if self._encoder is None:
             # Decoded only to see that it is JSON, and whether it is null.
-            return Written(pc.if_else(pc.is_valid(column), texts, pa.scalar(None, texts.type)), decoded.errors)
+            return Written(
+                pc.if_else(pc.is_valid(column), texts, pa.scalar(None, texts.type)), decoded.errors
+            )
         encoded = self._encoder.encode(column)
         return Written(encoded.data, decoded.errors + encoded.errors)

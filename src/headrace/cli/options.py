@@ -14,6 +14,13 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 FORMATS = click.Choice([item.value for item in Format], case_sensitive=False)
 
 
+def examples(*calls: str) -> str:
+    """Give the last part of a command's help: calls that can be copied."""
+    return "\b\n" + "\n".join(
+        ["Example:" if len(calls) == 1 else "Examples:", *(f"  {call}" for call in calls)]
+    )
+
+
 def log_options(function: Function) -> Function:
     """Add --log and --registry."""
     registry = click.option(

@@ -6,7 +6,7 @@ import click
 
 from headrace.catalog import Catalog
 from headrace.cli.failures import reported
-from headrace.cli.options import log_options, program_options
+from headrace.cli.options import examples, log_options, program_options
 from headrace.cli.program import read_program
 from headrace.cli.session import open_session
 from headrace.plan.explain import EXPLAIN_FORMATS, explain
@@ -14,19 +14,16 @@ from headrace.planner import plan_program
 from headrace.sql import parse_program
 
 
-@click.command("plan")
+@click.command(
+    "plan",
+    epilog=examples("headrace plan fast_vessels.sql", "headrace plan fast_vessels.sql --format mermaid"),
+)
 @program_options
 @click.option("--format", "form", type=click.Choice(EXPLAIN_FORMATS), default="text", show_default=True)
 @log_options
 @reported
 def command(file: str | None, text: str | None, form: str, log: str | None, registry: str | None) -> None:
-    """Check a program and show how it would run: topics, types, queries. Nothing is created or changed.
-
-    \b
-    Examples:
-      headrace plan fast_vessels.sql
-      headrace plan fast_vessels.sql --format mermaid
-    """
+    """Check a program and show how it would run: topics, types, queries. Nothing is created or changed."""
     source = read_program(file, text)
     with open_session(log, registry) as session:
         program = parse_program(source.text, source.name)

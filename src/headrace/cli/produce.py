@@ -9,7 +9,7 @@ import click
 
 from headrace.cli.failures import bad_call, reported
 from headrace.cli.json_lines import read_lines
-from headrace.cli.options import FORMATS, log_options
+from headrace.cli.options import FORMATS, examples, log_options
 from headrace.cli.record_source import RecordSource, SourceOptions
 from headrace.cli.session import open_session
 from headrace.cli.topic_sides import partition_count
@@ -21,13 +21,23 @@ from headrace.log.interface import Producer, ProducerOptions
 FLUSH_SECONDS = 60.0
 
 
-@click.command("produce")
+@click.command(
+    "produce",
+    epilog=examples(
+        "headrace produce orders --key id --timestamp at < orders.jsonl",
+        "headrace produce iot_data --key-format AVRO --value-format AVRO --key MMSI < positions.jsonl",
+    ),
+)
 @click.argument("topic")
 @click.option("--key-format", type=FORMATS, help="Default: STRING where there are keys.")
 @click.option("--value-format", type=FORMATS, default=Format.JSON.value, show_default=True)
-@click.option("--key", metavar="FIELD", help="The field of the value that is the key; dots lead into records.")
+@click.option(
+    "--key", metavar="FIELD", help="The field of the value that is the key; dots lead into records."
+)
 @click.option("--timestamp", metavar="FIELD", help="The field that is the time: epoch ms or ISO 8601.")
-@click.option("--schema", metavar="AVRO|@FILE", help="Avro schema of the value. Default: the registry's, else inferred.")
+@click.option(
+    "--schema", metavar="AVRO|@FILE", help="Avro schema of the value. Default: the registry's, else inferred."
+)
 @click.option("--key-schema", metavar="AVRO|@FILE", help="Avro schema of the key.")
 @click.option("--envelope", is_flag=True, help='Lines are {"key":…, "value":…, "timestamp":…, "headers":…}.')
 @log_options
@@ -49,11 +59,6 @@ def command(
     A line is the value of a record, or with --envelope its key, value, timestamp and headers; `null` writes a
     tombstone. BYTES are read as Base64 text. The first line that does not fit ends the command with its number; what
     stood before it has been written.
-
-    \b
-    Examples:
-      headrace produce orders --key id --timestamp at < orders.jsonl
-      headrace produce iot_data --key-format AVRO --value-format AVRO --key MMSI < positions.jsonl
     """
     if envelope and (key is not None or timestamp is not None):
         message = "--envelope does not go with --key or --timestamp: the lines hold both"

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from collections.abc import Callable
-from types import TracebackType
-from typing import Self, TextIO, cast
+from typing import TYPE_CHECKING, Self, TextIO, cast
 
-from headrace.telemetry.progress import Progress
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from headrace.telemetry.progress import Progress
 
 LOGGER = logging.getLogger("headrace")
 TERMINAL_SECONDS = 0.5
@@ -31,7 +33,7 @@ class TerminalStream:
 
 def log_stream() -> TextIO:
     """Give the stream for log lines."""
-    return cast(TextIO, TerminalStream()) if sys.stderr.isatty() else sys.stderr
+    return cast("TextIO", TerminalStream()) if sys.stderr.isatty() else sys.stderr
 
 
 class ProgressLine:

@@ -12,7 +12,6 @@ from headrace.cli.envelope import EnvelopeReader
 from headrace.cli.failures import bad_call
 from headrace.cli.json_sides import SideWriter
 from headrace.cli.topic_sides import side_of
-from headrace.errors import ProgramError
 from headrace.formats import make_decoder
 from headrace.formats.interface import Decoder, Format, Path, Registry, RowError, Side
 from headrace.log.records import HEADERS, TIMESTAMP
@@ -128,9 +127,13 @@ class RecordSource:
                 message = "--key-format is given, but no key"
                 raise bad_call(message, help="name the field of the key with --key, or use --envelope")
             return None
-        return self._writer("key", options.key_format or Format.STRING, options.key_schema, texts, options.key or ())
+        return self._writer(
+            "key", options.key_format or Format.STRING, options.key_schema, texts, options.key or ()
+        )
 
-    def _writer(self, part: str, format: Format, schema: str | None, texts: pa.BinaryArray, path: Path) -> SideWriter:
+    def _writer(
+        self, part: str, format: Format, schema: str | None, texts: pa.BinaryArray, path: Path
+    ) -> SideWriter:
         subject = f"{self._options.topic}-{part}"
         if format is Format.JSON and path:
             return SideWriter(Side(format, self._inferred(texts, path)), None, path)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
 from headrace.catalog import Catalog
 from headrace.cli.failures import bad_call, reported
-from headrace.cli.options import log_options, program_options
+from headrace.cli.options import examples, log_options, program_options
 from headrace.cli.program import application_name, read_program
 from headrace.cli.progress import ProgressLine, log_stream
 from headrace.cli.session import open_session
@@ -21,13 +21,29 @@ from headrace.telemetry.http import StatusServer
 from headrace.telemetry.logs import set_up_logging
 from headrace.telemetry.progress import ProgressReporter
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-@click.command("run")
+
+@click.command(
+    "run",
+    epilog=examples(
+        "headrace run fast_vessels.sql",
+        'headrace run -e "INSERT INTO fast SELECT STREAM * FROM iot_data WHERE Speed > 10" --until-end',
+        "SQL_BOOTSTRAP_SERVERS=broker:9092 headrace run fast_vessels.sql",
+    ),
+)
 @program_options
-@click.option("--app-id", metavar="NAME", help="Application id, the consumer group; SQL_APP_ID. Default: from the program.")
+@click.option(
+    "--app-id",
+    metavar="NAME",
+    help="Application id, the consumer group; SQL_APP_ID. Default: from the program.",
+)
 @click.option("--until-end", is_flag=True, help="Stop when the inputs' present end is reached and committed.")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), help="Serve /metrics, /health/live and /health/ready here; SQL_PORT."
+    "--port",
+    type=click.IntRange(0, 65535),
+    help="Serve /metrics, /health/live and /health/ready here; SQL_PORT.",
 )
 @log_options
 @reported
@@ -44,12 +60,6 @@ def command(
 
     Processes with the same application id share the partitions of the inputs. SIGTERM and Ctrl-C finish the batch,
     commit and leave.
-
-    \b
-    Examples:
-      headrace run fast_vessels.sql
-      headrace run -e "INSERT INTO fast SELECT STREAM * FROM iot_data WHERE Speed > 10" --until-end
-      SQL_BOOTSTRAP_SERVERS=broker:9092 headrace run fast_vessels.sql
     """
     source = read_program(file, text)
     with open_session(log, registry) as session:

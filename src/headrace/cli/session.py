@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from headrace.config.environment import Environment, read_environment
-from headrace.formats.interface import Registry
 from headrace.formats.registry import open_registry
 from headrace.log import open_log
-from headrace.log.interface import Log
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from headrace.formats.interface import Registry
+    from headrace.log.interface import Log
 
 DEFAULT_LOG = "sqlite:headrace.db"
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
 from headrace.catalog import Catalog
 from headrace.cli.failures import bad_call
-from headrace.cli.session import Session
 from headrace.errors import Diagnostic, ProgramError
 from headrace.errors.codes import catalog as codes
 from headrace.formats.interface import Format, Registry, Side
 from headrace.types.avro import avro_to_arrow
+
+if TYPE_CHECKING:
+    from headrace.cli.session import Session
 
 PRIMITIVES: Final = {
     Format.STRING: pa.string(),

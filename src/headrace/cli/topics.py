@@ -2,41 +2,39 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from headrace.catalog import Catalog
 from headrace.cli.failures import bad_call, reported
-from headrace.cli.options import log_options
+from headrace.cli.options import examples, log_options
 from headrace.cli.session import Session, open_session
 from headrace.cli.tables import print_pairs, print_rows
 from headrace.cli.topic_sides import unknown_topic
-from headrace.formats.interface import Side
 from headrace.log.interface import ConsumerOptions, TopicDescription, TopicPartition
 from headrace.types.sql import type_name
 
+if TYPE_CHECKING:
+    from headrace.formats.interface import Side
 
-@click.group("topics")
+
+@click.group(
+    "topics",
+    epilog=examples(
+        "headrace topics list", "headrace topics create orders --partitions 4 --config cleanup.policy=compact"
+    ),
+)
 def command() -> None:
-    """List, describe, create and delete topics.
-
-    \b
-    Examples:
-      headrace topics list
-      headrace topics create orders --partitions 4 --config cleanup.policy=compact
-    """
+    """List, describe, create and delete topics."""
 
 
-@command.command("list")
+@command.command("list", epilog=examples("headrace topics list"))
 @click.option("--internal", is_flag=True, help="Internal topics too.")
 @log_options
 @reported
 def list_topics(internal: bool, log: str | None, registry: str | None) -> None:
-    """List the topics with their numbers of partitions.
-
-    \b
-    Example:
-      headrace topics list
-    """
+    """List the topics with their numbers of partitions."""
     with open_session(log, registry) as session:
         admin = session.log.admin()
         try:
@@ -47,17 +45,12 @@ def list_topics(internal: bool, log: str | None, registry: str | None) -> None:
     print_rows(("topic", "partitions"), [(item.name, str(item.partitions)) for item in shown])
 
 
-@command.command("describe")
+@command.command("describe", epilog=examples("headrace topics describe iot_data"))
 @click.argument("topic")
 @log_options
 @reported
 def describe_topic(topic: str, log: str | None, registry: str | None) -> None:
-    """Show what TOPIC holds: formats, fields, partitions, settings.
-
-    \b
-    Example:
-      headrace topics describe iot_data
-    """
+    """Show what TOPIC holds: formats, fields, partitions, settings."""
     with open_session(log, registry) as session:
         described = _describe(session, topic)
         found = Catalog(session.log, session.registry).topic(topic)
@@ -79,7 +72,9 @@ def describe_topic(topic: str, log: str | None, registry: str | None) -> None:
     print_rows(("partition", "first offset", "end offset"), offsets)
 
 
-@command.command("create")
+@command.command(
+    "create", epilog=examples("headrace topics create orders --partitions 4 --config retention.ms=86400000")
+)
 @click.argument("topic")
 @click.option("--partitions", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option("--replication", type=click.IntRange(min=1), help="Default: the broker's.")
@@ -94,12 +89,7 @@ def create_topic(
     log: str | None,
     registry: str | None,
 ) -> None:
-    """Create TOPIC.
-
-    \b
-    Example:
-      headrace topics create orders --partitions 4 --config retention.ms=86400000
-    """
+    """Create TOPIC."""
     settings = dict(_setting(item) for item in configs)
     with open_session(log, registry) as session:
         admin = session.log.admin()
@@ -115,17 +105,12 @@ def create_topic(
     click.echo(f"created `{topic}`")
 
 
-@command.command("delete")
+@command.command("delete", epilog=examples("headrace topics delete orders"))
 @click.argument("topics", nargs=-1, required=True)
 @log_options
 @reported
 def delete_topics(topics: tuple[str, ...], log: str | None, registry: str | None) -> None:
-    """Delete TOPICS with all their records.
-
-    \b
-    Example:
-      headrace topics delete orders
-    """
+    """Delete TOPICS with all their records."""
     with open_session(log, registry) as session:
         for topic in topics:
             _describe(session, topic)
@@ -152,7 +137,9 @@ def _describe(session: Session, topic: str) -> TopicDescription:
 def _offsets(session: Session, topic: TopicDescription) -> list[tuple[str, str, str]]:
     consumer = session.log.consumer(ConsumerOptions())
     try:
-        marks = consumer.watermarks([TopicPartition(topic.name, number) for number in range(topic.partitions)])
+        marks = consumer.watermarks(
+            [TopicPartition(topic.name, number) for number in range(topic.partitions)]
+        )
     finally:
         consumer.close()
     return [(str(part.partition), str(first), str(end)) for part, (first, end) in sorted(marks.items())]
