@@ -13,7 +13,7 @@ UNREACHABLE = Code(
 BAD_LOG_URL = Code(
     "LOG0120",
     "log URL not understood",
-    "A log is named `kafka://host:port,host:port` or `sqlite:path`; `sqlite::memory:` is a log that lives as long as the process.",
+    "A log is named `kafka://host:port,host:port` or `sqlite:path`; `sqlite::memory:` lives as long as the process.",
 )
 
 CANNOT_OPEN = Code(
@@ -111,7 +111,8 @@ BAD_STATE = Code(
 BAD_TOPIC = Code(
     "LOG0136",
     "topic cannot be made so",
-    "Names hold letters, digits, `.`, `_` and `-`, at most 249 of them; there is at least one partition, and their number never shrinks.",
+    "Names hold letters, digits, `.`, `_` and `-`, at most 249 of them. There is at least one partition, and their "
+    "number never shrinks.",
 )
 
 BAD_RECORDS = Code(

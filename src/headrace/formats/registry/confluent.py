@@ -1,0 +1,207 @@
+"""A schema registry that speaks Confluent's API: Confluent's own, Apicurio, Karapace, Redpanda."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+from confluent_kafka.schema_registry.error import SchemaRegistryError
+
+from headrace.errors import Diagnostic, ProgramError, RunError
+from headrace.errors.codes import format as codes
+from headrace.formats.errors import IncompatibleSchemaError, RegistryUnavailableError, UnknownSchemaError
+from headrace.formats.registry.compatibility import Compatibility, obstacles
+from headrace.formats.registry.schema import SchemaSyntaxError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+_BOUNDS: Final[dict[str, float]] = {
+    "timeout": 10.0,
+    "max.retries": 3,
+    "retries.wait.ms": 100,
+    "retries.max.wait.ms": 1000,
+}
+"""A call that fails comes back within a minute at most; whoever can wait longer calls again."""
+
+_PREFIX: Final = "schema.registry."
+
+
+class ConfluentRegistry:
+    """`Registry` on a server. Thread safe."""
+
+    def __init__(self, url: str, properties: Mapping[str, str] | None = None) -> None:
+        """Make a client; nothing is sent yet.
+
+        Args:
+            url: of the registry, several with commas between; a user and password in it are used and never
+                shown.
+            properties: of Confluent's client, with or without `schema.registry.` before them.
+
+        Raises:
+            ProgramError: the URL or a property is not understood.
+        """
+        urls, user_info = _split(url)
+        self._name = ",".join(urls)
+        conf: dict[str, object] = {"url": self._name}
+        if user_info is not None:
+            conf["basic.auth.user.info"] = user_info
+        conf |= _BOUNDS
+        for name, text in (properties or {}).items():
+            key = name.removeprefix(_PREFIX)
+            conf[key] = _number(name, text) if key in _BOUNDS else text
+        try:
+            self._client = SchemaRegistryClient(conf)
+        except (ValueError, TypeError, OSError) as error:
+            # The text of the error may quote a property, so it is not shown; its kind is enough to find it.
+            raise _bad(
+                f"the client of `{self._name}` refuses its settings ({type(error).__name__})"
+            ) from error
+        self._texts: dict[int, str] = {}
+
+    @property
+    def name(self) -> str:
+        """The URL without secrets, for messages."""
+        return self._name
+
+    def schema(self, schema_id: int) -> str:
+        """See `Registry.schema`."""
+        text = self._texts.get(schema_id)
+        if text is None:
+            with self._errors():
+                try:
+                    found = self._client.get_schema(schema_id)
+                except SchemaRegistryError as error:
+                    if error.http_status_code != 404:
+                        raise
+                    message = f"the registry `{self._name}` has no schema {schema_id}"
+                    raise UnknownSchemaError((Diagnostic(codes.UNKNOWN_SCHEMA, message),)) from error
+            text = self._texts[schema_id] = str(found.schema_str)
+        return text
+
+    def latest(self, subject: str) -> tuple[int, str] | None:
+        """See `Registry.latest`; never from a cache."""
+        with self._errors():
+            try:
+                found = self._client.get_latest_version(subject)
+            except SchemaRegistryError as error:
+                if error.http_status_code != 404:
+                    raise
+                return None
+        if found.schema_id is None or found.schema is None:
+            return None
+        text = self._texts[found.schema_id] = str(found.schema.schema_str)
+        return found.schema_id, text
+
+    def check(self, subject: str, schema: str) -> Sequence[str]:
+        """See `Registry.check`.
+
+        The verdict is the registry's. Its client does not hand the reasons on, so they come from our own
+        rules.
+        """
+        latest = self.latest(subject)
+        if latest is None or latest[1] == schema:
+            return []
+        with self._errors():
+            if self._client.test_compatibility(subject, Schema(schema, "AVRO")):
+                return []
+            level = self._level(subject)
+        try:
+            reasons = obstacles(level, schema, [latest[1]])
+        except SchemaSyntaxError as error:
+            reasons = [f"the text is no Avro schema: {error}"]
+        return reasons or [f"the registry refuses it under compatibility {level}"]
+
+    def _level(self, subject: str) -> Compatibility:
+        for name in (subject, None):
+            try:
+                return Compatibility(self._client.get_compatibility(name))
+            except SchemaRegistryError as error:
+                if error.http_status_code != 404:
+                    raise
+        return Compatibility.BACKWARD
+
+    def register(self, subject: str, schema: str) -> int:
+        """See `Registry.register`."""
+        with self._errors():
+            try:
+                schema_id = self._client.register_schema(subject, Schema(schema, "AVRO"))
+            except SchemaRegistryError as error:
+                if error.http_status_code not in {409, 422}:
+                    raise
+                message = f"the schema cannot be the next version of subject `{subject}`"
+                notes = (f"the registry says: {error.error_message}",)
+                raise IncompatibleSchemaError(
+                    (Diagnostic(codes.INCOMPATIBLE_SCHEMA, message, notes=notes),)
+                ) from error
+        return int(schema_id)
+
+    def subjects(self) -> list[str]:
+        """Give the names of all subjects, sorted."""
+        with self._errors():
+            return sorted(self._client.get_subjects())
+
+    def close(self) -> None:
+        """Close the connections; may be called twice."""
+        self._client.close()
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except SchemaRegistryError as error:
+            status = error.http_status_code
+            if status in {408, 429} or status >= 500:
+                raise self._away(f"it answers with status {status}") from error
+            message = f"the schema registry `{self._name}` refuses the request with status {status}"
+            way_out = "check user and password" if status in {401, 403} else None
+            notes = (f"the registry says: {error.error_message}",)
+            raise RunError(
+                (Diagnostic(codes.REGISTRY_REFUSED, message, help=way_out, notes=notes),)
+            ) from error
+        except Exception as error:
+            # The client lets the errors of its HTTP package through, and which package that is depends on its
+            # version.
+            if not type(error).__module__.startswith("httpx"):
+                raise
+            raise self._away(f"{type(error).__name__} while talking to it") from error
+
+    def _away(self, note: str) -> RegistryUnavailableError:
+        message = f"the schema registry `{self._name}` cannot be reached"
+        return RegistryUnavailableError((Diagnostic(codes.REGISTRY_AWAY, message, notes=(note,)),))
+
+
+def _split(url: str) -> tuple[list[str], str | None]:
+    """Give the URLs without user and password, and these apart."""
+    urls: list[str] = []
+    user_info: str | None = None
+    for text in url.split(","):
+        try:
+            parts = urlsplit(text.strip())
+            # Reading the port checks it.
+            known = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            known = False
+        if not known:
+            raise _bad("the URL of the schema registry is not of the form `http://host:port`")
+        if parts.username is not None:
+            user_info = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        urls.append(
+            urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
+        )
+    return urls, user_info
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        message = f"the registry property `{name}` is a number"
+        raise _bad(message) from None
+
+
+def _bad(message: str) -> ProgramError:
+    way_out = "write `http://host:port`, and properties as Confluent's client has them"
+    return ProgramError((Diagnostic(codes.BAD_REGISTRY, message, help=way_out),))
