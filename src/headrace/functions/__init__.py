@@ -1,1 +1,20 @@
-"""The SQL functions: one declaration each, a module a family."""
+"""The built-in functions of the language, rendered to DuckDB."""
+
+from headrace.functions.declaration import Example, Function, Kind, Nulls, Volatility
+from headrace.functions.registry import all_functions, function_names, lookup, setup_sql
+from headrace.functions.signature import Mismatch, Parameter, Signature
+
+__all__ = [
+    "Example",
+    "Function",
+    "Kind",
+    "Mismatch",
+    "Nulls",
+    "Parameter",
+    "Signature",
+    "Volatility",
+    "all_functions",
+    "function_names",
+    "lookup",
+    "setup_sql",
+]

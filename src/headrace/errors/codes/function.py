@@ -1,0 +1,32 @@
+"""Codes of functions: SQL04xx."""
+
+from __future__ import annotations
+
+from headrace.errors.codes.code import Code
+
+ARGUMENT_COUNT = Code(
+    "SQL0401",
+    "wrong number of arguments",
+    "A function is called with more or fewer arguments than it takes. The help shows its signatures.",
+)
+
+LITERAL_NEEDED = Code(
+    "SQL0402",
+    "argument must be a literal",
+    "Date patterns, JSON paths and field names are translated once, when the plan is made, so they must be written as "
+    "literals and cannot come from a column.",
+)
+
+BAD_PATTERN = Code(
+    "SQL0403",
+    "date pattern cannot be used",
+    "The pattern of a date function follows Java's `DateTimeFormatter`. This one has a letter or a construct that is not "
+    "supported, or a quote that is not closed. The caret stands under the pattern.",
+)
+
+BAD_JSON_PATH = Code(
+    "SQL0404",
+    "JSON path cannot be used",
+    "The path of a JSON function follows JsonPath: `$`, `.name`, `['name']`, `[0]`, `[-1]`, `[*]`, `.*` and `..name`. "
+    "Filters and slices are not supported.",
+)

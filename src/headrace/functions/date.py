@@ -1,0 +1,469 @@
+"""Functions on dates and times. Instants are TIMESTAMP in UTC; patterns are those of Java's `DateTimeFormatter`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sqlglot import exp
+
+from headrace.errors import Diagnostic, ProgramError, Span
+from headrace.errors.codes import function as codes
+from headrace.functions.declaration import Example, Function, Nulls, Renderer, Volatility
+from headrace.functions.java_patterns import PatternError, to_strftime, to_strptime
+from headrace.functions.literal import inside, literal_text
+from headrace.functions.signature import signature
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FAMILY: Final = "date"
+
+_WHEN: Final = "DATE|TIMESTAMP"
+
+
+def _refused(error: PatternError, node: exp.Expression, text: str, span: Span | None) -> ProgramError:
+    place = inside(node, text, error.start, error.end, span)
+    return ProgramError((Diagnostic(codes.BAD_PATTERN, error.message, place),))
+
+
+def _write_pattern(node: exp.Expression, name: str, span: Span | None) -> exp.Expression:
+    text = literal_text(node, f"the pattern of `{name}`", span)
+    try:
+        return exp.Literal.string(to_strftime(text))
+    except PatternError as error:
+        raise _refused(error, node, text, span) from None
+
+
+def _read_pattern(node: exp.Expression, name: str, span: Span | None) -> exp.Expression:
+    text = literal_text(node, f"the pattern of `{name}`", span)
+    try:
+        found = [exp.Literal.string(item) for item in to_strptime(text)]
+    except PatternError as error:
+        raise _refused(error, node, text, span) from None
+    return found[0] if len(found) == 1 else exp.Array(expressions=found)
+
+
+def _formatted(moment: exp.Expression, pattern: exp.Expression) -> exp.Expression:
+    return exp.Anonymous(this="strftime", expressions=[moment, pattern])
+
+
+def _parsed(text: exp.Expression, pattern: exp.Expression) -> exp.Expression:
+    return exp.Anonymous(this="strptime", expressions=[text.copy(), pattern])
+
+
+def _writes(name: str) -> Renderer:
+    def render(args: Sequence[exp.Expression], span: Span | None) -> exp.Expression:
+        return _formatted(args[0].copy(), _write_pattern(args[1], name, span))
+
+    return render
+
+
+def _format_time(args: Sequence[exp.Expression], span: Span | None) -> exp.Expression:
+    moment = exp.Anonymous(this="hr_format_time", expressions=[args[0].copy()])
+    return _formatted(moment, _write_pattern(args[1], "FORMAT_TIME", span))
+
+
+def _reads(name: str, macro: str) -> Renderer:
+    """Render `macro(strptime(text, pattern))`, or `macro(text)` where the pattern may be left out."""
+
+    def render(args: Sequence[exp.Expression], span: Span | None) -> exp.Expression:
+        if len(args) == 1:
+            return exp.Anonymous(this=macro, expressions=[args[0].copy()])
+        parsed = _parsed(args[0], _read_pattern(args[1], name, span))
+        return exp.Anonymous(this=macro, expressions=[parsed])
+
+    return render
+
+
+def _convert(args: Sequence[exp.Expression], span: Span | None) -> exp.Expression:
+    parsed = _parsed(args[0], _read_pattern(args[1], "CONVERT_DATETIME", span))
+    pattern = _write_pattern(args[2], "CONVERT_DATETIME", span)
+    return _formatted(parsed, pattern)
+
+
+def _part(name: str, what: str, types: str, *examples: Example) -> Function:
+    return Function(
+        name=name,
+        family=FAMILY,
+        signatures=(signature(f"when {types}", "INT"),),
+        description=what,
+        macro=(f"(x) AS CAST({name.lower()}(x) AS INTEGER)",),
+        examples=examples,
+    )
+
+
+def _clock(name: str, body: str, result: str, what: str, *examples: Example) -> Function:
+    return Function(
+        name=name,
+        family=FAMILY,
+        signatures=(signature("", result),),
+        description=what,
+        nulls=Nulls.NEVER,
+        volatility=Volatility.STABLE,
+        macro=(f"() AS {body}",),
+        examples=examples,
+    )
+
+
+_MOMENT: Final = "TO_TIMESTAMP('2024-02-29T13:05:09.250Z')"
+
+FUNCTIONS: Final = (
+    _clock(
+        "NOW",
+        "now()",
+        "TIMESTAMP",
+        "Gives the present time.",
+        Example("NOW() > TO_TIMESTAMP(0)", "true"),
+        Example("NOW() = NOW()", "true"),
+    ),
+    _clock(
+        "DATETIME",
+        "now()",
+        "TIMESTAMP",
+        "Gives the present date and time, as `NOW`.",
+        Example("DATETIME() = NOW()", "true"),
+        Example("DATETIME() > TO_TIMESTAMP(0)", "true"),
+    ),
+    _clock(
+        "DATE",
+        "CAST(now() AS DATE)",
+        "DATE",
+        "Gives the present date in UTC.",
+        Example("DATE() = EXTRACT_DATE(NOW())", "true"),
+        Example("YEAR(DATE()) >= 2024", "true"),
+    ),
+    _clock(
+        "TOMORROW",
+        "now() + INTERVAL 1 DAY",
+        "TIMESTAMP",
+        "Gives the present time of tomorrow.",
+        Example("TOMORROW() > NOW()", "true"),
+        Example("EXTRACT_TIME(TOMORROW()) = EXTRACT_TIME(NOW())", "true"),
+    ),
+    _clock(
+        "YESTERDAY",
+        "now() - INTERVAL 1 DAY",
+        "TIMESTAMP",
+        "Gives the present time of yesterday.",
+        Example("YESTERDAY() < NOW()", "true"),
+        Example("EXTRACT_TIME(YESTERDAY()) = EXTRACT_TIME(NOW())", "true"),
+    ),
+    Function(
+        name="CONVERT_DATETIME",
+        family=FAMILY,
+        signatures=(signature("text STRING, from_pattern STRING, to_pattern STRING", "STRING"),),
+        description="Reads a text by one pattern and writes it by another. A text that does not fit fails the record.",
+        renderer=_convert,
+        examples=(
+            Example("CONVERT_DATETIME('29/02/2024 13:05', 'dd/MM/yyyy HH:mm', 'yyyy-MM-dd')", "'2024-02-29'"),
+            Example("CONVERT_DATETIME('1:05 PM', 'h:mm a', 'HH:mm')", "'13:05'"),
+        ),
+    ),
+    Function(
+        name="FORMAT_DATE",
+        family=FAMILY,
+        signatures=(signature(f"when {_WHEN}, pattern STRING", "STRING"),),
+        description="Writes a date by a pattern.",
+        renderer=_writes("FORMAT_DATE"),
+        examples=(
+            Example("FORMAT_DATE(TO_DATE('2024-02-29'), 'd MMM yyyy')", "'29 Feb 2024'"),
+            Example("FORMAT_DATE(TO_DATE('2024-02-29'), 'EEEE')", "'Thursday'"),
+        ),
+    ),
+    Function(
+        name="FORMAT_TIME",
+        family=FAMILY,
+        signatures=(signature("time TIME|TIMESTAMP, pattern STRING", "STRING"),),
+        description="Writes a time of day by a pattern.",
+        renderer=_format_time,
+        macro=(
+            "(t TIME) AS DATE '1970-01-01' + t",
+            "(t TIMESTAMP WITH TIME ZONE) AS CAST(t AS TIMESTAMP)",
+        ),
+        examples=(
+            Example("FORMAT_TIME(TIME_MILLIS(47109000), 'HH:mm:ss')", "'13:05:09'"),
+            Example(f"FORMAT_TIME({_MOMENT}, 'h a')", "'1 PM'"),
+        ),
+    ),
+    Function(
+        name="FORMAT_TIMESTAMP",
+        family=FAMILY,
+        signatures=(signature(f"when {_WHEN}, pattern STRING", "STRING"),),
+        description="Writes a timestamp by a pattern, in UTC.",
+        renderer=_writes("FORMAT_TIMESTAMP"),
+        examples=(
+            Example(
+                f"FORMAT_TIMESTAMP({_MOMENT}, 'yyyy-MM-dd''T''HH:mm:ss.SSSXXX')", "'2024-02-29T13:05:09.250Z'"
+            ),
+            Example(f"FORMAT_TIMESTAMP({_MOMENT}, 'HH:mm')", "'13:05'"),
+        ),
+    ),
+    Function(
+        name="PARSE_DATE",
+        family=FAMILY,
+        signatures=(signature("text STRING, pattern STRING", "DATE"),),
+        description="Reads a date by a pattern. A text that does not fit fails the record.",
+        renderer=_reads("PARSE_DATE", "hr_parse_date"),
+        macro=("(x) AS CAST(x AS DATE)",),
+        examples=(
+            Example("PARSE_DATE('29.02.2024', 'dd.MM.yyyy')", "DATE '2024-02-29'"),
+            Example("PARSE_DATE('20240229', 'yyyyMMdd')", "DATE '2024-02-29'"),
+        ),
+    ),
+    Function(
+        name="PARSE_TIME_MILLIS",
+        family=FAMILY,
+        signatures=(signature("text STRING, pattern STRING", "TIME"),),
+        description="Reads a time of day by a pattern, cut to milliseconds.",
+        renderer=_reads("PARSE_TIME_MILLIS", "hr_parse_time_millis"),
+        macro=("(x) AS CAST(date_trunc('millisecond', x) AS TIME)",),
+        examples=(
+            Example("PARSE_TIME_MILLIS('13:05:09', 'HH:mm:ss')", "TIME '13:05:09'"),
+            Example("PARSE_TIME_MILLIS('13:05:09.123456', 'HH:mm:ss.SSSSSS')", "TIME '13:05:09.123'"),
+        ),
+    ),
+    Function(
+        name="PARSE_TIME_MICROS",
+        family=FAMILY,
+        signatures=(signature("text STRING, pattern STRING", "TIME"),),
+        description="Reads a time of day by a pattern.",
+        renderer=_reads("PARSE_TIME_MICROS", "hr_parse_time_micros"),
+        macro=("(x) AS CAST(x AS TIME)",),
+        examples=(
+            Example("PARSE_TIME_MICROS('13:05:09.123456', 'HH:mm:ss.SSSSSS')", "TIME '13:05:09.123456'"),
+            Example("PARSE_TIME_MICROS('1305', 'HHmm')", "TIME '13:05:00'"),
+        ),
+    ),
+    Function(
+        name="PARSE_TIMESTAMP_MILLIS",
+        family=FAMILY,
+        signatures=(signature("text STRING, pattern STRING", "TIMESTAMP"),),
+        description="Reads a timestamp by a pattern, cut to milliseconds. Without a zone in the pattern it is UTC.",
+        renderer=_reads("PARSE_TIMESTAMP_MILLIS", "hr_parse_timestamp_millis"),
+        macro=("(x) AS date_trunc('millisecond', CAST(x AS TIMESTAMP WITH TIME ZONE))",),
+        examples=(
+            Example(
+                "PARSE_TIMESTAMP_MILLIS('2016-01-01 00:00:02', 'yyyy-MM-dd HH:mm:ss')",
+                "TIMESTAMPTZ '2016-01-01 00:00:02+00'",
+            ),
+            Example(
+                "PARSE_TIMESTAMP_MILLIS('2016-01-01T02:00+02:00', 'yyyy-MM-dd''T''HH:mmXXX')",
+                "TIMESTAMPTZ '2016-01-01 00:00:00+00'",
+            ),
+        ),
+    ),
+    Function(
+        name="PARSE_TIMESTAMP_MICROS",
+        family=FAMILY,
+        signatures=(signature("text STRING, pattern STRING", "TIMESTAMP"),),
+        description="Reads a timestamp by a pattern. Without a zone in the pattern it is UTC.",
+        renderer=_reads("PARSE_TIMESTAMP_MICROS", "hr_parse_timestamp_micros"),
+        macro=("(x) AS CAST(x AS TIMESTAMP WITH TIME ZONE)",),
+        examples=(
+            Example(
+                "PARSE_TIMESTAMP_MICROS('2016-01-01 00:00:02.000007', 'yyyy-MM-dd HH:mm:ss.SSSSSS')",
+                "TIMESTAMPTZ '2016-01-01 00:00:02.000007+00'",
+            ),
+            Example(
+                "PARSE_TIMESTAMP_MICROS('2016-01-01', 'yyyy-MM-dd[ HH:mm]')",
+                "TIMESTAMPTZ '2016-01-01 00:00:00+00'",
+            ),
+        ),
+    ),
+    Function(
+        name="EXTRACT_DATE",
+        family=FAMILY,
+        signatures=(signature(f"when {_WHEN}", "DATE"),),
+        description="Gives the date of a timestamp, in UTC.",
+        macro=("(x) AS CAST(x AS DATE)",),
+        examples=(
+            Example(f"EXTRACT_DATE({_MOMENT})", "DATE '2024-02-29'"),
+            Example("EXTRACT_DATE(TO_TIMESTAMP(-1))", "DATE '1969-12-31'"),
+        ),
+    ),
+    Function(
+        name="EXTRACT_TIME",
+        family=FAMILY,
+        signatures=(signature("when TIMESTAMP", "TIME"),),
+        description="Gives the time of day of a timestamp, in UTC.",
+        macro=("(x) AS CAST(CAST(x AS TIMESTAMP) AS TIME)",),
+        examples=(
+            Example(f"EXTRACT_TIME({_MOMENT})", "TIME '13:05:09.25'"),
+            Example("EXTRACT_TIME(TO_TIMESTAMP(0))", "TIME '00:00:00'"),
+        ),
+    ),
+    _part(
+        "YEAR",
+        "Gives the year.",
+        _WHEN,
+        Example(f"YEAR({_MOMENT})", "2024"),
+        Example("YEAR(TO_TIMESTAMP(0))", "1970"),
+    ),
+    _part(
+        "MONTH",
+        "Gives the month, 1 to 12.",
+        _WHEN,
+        Example(f"MONTH({_MOMENT})", "2"),
+        Example("MONTH(TO_DATE('2024-12-01'))", "12"),
+    ),
+    Function(
+        name="MONTH_TEXT",
+        family=FAMILY,
+        signatures=(signature(f"when {_WHEN}", "STRING"),),
+        description="Gives the English name of the month.",
+        duckdb="monthname",
+        examples=(
+            Example(f"MONTH_TEXT({_MOMENT})", "'February'"),
+            Example("MONTH_TEXT(TO_DATE('2024-05-01'))", "'May'"),
+        ),
+    ),
+    _part(
+        "DAY",
+        "Gives the day of the month.",
+        _WHEN,
+        Example(f"DAY({_MOMENT})", "29"),
+        Example("DAY(TO_DATE('2024-12-01'))", "1"),
+    ),
+    _part(
+        "HOUR",
+        "Gives the hour, 0 to 23, in UTC.",
+        f"{_WHEN}|TIME",
+        Example(f"HOUR({_MOMENT})", "13"),
+        Example("HOUR(TIME_MILLIS(0))", "0"),
+    ),
+    _part(
+        "MINUTE",
+        "Gives the minute.",
+        f"{_WHEN}|TIME",
+        Example(f"MINUTE({_MOMENT})", "5"),
+        Example("MINUTE(TIME_MILLIS(60000))", "1"),
+    ),
+    _part(
+        "SECOND",
+        "Gives the second, without its fraction.",
+        f"{_WHEN}|TIME",
+        Example(f"SECOND({_MOMENT})", "9"),
+        Example("SECOND(TIME_MILLIS(59999))", "59"),
+    ),
+    Function(
+        name="TIMESTAMP",
+        family=FAMILY,
+        signatures=(
+            signature("year INT, month INT, day INT, hour INT, minute INT, second NUMBER", "TIMESTAMP"),
+            signature(
+                "year INT, month INT, day INT, hour INT, minute INT, second NUMBER, zone STRING", "TIMESTAMP"
+            ),
+        ),
+        description="Builds a timestamp from its parts, in the zone (`Europe/Athens`) or in UTC. Parts out of range fail the "
+        "record.",
+        macro=(
+            "(y, mo, d, h, mi, s) AS make_timestamptz(y, mo, d, h, mi, s, 'UTC')",
+            "(y, mo, d, h, mi, s, z) AS make_timestamptz(y, mo, d, h, mi, s, z)",
+        ),
+        examples=(
+            Example("TIMESTAMP(2024, 2, 29, 13, 5, 9)", "TIMESTAMPTZ '2024-02-29 13:05:09+00'"),
+            Example(
+                "TIMESTAMP(2024, 2, 29, 2, 0, 0, 'Europe/Athens')", "TIMESTAMPTZ '2024-02-29 00:00:00+00'"
+            ),
+        ),
+    ),
+    Function(
+        name="TIMESTAMP_MILLIS",
+        family=FAMILY,
+        signatures=(signature("millis LONG", "TIMESTAMP"),),
+        description="Builds a timestamp from milliseconds since 1970-01-01 UTC.",
+        macro=("(x BIGINT) AS CAST(make_timestamp(x * 1000) AS TIMESTAMP WITH TIME ZONE)",),
+        examples=(
+            Example("TIMESTAMP_MILLIS(1500)", "TIMESTAMPTZ '1970-01-01 00:00:01.5+00'"),
+            Example("TIMESTAMP_MILLIS(-1)", "TIMESTAMPTZ '1969-12-31 23:59:59.999+00'"),
+        ),
+    ),
+    Function(
+        name="TIMESTAMP_MICROS",
+        family=FAMILY,
+        signatures=(signature("micros LONG", "TIMESTAMP"),),
+        description="Builds a timestamp from microseconds since 1970-01-01 UTC.",
+        macro=("(x BIGINT) AS CAST(make_timestamp(x) AS TIMESTAMP WITH TIME ZONE)",),
+        examples=(
+            Example("TIMESTAMP_MICROS(1500)", "TIMESTAMPTZ '1970-01-01 00:00:00.0015+00'"),
+            Example("TIMESTAMP_MICROS(0)", "TIMESTAMPTZ '1970-01-01 00:00:00+00'"),
+        ),
+    ),
+    Function(
+        name="TIME_MILLIS",
+        family=FAMILY,
+        signatures=(signature("millis LONG", "TIME"),),
+        description="Builds a time of day from milliseconds since midnight. What is not within a day fails the record.",
+        macro=(
+            "(x BIGINT) AS CASE WHEN x >= 0 AND x < 86400000 THEN TIME '00:00:00' + to_microseconds(x * 1000) "
+            "WHEN x IS NOT NULL THEN error('TIME_MILLIS was given a number outside a day') END",
+        ),
+        examples=(
+            Example("TIME_MILLIS(47109250)", "TIME '13:05:09.25'"),
+            Example("TIME_MILLIS(0)", "TIME '00:00:00'"),
+        ),
+    ),
+    Function(
+        name="TIME_MICROS",
+        family=FAMILY,
+        signatures=(signature("micros LONG", "TIME"),),
+        description="Builds a time of day from microseconds since midnight. What is not within a day fails the record.",
+        macro=(
+            "(x BIGINT) AS CASE WHEN x >= 0 AND x < 86400000000 THEN TIME '00:00:00' + to_microseconds(x) "
+            "WHEN x IS NOT NULL THEN error('TIME_MICROS was given a number outside a day') END",
+        ),
+        examples=(
+            Example("TIME_MICROS(1)", "TIME '00:00:00.000001'"),
+            Example("TIME_MICROS(47109000000)", "TIME '13:05:09'"),
+        ),
+    ),
+    Function(
+        name="TO_DATE",
+        family=FAMILY,
+        signatures=(
+            signature("text STRING|TIMESTAMP|DATE", "DATE"),
+            signature("text STRING, pattern STRING", "DATE"),
+        ),
+        description="Reads a date, in ISO form or by a pattern, or gives the date of a timestamp.",
+        renderer=_reads("TO_DATE", "hr_to_date"),
+        macro=("(x) AS CAST(x AS DATE)",),
+        examples=(
+            Example("TO_DATE('2024-02-29')", "DATE '2024-02-29'"),
+            Example("TO_DATE('29/02/24', 'dd/MM/yy')", "DATE '2024-02-29'"),
+        ),
+    ),
+    Function(
+        name="TO_DATETIME",
+        family=FAMILY,
+        signatures=(
+            signature("text STRING|TIMESTAMP|DATE", "TIMESTAMP"),
+            signature("text STRING, pattern STRING", "TIMESTAMP"),
+        ),
+        description="Reads a date with a time, in ISO form or by a pattern. Without a zone it is UTC.",
+        renderer=_reads("TO_DATETIME", "hr_to_datetime"),
+        macro=("(x) AS CAST(x AS TIMESTAMP WITH TIME ZONE)",),
+        examples=(
+            Example("TO_DATETIME('2024-02-29T13:05:09Z')", "TIMESTAMPTZ '2024-02-29 13:05:09+00'"),
+            Example("TO_DATETIME('2024-02-29 13', 'yyyy-MM-dd HH')", "TIMESTAMPTZ '2024-02-29 13:00:00+00'"),
+        ),
+    ),
+    Function(
+        name="TO_TIMESTAMP",
+        family=FAMILY,
+        signatures=(
+            signature("value LONG|STRING|TIMESTAMP|DATE", "TIMESTAMP"),
+            signature("text STRING, pattern STRING", "TIMESTAMP"),
+        ),
+        description="Builds a timestamp from milliseconds since 1970-01-01 UTC, or reads a text in ISO form or by a pattern.",
+        renderer=_reads("TO_TIMESTAMP", "hr_to_timestamp"),
+        macro=(
+            "(x BIGINT) AS CAST(make_timestamp(x * 1000) AS TIMESTAMP WITH TIME ZONE)",
+            "(x VARCHAR) AS CAST(x AS TIMESTAMP WITH TIME ZONE)",
+            "(x TIMESTAMP WITH TIME ZONE) AS x",
+        ),
+        examples=(
+            Example("TO_TIMESTAMP(1500)", "TIMESTAMPTZ '1970-01-01 00:00:01.5+00'"),
+            Example("TO_TIMESTAMP('29.02.2024', 'dd.MM.yyyy')", "TIMESTAMPTZ '2024-02-29 00:00:00+00'"),
+        ),
+    ),
+)
