@@ -76,7 +76,7 @@ class CallGrammar(TypeGrammar, WindowGrammar):
             if following.text == "(" and self.peek().text == ")":
                 self.position += 2
             return self.mark(_CLOCKS[word](), start)
-        if word == "LAMBDA" and following.kind in (Kind.WORD, Kind.QUOTED):
+        if word == "LAMBDA" and self.peek(2).text in (":", ",") and following.kind is not Kind.MARK:
             return self._lambda()
         if following.text == "(" and following.kind is Kind.MARK:
             form = self._call_forms().get(word)
@@ -156,8 +156,7 @@ class CallGrammar(TypeGrammar, WindowGrammar):
         start = self.position
         self.advance()
         node = exp.Star()
-        if self.at_word("EXCLUDE", "EXCEPT") and (self.peek().text == "(" or self.at_word("EXCLUDE")):
-            self.advance()
+        if self.take_word("EXCLUDE"):
             opening = self.take_mark("(")
             names = [self._starred()]
             while opening is not None and self.take_mark(","):
@@ -244,7 +243,7 @@ class CallGrammar(TypeGrammar, WindowGrammar):
             value = self.mark(exp.Paren(this=inner), begin)
         unit = None
         if self.token.upper.removesuffix("S") in _INTERVAL_UNITS:
-            unit = exp.Var(this=self.advance().upper)
+            unit = exp.Var(this=self.advance().upper.removesuffix("S"))
         elif token.kind is not Kind.STRING:
             self.unexpected("a unit such as `DAY`")
         return self.mark(exp.Interval(this=value, unit=unit), start)

@@ -16,7 +16,7 @@ from headrace.sql.words import CLAUSES, NOT_AN_ALIAS, RESERVED, STATEMENTS, mean
 
 Node = TypeVar("Node", bound=exp.Expression)
 
-MAX_NESTING = 64
+MAX_NESTING = 100
 """How deep brackets, calls and queries may be nested: far beyond what people write, well within Python's stack."""
 
 _CLOSING = {"(": ")", "[": "]", "{": "}"}

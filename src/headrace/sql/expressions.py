@@ -12,6 +12,7 @@ from sqlglot import exp
 
 from headrace.errors.codes import sql as codes
 from headrace.sql.calls import CallGrammar
+from headrace.sql.nodes import Duration
 from headrace.sql.paths import column_of
 from headrace.sql.spans import set_span, span_of
 from headrace.sql.tokens import Kind, Token
@@ -19,7 +20,7 @@ from headrace.sql.words import RESERVED
 
 OR, AND, NOT, IS, COMPARE, RANGE, OTHER, SUM, PRODUCT, POWER, ZONE, UNARY, POSTFIX = range(10, 140, 10)
 
-_BINARY: dict[str, tuple[int, type[exp.Binary]]] = {
+_BINARY: dict[str, tuple[int, type[exp.Expression]]] = {
     "=": (COMPARE, exp.EQ),
     "==": (COMPARE, exp.EQ),
     "!=": (COMPARE, exp.NEQ),
@@ -43,9 +44,9 @@ _BINARY: dict[str, tuple[int, type[exp.Binary]]] = {
     "^": (POWER, exp.Pow),
     "**": (POWER, exp.Pow),
 }
-_BINARY_WORDS: dict[str, tuple[int, type[exp.Binary]]] = {"OR": (OR, exp.Or), "AND": (AND, exp.And)}
+_BINARY_WORDS: dict[str, tuple[int, type[exp.Expression]]] = {"OR": (OR, exp.Or), "AND": (AND, exp.And)}
 _RANGE_WORDS = ("BETWEEN", "IN", "LIKE", "ILIKE", "GLOB", "SIMILAR")
-_MATCHES: dict[str, type[exp.Binary]] = {
+_MATCHES: dict[str, type[exp.Expression]] = {
     "LIKE": exp.Like,
     "ILIKE": exp.ILike,
     "GLOB": exp.Glob,
@@ -118,7 +119,7 @@ class ExpressionGrammar(CallGrammar):
         return self._range(left, start)
 
     def _binary(
-        self, node_type: type[exp.Binary], left: exp.Expression, right: exp.Expression, start: int
+        self, node_type: type[exp.Expression], left: exp.Expression, right: exp.Expression, start: int
     ) -> exp.Expression:
         return self.mark(node_type(this=left, expression=right), start)
 
@@ -253,6 +254,8 @@ class ExpressionGrammar(CallGrammar):
             index = self.expression()
             self.close(operator)
             return self.mark(exp.Bracket(this=left, expressions=[index]), start)
+        if isinstance(left, exp.Literal | Duration):
+            self.fail(codes.SYNTAX, "a constant has no fields", operator.span)
         return self.mark(exp.Dot(this=left, expression=self.identifier("a field name", any_word=True)), start)
 
     def _is(self, left: exp.Expression, start: int) -> exp.Expression:

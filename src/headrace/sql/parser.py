@@ -79,23 +79,21 @@ def parse_query(text: str, name: str = "SQL") -> Program:
     wrong = others[0] if others else (queries[1] if len(queries) > 1 else None)
     if wrong is None and queries:
         return program
-    wrong = wrong or program.statements[-1]
+    last: Statement = wrong or program.statements[-1]
     message = "only one query can run at a time" if not others and queries else "a query is expected"
     help_ = "run a program of statements with `headrace run`"
-    raise ProgramError((Diagnostic(codes.UNSUPPORTED_STATEMENT, message, wrong.span, help_),), program.source)
+    raise ProgramError((Diagnostic(codes.UNSUPPORTED_STATEMENT, message, last.span, help_),), program.source)
 
 
 def _statement(grammar: StatementGrammar) -> tuple[Statement | None, list[Diagnostic]]:
     """Read a statement, and go on to the next one whatever happens."""
     grammar.found = []
     start = grammar.token
-    statement: Statement | None = None
     try:
         statement = grammar.statement()
         _check_height(statement)
     except Fault as fault:
         grammar.found.append(fault.diagnostic)
-        statement = None
         _skip(grammar)
         return None, grammar.found
     except RecursionError:

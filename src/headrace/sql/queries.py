@@ -10,7 +10,7 @@ from headrace.errors import Span
 from headrace.errors.codes import sql as codes
 from headrace.sql.expressions import ExpressionGrammar
 from headrace.sql.nodes import Mode, Named, Select, Target
-from headrace.sql.sources import SourceGrammar
+from headrace.sql.sources import JOIN_WORDS, SourceGrammar
 from headrace.sql.spans import set_span
 from headrace.sql.tokens import Kind
 from headrace.sql.windows import WINDOWS
@@ -48,7 +48,7 @@ class QueryGrammar(SourceGrammar, ExpressionGrammar):
     def with_names(self) -> tuple[Named, ...]:
         """Read WITH and its names; what follows the last is left."""
         self.advance()
-        if self.at_word("RECURSIVE") and self.peek().kind in (Kind.WORD, Kind.QUOTED):
+        if self.at_word("RECURSIVE") and self.peek().upper != "AS":
             self.fail(
                 codes.UNSUPPORTED_STATEMENT,
                 "a recursive WITH is not supported",
@@ -98,12 +98,11 @@ class QueryGrammar(SourceGrammar, ExpressionGrammar):
                 by_name=by_name,
             )
             # ORDER BY and LIMIT behind the last operand belong to the whole.
-            if isinstance(right, exp.Select):
-                for key in ("order", "limit", "offset"):
-                    clause = right.args.get(key)
-                    if clause is not None:
-                        right.set(key, None)
-                        left.set(key, clause)
+            for key in ("order", "limit", "offset"):
+                clause = right.args.get(key)
+                if clause is not None:
+                    right.set(key, None)
+                    left.set(key, clause)
             self.mark(left, start)
         if not isinstance(left, exp.Select):
             self._modifiers(left)
@@ -162,11 +161,12 @@ class QueryGrammar(SourceGrammar, ExpressionGrammar):
         while (word := self.token.upper) in readers and self._begins_clause(word):
             rank = CLAUSES.index(word)
             self._check_order(word, rank, last, seen)
-            last = max(last, rank)
+            # EMIT may also stand before ORDER BY and LIMIT.
+            last = max(last, CLAUSES.index("QUALIFY") if word == "EMIT" else rank)
             seen[word] = self.token.span
             begin = self.position
             readers[word](node, begin)
-        self._check_into()
+        self._check_end_of_select()
         return self.mark(node, start)
 
     def _head(self, node: Select) -> None:
@@ -259,8 +259,7 @@ class QueryGrammar(SourceGrammar, ExpressionGrammar):
         if word in seen:
             self.report(codes.CLAUSE_ORDER, f"{word} stands twice", token.span, "join the two clauses to one")
             return
-        # EMIT may stand before LIMIT too, and OFFSET before LIMIT.
-        if rank < last and not (word == "LIMIT" and last > rank):
+        if rank < last and not (word == "LIMIT" and CLAUSES[last] == "OFFSET"):
             behind = CLAUSES[last]
             self.report(
                 codes.CLAUSE_ORDER,
@@ -379,30 +378,27 @@ class QueryGrammar(SourceGrammar, ExpressionGrammar):
         self.advance()
         node.set("emit", self.expect_word("CHANGES", "FINAL", after=" after `EMIT`").upper)
 
-    def _check_into(self) -> None:
-        if self.at_word("INTO"):
+    def _check_end_of_select(self) -> None:
+        token = self.token
+        if token.upper == "INTO":
             self.fail(
                 codes.UNSUPPORTED_STATEMENT,
                 "SELECT … INTO is not supported",
-                self.token.span,
+                token.span,
                 "begin the statement with `INSERT INTO topic`, then SELECT",
+            )
+        if token.upper == "LATERAL" or token.upper in JOIN_WORDS:
+            self.fail(
+                codes.CLAUSE_ORDER,
+                f"{token.upper} stands after another clause",
+                token.span,
+                f"write {token.upper} directly behind FROM and its joins",
             )
 
     def after_query(self) -> None:
         """Fail unless the query's end is also the end of the statement."""
-        if self.at_end() or self.statement_begins():
-            return
-        word = self.token.upper
-        if word in CLAUSES and word not in ("JOIN", "LATERAL"):
-            self.unexpected("the end of the query", _ENDS)
-        if word in ("JOIN", "LATERAL", "INNER", "LEFT", "RIGHT", "FULL", "OUTER", "CROSS"):
-            self.fail(
-                codes.CLAUSE_ORDER,
-                f"{word} stands after another clause",
-                self.token.span,
-                f"write {word} directly behind FROM and its joins",
-            )
-        self.unexpected("the end of the statement", (*_ENDS, *STATEMENTS))
+        if not self.at_end() and not self.statement_begins():
+            self.unexpected("the end of the statement", (*_ENDS, *STATEMENTS))
 
 
 def _identifier(name: str, span: Span) -> exp.Identifier:

@@ -15,7 +15,7 @@ from headrace.sql.tokens import Kind
 from headrace.sql.words import CLAUSES, RESERVED
 
 _PLAIN = re.compile(r"[^\W\d]\w*\Z")
-_JOIN_WORDS = (
+JOIN_WORDS = (
     "JOIN",
     "INNER",
     "LEFT",
@@ -123,7 +123,7 @@ class SourceGrammar(CallGrammar):
                     node.append("joins", self.mark(Join(this=self.source()), start))
             elif self.at_word("LATERAL"):
                 node.append("laterals", self._lateral())
-            elif self.at_word(*_JOIN_WORDS):
+            elif self.at_word(*JOIN_WORDS):
                 self._check_after_lateral(node)
                 node.append("joins", self._join())
             else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from headrace.errors import Span
 from headrace.errors.codes import sql as codes
 from headrace.sql.cursor import Cursor
@@ -68,11 +70,11 @@ class WindowGrammar(Cursor):
             self.fail(codes.BAD_DURATION, "the duration is too long", token.span)
         return self.mark(Duration(this=int(token.value), unit=unit), start)
 
-    def _no_unit(self, token: Token) -> None:
+    def _no_unit(self, token: Token) -> NoReturn:
         help_ = f"write `{token.text}m` for minutes; {_UNITS_HELP.partition(',')[0]}, s, m, h, d and w"
         self.fail(codes.BAD_DURATION, f"the duration `{token.text}` has no unit", token.span, help_)
 
-    def _bad_unit(self, token: Token) -> None:
+    def _bad_unit(self, token: Token) -> NoReturn:
         unit = token.text.lstrip("0123456789._")
         begin = token.end - len(unit)
         self.fail(codes.BAD_DURATION, f"`{unit}` is not a unit of time", Span(begin, token.end), _UNITS_HELP)
