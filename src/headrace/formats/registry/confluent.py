@@ -154,7 +154,8 @@ class ConfluentRegistry:
         except SchemaRegistryError as error:
             status = error.http_status_code
             if status in {408, 429} or status >= 500:
-                raise self._away(f"it answers with status {status}") from error
+                note = f"it answers with status {status}"
+                raise self._away(note) from error
             message = f"the schema registry `{self._name}` refuses the request with status {status}"
             way_out = "check user and password" if status in {401, 403} else None
             notes = (f"the registry says: {error.error_message}",)
@@ -166,7 +167,8 @@ class ConfluentRegistry:
             # version.
             if not type(error).__module__.startswith("httpx"):
                 raise
-            raise self._away(f"{type(error).__name__} while talking to it") from error
+            note = f"{type(error).__name__} while talking to it"
+            raise self._away(note) from error
 
     def _away(self, note: str) -> RegistryUnavailableError:
         message = f"the schema registry `{self._name}` cannot be reached"
@@ -185,7 +187,8 @@ def _split(url: str) -> tuple[list[str], str | None]:
         except ValueError:
             known = False
         if not known:
-            raise _bad("the URL of the schema registry is not of the form `http://host:port`")
+            message = "the URL of the schema registry is not of the form `http://host:port`"
+            raise _bad(message)
         if parts.username is not None:
             user_info = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         urls.append(
