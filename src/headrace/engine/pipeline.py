@@ -188,6 +188,8 @@ def _numbers(count: int) -> pa.Int32Array:
 
 def _reason(error: Exception) -> str:
     """Say what kind of failure it was: the messages of DuckDB and Arrow hold the values, which must not be logged."""
+    if isinstance(error, duckdb.Error) and "ivision by zero" in str(error):
+        return "division by zero"
     if isinstance(error, duckdb.ConversionException):
         return "a value cannot be converted to the type that the query asks for"
     if isinstance(error, duckdb.OutOfRangeException):

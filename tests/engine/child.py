@@ -1,0 +1,37 @@
+"""A process with a processor: `python -m tests.engine.child URL SOURCE SINK APPLICATION [key=value …]`, until SIGTERM."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+from headrace.engine import Processor, ProcessorOptions
+from headrace.log import open_log
+from headrace.plan.topology import Guarantee, RunSettings
+from headrace.telemetry.logs import set_up_logging
+from tests.engine.programs import doubling
+
+
+def main() -> None:
+    url, source, sink, application, *more = sys.argv[1:]
+    facts = dict(item.split("=", 1) for item in more)
+    settings = RunSettings(
+        guarantee=Guarantee(facts.get("guarantee", "exactly_once")),
+        commit_interval=float(facts.get("interval", "0.05")),
+        threads=int(facts.get("threads", "1")),
+    )
+    options = ProcessorOptions(
+        application,
+        instance=facts.get("instance"),
+        until_end=facts.get("until_end") == "yes",
+        batch_records=int(facts.get("batch", "100")),
+    )
+    set_up_logging()
+    with open_log(url) as log:
+        processor = Processor(doubling(source, sink, settings), log, None, options)
+        signal.signal(signal.SIGTERM, lambda *_: processor.stop())
+        processor.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""Starts processors in processes of their own, so that they can be killed."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+ROOT = Path(__file__).parents[2]
+
+
+class Child:
+    """A processor of `tests.engine.child`; killed at the end of the block if it still runs."""
+
+    def __init__(self, lines: Path, *arguments: str) -> None:
+        self.lines = lines
+        with lines.open("w") as stream:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.engine.child", *arguments], cwd=ROOT, stderr=stream, stdout=stream
+            )
+
+    def wait_for(self, text: str, timeout: float = 30.0) -> None:
+        """Wait until a log line holds the text."""
+        deadline = time.monotonic() + timeout
+        while text not in self.lines.read_text():
+            assert self._process.poll() is None, f"ended early:\n{self.lines.read_text()}"
+            assert time.monotonic() < deadline, f"no `{text}` in time:\n{self.lines.read_text()}"
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def terminate(self, timeout: float = 30.0) -> int:
+        """Ask for the end as a supervisor does and give the exit code."""
+        self._process.send_signal(signal.SIGTERM)
+        return self.wait(timeout)
+
+    def wait(self, timeout: float = 60.0) -> int:
+        return self._process.wait(timeout)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process.poll() is None:
+            self.kill()
