@@ -12,6 +12,7 @@ from headrace.errors.codes import sql as codes
 from headrace.sql.tokens import Kind
 from headrace.sql.typenames import TYPES, TypeGrammar
 from headrace.sql.windows import WindowGrammar
+from headrace.sql.words import CLAUSES
 
 _TYPED_LITERALS = ("DATE", "TIME", "TIMESTAMP", "TIMESTAMPTZ")
 _CLOCKS: dict[str, type[exp.Expression]] = {
@@ -204,7 +205,7 @@ class CallGrammar(TypeGrammar, WindowGrammar):
         if not self.take_word("END"):
             self.check_misspelt(("WHEN", "ELSE", "END"))
             opening = self.tokens[start]
-            if self.at_end():
+            if self.at_end() or self.token.upper in CLAUSES:
                 self.fail(codes.UNCLOSED_BRACKET, "`CASE` has no `END`", opening.span, "add `END`")
             self.unexpected("`WHEN`, `ELSE` or `END`")
         return self.mark(node, start)

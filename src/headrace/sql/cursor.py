@@ -20,6 +20,7 @@ MAX_NESTING = 100
 """How deep brackets, calls and queries may be nested: far beyond what people write, well within Python's stack."""
 
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
+_OPENING = {closing: opening for opening, closing in _CLOSING.items()}
 
 
 class Fault(Exception):  # noqa: N818 - control flow inside the parser; never leaves it
@@ -246,6 +247,8 @@ class Cursor:
         help_ = None
         if token.kind is Kind.WORD and token.upper in RESERVED and "name" in expected:
             help_ = f"a reserved word is a name only between back-ticks: `{token.text}`"
+        elif self.at_mark(")", "]", "}"):
+            help_ = f"if no `{_OPENING[token.text]}` belongs to it, remove it"
         elif token.kind is Kind.STRING and "name" in expected:
             help_ = "names stand between back-ticks; quotes make a string"
         elif token.kind is Kind.SUFFIXED:

@@ -20,6 +20,7 @@ MAX_CHAIN = 900
 """How high it may be with every operator counted: what DuckDB follows (its `max_expression_depth` is 1000)."""
 
 _MAX_DIAGNOSTICS = 20
+_EXAMPLE = "the least is `INSERT INTO target SELECT STREAM * FROM topic`"
 
 
 def parse_program(text: str, name: str = "SQL") -> Program:
@@ -59,7 +60,7 @@ def parse_program(text: str, name: str = "SQL") -> Program:
     if not statements and not faults:
         end = len(text.rstrip())
         faults.append(
-            Diagnostic(codes.EMPTY_PROGRAM, "the program holds no statement", Span(end, end), "write one")
+            Diagnostic(codes.EMPTY_PROGRAM, "the program holds no statement", Span(end, end), _EXAMPLE)
         )
     if faults:
         faults.sort(key=lambda item: item.span or Span(0, 0))

@@ -14,7 +14,7 @@ from headrace.sql.sources import JOIN_WORDS, SourceGrammar
 from headrace.sql.spans import set_span
 from headrace.sql.tokens import Kind
 from headrace.sql.windows import WINDOWS
-from headrace.sql.words import CLAUSES, STATEMENTS, meant
+from headrace.sql.words import CLAUSE_NAMES, CLAUSES, STATEMENTS, meant
 
 _ENDS = (*CLAUSES, "UNION", "INTERSECT", "EXCEPT")
 _SET_OPERATIONS: dict[str, tuple[int, type[exp.SetOperation]]] = {
@@ -256,16 +256,17 @@ class QueryGrammar(SourceGrammar, ExpressionGrammar):
 
     def _check_order(self, word: str, rank: int, last: int, seen: dict[str, Span]) -> None:
         token = self.token
+        name = CLAUSE_NAMES.get(word, word)
         if word in seen:
-            self.report(codes.CLAUSE_ORDER, f"{word} stands twice", token.span, "join the two clauses to one")
+            self.report(codes.CLAUSE_ORDER, f"{name} stands twice", token.span, "join the two clauses to one")
             return
         if rank < last and not (word == "LIMIT" and CLAUSES[last] == "OFFSET"):
-            behind = CLAUSES[last]
+            behind = CLAUSE_NAMES.get(CLAUSES[last], CLAUSES[last])
             self.report(
                 codes.CLAUSE_ORDER,
-                f"{word} stands after {behind}",
+                f"{name} stands after {behind}",
                 token.span,
-                f"write {word} before {behind}",
+                f"write {name} before {behind}",
             )
 
     def _from(self, node: Select, start: int) -> None:

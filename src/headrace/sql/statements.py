@@ -69,6 +69,13 @@ class StatementGrammar(QueryGrammar):
         self.expect_mark("=", " after the name of the setting")
         begin = self.position
         value = self._setting_value()
+        if not self.at_end() and not self.statement_begins():
+            self.fail(
+                codes.SYNTAX,
+                f"expected `;` after the value, found {self.describe(self.token)}",
+                self.token.span,
+                "put a value with other characters than letters, digits, `.` and `-` between quotes",
+            )
         return Set(key, value, self.span_from(start), self.span_from(begin))
 
     def _setting_key(self) -> tuple[str, ...]:

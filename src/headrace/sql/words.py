@@ -36,6 +36,9 @@ CLAUSES = (
 )
 """The words that begin a clause of SELECT, in the order of the clauses."""
 
+CLAUSE_NAMES = {word: f"{word} BY" for word in ("EVENTTIME", "WINDOW", "GRACE", "GROUP", "ORDER")}
+"""The full names of clauses that have two words."""
+
 STATEMENTS = ("SET", "INSERT", "SELECT", "WITH", "CREATE", "VALUES")
 
 
@@ -48,7 +51,8 @@ def meant(word: str, candidates: Iterable[str]) -> str | None:
     for candidate in candidates:
         if candidate == upper:
             return None
-        ratio = SequenceMatcher(None, upper, candidate).ratio()
+        same_letters = sorted(upper) == sorted(candidate)
+        ratio = 1.0 if same_letters else SequenceMatcher(None, upper, candidate).ratio()
         if ratio > best_ratio:
             best, best_ratio = candidate, ratio
     return best if best_ratio >= 0.74 else None
