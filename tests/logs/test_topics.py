@@ -1,0 +1,100 @@
+"""Topics: made, described, grown, deleted."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+
+from headrace.log.errors import LogError
+from headrace.log.interface import ProducerOptions, TopicDescription, TopicPartition
+from tests.logs.members import Reader, produce, read_all, records
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from headrace.log.interface import Admin, Log
+
+
+@pytest.fixture
+def admin(log: Log) -> Iterator[Admin]:
+    admin = log.admin()
+    yield admin
+    admin.close()
+
+
+@pytest.fixture
+def name() -> str:
+    return f"topic-{uuid.uuid4().hex[:8]}"
+
+
+def test_a_topic_is_made_once(admin: Admin, name: str) -> None:
+    assert admin.describe(name) is None
+    assert admin.create(TopicDescription(name, 3, configs={"cleanup.policy": "compact"}))
+    assert not admin.create(TopicDescription(name, 1))
+    found = admin.describe(name)
+    assert found is not None
+    assert (found.name, found.partitions) == (name, 3)
+    assert found.configs == {"cleanup.policy": "compact"}
+    assert name in admin.topics()
+
+
+def test_the_log_has_a_default_for_partitions(admin: Admin, name: str) -> None:
+    assert admin.create(TopicDescription(name, -1, -1))
+    found = admin.describe(name)
+    assert found is not None
+    assert found.partitions >= 1
+
+
+def test_a_deleted_topic_is_gone(log: Log, admin: Admin, name: str) -> None:
+    admin.create(TopicDescription(name, 1))
+    produce(log, name, value=[b"old"])
+    assert admin.delete(name)
+    assert not admin.delete(name)
+    assert admin.describe(name) is None
+    assert name not in admin.topics()
+
+
+def test_a_topic_grows(log: Log, admin: Admin, name: str) -> None:
+    admin.create(TopicDescription(name, 1))
+    produce(log, name, value=[b"old"])
+    admin.add_partitions(name, 2)
+    found = admin.describe(name)
+    assert found is not None
+    assert found.partitions == 2
+    produce(log, name, value=[b"new"], partition=[1])
+    assert [(row["partition"], row["value"]) for row in read_all(log, name, 2)] == [(0, b"old"), (1, b"new")]
+
+
+def test_a_topic_does_not_shrink(admin: Admin, name: str) -> None:
+    admin.create(TopicDescription(name, 2))
+    with pytest.raises(LogError):
+        admin.add_partitions(name, 1)
+
+
+def test_bad_names_are_refused(admin: Admin) -> None:
+    with pytest.raises(LogError):
+        admin.create(TopicDescription("no blanks", 1))
+
+
+def test_a_row_for_a_partition_that_is_not_there_is_reported(
+    log: Log, make_topic: Callable[..., str]
+) -> None:
+    topic = make_topic()
+    producer = log.producer(ProducerOptions())
+    number = producer.send(topic, records(value=[b"good", b"bad", b"good"], partition=[0, 7, 0]))
+    (failure,) = producer.flush(40)
+    producer.close()
+    assert (failure.batch, failure.row) == (number, 1)
+    assert [row["value"] for row in read_all(log, topic)] == [b"good", b"good"]
+
+
+def test_positions_of_a_topic_that_was_made_again_begin_anew(log: Log, admin: Admin, name: str) -> None:
+    for value in (b"old", b"new"):
+        admin.create(TopicDescription(name, 1))
+        produce(log, name, value=[value])
+        with Reader(log).assign(TopicPartition(name, 0)) as reader:
+            reader.read(1)
+            assert [(row["offset"], row["value"]) for row in reader.rows] == [(0, value)]
+        assert admin.delete(name)
