@@ -30,10 +30,10 @@ _TYPES: dict[str, pa.DataType] = {
 
 def records(**columns: Sequence[Any]) -> pa.RecordBatch:
     """Make a batch to be sent from columns by name; timestamps are milliseconds."""
-    arrays = {}
+    arrays: dict[str, pa.Array[Any]] = {}
     for name, values in columns.items():
         if name == "timestamp":
-            arrays[name] = pa.array(values, pa.int64()).cast(TIMESTAMP)
+            arrays[name] = pa.array(values, pa.int64()).cast(_TYPES[name])
         else:
             arrays[name] = pa.array(values, _TYPES[name])
     return pa.record_batch(arrays)
