@@ -15,6 +15,8 @@ from tests.servers.kafka import KafkaServer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytest_plugins = ["tests.session_rules"]
+
 
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[KafkaServer]:

@@ -7,6 +7,7 @@ import os
 import pytest
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep all Kafka tests in one worker of pytest-xdist (`--dist loadgroup`), so that they share one broker."""
     for item in items:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, NoReturn, ParamSpec
 
 import click
 
-from headrace.errors import Code, Diagnostic, HeadraceError, ProgramError
+from headrace.errors import Code, Diagnostic, HeadraceError, ProgramError, Source
 from headrace.errors.codes import cli
 from headrace.errors.render import render
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 Parameters = ParamSpec("Parameters")
 
@@ -33,10 +33,20 @@ def bad_call(message: str, *, help: str | None = None, code: Code = cli.BAD_CALL
     return ProgramError((Diagnostic(code, message, help=help),))
 
 
+def warn(diagnostics: Sequence[Diagnostic], source: Source | None = None) -> None:
+    """Draw warnings on standard error."""
+    if diagnostics:
+        click.echo(_drawn(HeadraceError(tuple(diagnostics), source)), err=True)
+
+
 def report(error: HeadraceError) -> ExitCode:
     """Draw an error on standard error and give the exit code."""
-    click.echo(render(error, color=sys.stderr.isatty() and "NO_COLOR" not in os.environ), err=True)
+    click.echo(_drawn(error), err=True)
     return ExitCode.WRONG if isinstance(error, ProgramError) else ExitCode.FAILED
+
+
+def _drawn(error: HeadraceError) -> str:
+    return render(error, color=sys.stderr.isatty() and "NO_COLOR" not in os.environ)
 
 
 def reported(function: Callable[Parameters, None]) -> Callable[Parameters, None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from headrace.catalog import Catalog
-from headrace.cli.failures import reported
+from headrace.cli.failures import reported, warn
 from headrace.cli.options import examples, log_options, program_options
 from headrace.cli.program import read_program
 from headrace.cli.session import open_session
@@ -28,4 +28,5 @@ def command(file: str | None, text: str | None, form: str, log: str | None, regi
     with open_session(log, registry) as session:
         program = parse_program(source.text, source.name)
         topology = plan_program(program, Catalog(session.log, session.registry))
+    warn(topology.warnings, source)
     click.echo(explain(topology, form))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from headrace.catalog import Catalog
-from headrace.cli.failures import bad_call, reported
+from headrace.cli.failures import bad_call, reported, warn
 from headrace.cli.options import examples, log_options, program_options
 from headrace.cli.program import application_name, read_program
 from headrace.cli.progress import ProgressLine, log_stream
@@ -67,6 +67,7 @@ def command(
         set_up_logging(environment.log_level, as_json=environment.log_json, stream=log_stream())
         program = parse_program(source.text, source.name)
         topology = plan_program(program, Catalog(session.log, session.registry))
+        warn(topology.warnings, source)
         options = ProcessorOptions(
             application=app_id or environment.application or application_name(source),
             instance=environment.instance,

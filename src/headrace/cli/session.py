@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from headrace.cli.failures import warn
 from headrace.config.environment import Environment, read_environment
 from headrace.formats.registry import open_registry
 from headrace.log import open_log
@@ -32,6 +33,7 @@ class Session:
 def open_session(log: str | None, registry: str | None) -> Iterator[Session]:
     """Open log and registry; flags go before the environment, the environment before the default."""
     environment = read_environment()
+    warn(environment.warnings)
     url = log or environment.log or DEFAULT_LOG
     with open_log(url, environment.client) as opened:
         yield Session(opened, open_registry(registry or environment.registry, opened), environment)
