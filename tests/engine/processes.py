@@ -22,7 +22,10 @@ class Child:
         self.lines = lines
         with lines.open("w") as stream:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.engine.child", *arguments], cwd=ROOT, stderr=stream, stdout=stream
+                [sys.executable, "-m", "tests.engine.child", *arguments],
+                cwd=ROOT,
+                stderr=stream,
+                stdout=stream,
             )
 
     def wait_for(self, text: str, timeout: float = 30.0) -> None:

@@ -49,7 +49,12 @@ def test_keys_headers_and_timestamps_pass(log: Log) -> None:
         source,
         numbers([1, 2, 4, 5]),
         keys=[b"a", None, b"", b"d"],
-        headers=[[{"key": "h", "value": b"1"}, {"key": "h", "value": None}], None, [], [{"key": "g", "value": b""}]],
+        headers=[
+            [{"key": "h", "value": b"1"}, {"key": "h", "value": None}],
+            None,
+            [],
+            [{"key": "g", "value": b""}],
+        ],
         timestamps=[1_500_000_000_000, 1_500_000_000_001, 5, 1_500_000_000_003],
     )
     run(log, doubling(source, sink, RunSettings(), partitions=1))
@@ -138,16 +143,16 @@ def test_fail_stops_before_the_record_and_a_restart_meets_it_again(
     fill(log, source, BROKEN)
     topology = doubling(source, sink, RunSettings(guarantee=guarantee))
     for _ in range(2):
-        with pytest.raises(RunError, match=rf"RUN0101: record {source}\[0\]@2 failed in decode.value") as caught:
+        with pytest.raises(
+            RunError, match=rf"RUN0101: record {source}\[0\]@2 failed in decode.value"
+        ) as caught:
             run(log, topology, application, batch)
         assert "no number" not in str(caught.value)
         assert results(log, sink) == [1, 2]
         assert committed(log, application) == {TopicPartition(source, 0): 2}
 
 
-FAILING_QUERY = (
-    "SELECT _row, c0 AS v0, (c0 * 2)::INTEGER AS v1 FROM input WHERE 12 // (c0 - 5) IS NOT NULL"
-)
+FAILING_QUERY = "SELECT _row, c0 AS v0, (c0 * 2)::INTEGER AS v1 FROM input WHERE 12 // (c0 - 5) IS NOT NULL"
 
 
 @pytest.mark.parametrize("batch", [1, 7, 16_384])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -33,13 +33,13 @@ class Assembly:
             if not column.path:
                 self._root = position[column.name]
                 break
-            place = self._root
+            place: _Place = self._root
             for name in column.path[:-1]:
                 place = _below(place, name)
             assert isinstance(place, dict)
             place[column.path[-1]] = position[column.name]
 
-    def build(self, batch: pa.RecordBatch) -> pa.Array:
+    def build(self, batch: pa.RecordBatch) -> pa.Array[Any]:
         """Give n keys or values. Raises `pyarrow.ArrowInvalid` if a column does not fit the sink's type."""
         return _build(self._type, self._root, batch)
 
@@ -49,7 +49,7 @@ def _below(place: _Place, name: str) -> _Place:
     return place.setdefault(name, {})
 
 
-def _build(wanted: pa.DataType, place: _Place, batch: pa.RecordBatch) -> pa.Array:
+def _build(wanted: pa.DataType, place: _Place, batch: pa.RecordBatch) -> pa.Array[Any]:
     if isinstance(place, int):
         return conform(batch.column(place), wanted)
     fields = [wanted.field(index) for index in range(wanted.num_fields)]
@@ -64,8 +64,8 @@ def _build(wanted: pa.DataType, place: _Place, batch: pa.RecordBatch) -> pa.Arra
     return pa.StructArray.from_arrays(children, fields=fields)
 
 
-def conform(array: pa.Array, wanted: pa.DataType) -> pa.Array:
-    """Cast to a type of the same shape; the fields of records go by position, since names may differ in case."""
+def conform(array: pa.Array[Any], wanted: pa.DataType) -> pa.Array[Any]:
+    """Cast to a type of the same shape; fields of records go by position, for names may differ in case."""
     if array.type == wanted:
         return array
     if (

@@ -17,7 +17,7 @@ PREFIX = "headrace.error."
 
 
 def dead_letters(records: pa.RecordBatch, faults: Mapping[int, Fault], application: str) -> pa.RecordBatch:
-    """Give the failed records with their own bytes, timestamp and headers, and the headers of the error after them.
+    """Give the failed records as they came, with the headers of the error after their own.
 
     Args:
         records: a batch of one topic.
@@ -25,8 +25,8 @@ def dead_letters(records: pa.RecordBatch, faults: Mapping[int, Fault], applicati
         application: id of the application, for a topic that several applications share.
     """
     chosen = records.take(pa.array(list(faults), pa.int32()))
+    topic = records.column("topic")[0].as_py()
     facts = zip(
-        chosen.column("topic").cast(pa.string()).to_pylist(),
         chosen.column("partition").to_pylist(),
         chosen.column("offset").to_pylist(),
         chosen.column("headers").to_pylist(),
@@ -48,7 +48,7 @@ def dead_letters(records: pa.RecordBatch, faults: Mapping[int, Fault], applicati
                 )
             ),
         ]
-        for topic, partition, offset, own, fault in facts
+        for partition, offset, own, fault in facts
     ]
     return pa.RecordBatch.from_arrays(
         [

@@ -1,11 +1,11 @@
-"""Sends outputs and commits, under each of the two guarantees; knows which input record each output came from."""
+"""Sends outputs and commits, under each guarantee; knows which input record an output came from."""
 
 from __future__ import annotations
 
 import contextlib
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from headrace.errors import Diagnostic
 from headrace.errors.codes.run import NOT_COMMITTED
@@ -45,7 +45,7 @@ class Ledger:
     """Remembers where the records of each sent batch came from, until they are committed."""
 
     def __init__(self) -> None:
-        self._sent: dict[int, tuple[str, pa.Array, pa.Array, pa.Int32Array, bool]] = {}
+        self._sent: dict[int, tuple[str, pa.Array[Any], pa.Array[Any], pa.Int32Array, bool]] = {}
 
     def note(self, number: int, records: pa.RecordBatch, output: Output, *, letter: bool) -> None:
         """Note the origin of a sent batch; holds two columns of the input, not its bytes."""
@@ -80,8 +80,8 @@ class Delivery(Protocol):
         """Make everything sent durable together with the offsets.
 
         Returns:
-            Outputs that the log will never take. Under exactly-once nothing is committed then; at-least-once nothing is
-            committed either, but the other outputs stand.
+            Outputs that the log will never take. Nothing is committed then; under at-least-once the other outputs
+            stand.
 
         Raises:
             AbortableError: nothing is committed; seek back and do the work again.
@@ -92,7 +92,8 @@ class Delivery(Protocol):
     def abort(self) -> None:
         """Take back what can be taken back of what was sent."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Close the producer."""
 
 
 class AtLeastOnce:
@@ -105,9 +106,11 @@ class AtLeastOnce:
         self._ledger = Ledger()
 
     def send(self, records: pa.RecordBatch, output: Output, *, letter: bool = False) -> None:
+        """See `Delivery`."""
         self._ledger.note(self._producer.send(output.topic, output.records), records, output, letter=letter)
 
     def commit(self, offsets: Offsets) -> Sequence[Undelivered]:
+        """See `Delivery`."""
         failures = flush(self._producer, self._consumer, self._give_up)
         undelivered = [self._ledger.origin(failure) for failure in failures if not failure.retriable]
         again = [failure for failure in failures if failure.retriable]
@@ -120,11 +123,13 @@ class AtLeastOnce:
         return ()
 
     def abort(self) -> None:
+        """See `Delivery`."""
         with contextlib.suppress(LogError):
             self._producer.flush(_FLUSH_SLICE)
         self._ledger.clear()
 
     def close(self) -> None:
+        """Close the producer."""
         self._producer.close()
 
 
@@ -139,10 +144,12 @@ class ExactlyOnce:
         self._open = False
 
     def send(self, records: pa.RecordBatch, output: Output, *, letter: bool = False) -> None:
+        """See `Delivery`."""
         self._begin()
         self._ledger.note(self._producer.send(output.topic, output.records), records, output, letter=letter)
 
     def commit(self, offsets: Offsets) -> Sequence[Undelivered]:
+        """See `Delivery`."""
         self._begin()
         failures = flush(self._producer, self._consumer, self._give_up)
         if failures:
@@ -157,12 +164,14 @@ class ExactlyOnce:
         return ()
 
     def abort(self) -> None:
+        """See `Delivery`."""
         self._ledger.clear()
         if self._open:
             self._open = False
             self._producer.abort()
 
     def close(self) -> None:
+        """Close the producer."""
         self._producer.close()
 
     def _begin(self) -> None:
@@ -172,7 +181,7 @@ class ExactlyOnce:
 
 
 def flush(producer: Producer, consumer: Consumer, give_up: Callable[[], bool]) -> list[DeliveryFailure]:
-    """Wait until everything is delivered, however long the log is away, unless `give_up` says to stop waiting."""
+    """Wait until everything is delivered, however long the log is away, until `give_up` says so."""
     while True:
         begun = time.monotonic()
         try:
@@ -187,7 +196,7 @@ def flush(producer: Producer, consumer: Consumer, give_up: Callable[[], bool]) -
                     (
                         Diagnostic(
                             NOT_COMMITTED,
-                            "the log could not be reached while stopping; what is not committed will be processed again",
+                            "the log could not be reached while stopping",
                         ),
                     )
                 ) from error

@@ -1,4 +1,4 @@
-"""Knows when the inputs' end, as it was at the start, is processed and committed: by whichever member of the group."""
+"""Knows when the end of the inputs, as it was at the start, is committed: by any member of the group."""
 
 from __future__ import annotations
 

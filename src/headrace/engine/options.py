@@ -11,11 +11,11 @@ class ProcessorOptions:
 
     Args:
         application: application id: the consumer group, and the first part of transactional ids.
-        instance: name of this process among those of the application, stable over restarts (a pod's name): gives static
-            membership and stable transactional ids. None: a dynamic member.
+        instance: name of this process among those of the application, stable over restarts (a pod's name): gives
+            static membership and stable transactional ids. None: a dynamic member.
         until_end: stop when the present end of all inputs (at start) is processed and committed.
-        batch_records: most records of one poll. Larger batches cost less a record, and more memory and latency.
-        in_flight_records: commit before the interval is over when this many records have been read since the last commit.
+        batch_records: most records of one poll. Larger batches cost less a record, more memory and latency.
+        in_flight_records: commit before the interval is over when this many records were read since the last one.
         lag_interval: seconds between two looks at the ends of the inputs, for the lag metric; 0 never looks.
         patience: seconds to wait at the end for a log that is away, before giving up what is not committed.
     """

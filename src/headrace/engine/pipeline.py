@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import duckdb
 import pyarrow as pa
@@ -93,7 +93,7 @@ class PipelineRunner:
         table = self._run(rows)
         return [
             _Computed(
-                rows=batch.column(0),
+                rows=cast("pa.Int32Array", batch.column(0)),
                 key=self._key.assembly.build(batch) if self._key else None,
                 value=self._value.assembly.build(batch) if self._value else None,
                 time=None if self._time is None else batch.column(self._time).cast(TIMESTAMP),
@@ -114,11 +114,11 @@ class PipelineRunner:
         count = len(rows)
         whole = count == records.num_rows and rows.equals(_numbers(count))
 
-        def passed(name: str) -> pa.Array:
+        def passed(name: str) -> pa.Array[Any]:
             column = records.column(name)
             return column if whole else column.take(rows)
 
-        columns: dict[str, pa.Array] = {}
+        columns: dict[str, pa.Array[Any]] = {}
         if self._key:
             columns["key"] = key
         elif self._pipeline.key_mode is KeyMode.PASS:
@@ -147,9 +147,9 @@ class PipelineRunner:
 @dataclass(frozen=True, slots=True)
 class _Computed:
     rows: pa.Int32Array
-    key: pa.Array | None
-    value: pa.Array | None
-    time: pa.Array | None
+    key: pa.Array[Any] | None
+    value: pa.Array[Any] | None
+    time: pa.Array[Any] | None
 
 
 class _Side:
@@ -168,7 +168,7 @@ class _Side:
         self._stage = stage
 
     def encode(
-        self, values: pa.Array, rows: pa.Int32Array, faults: dict[int, Fault], bad: set[int]
+        self, values: pa.Array[Any], rows: pa.Int32Array, faults: dict[int, Fault], bad: set[int]
     ) -> pa.BinaryArray:
         encoded = self._encoder.encode(values)
         for error in encoded.errors:
@@ -187,7 +187,7 @@ def _numbers(count: int) -> pa.Int32Array:
 
 
 def _reason(error: Exception) -> str:
-    """Say what kind of failure it was: the messages of DuckDB and Arrow hold the values, which must not be logged."""
+    """Say what kind of failure it was; the messages of DuckDB and Arrow hold values, which must not be logged."""
     if isinstance(error, duckdb.Error) and "ivision by zero" in str(error):
         return "division by zero"
     if isinstance(error, duckdb.ConversionException):

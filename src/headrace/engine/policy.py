@@ -22,7 +22,7 @@ def record_failed(record: FailedRecord) -> RunError:
                 f"record {place} failed in {record.fault.stage.value}: {record.fault.reason}",
                 notes=(
                     "everything before it is processed and committed; a restart meets the same record again",
-                    "`SET error.policy='continue';` leaves such records out, `'dlq'` keeps them in a dead letter topic",
+                    "`SET error.policy='continue';` leaves such records out, `'dlq'` keeps them in a topic",
                 ),
             ),
         )

@@ -34,7 +34,7 @@ class Positions:
         self._sought: set[TopicPartition] = set()
 
     def saw(self, records: pa.RecordBatch) -> list[TopicPartition]:
-        """Note where a partition begins, before its first batch is processed; give the partitions of the batch."""
+        """Note where a partition begins, before its first batch is processed; give those of the batch."""
         partitions = partitions_of(records)
         for partition in partitions:
             if partition not in self._committed:
@@ -48,7 +48,7 @@ class Positions:
             self._sought.discard(partition)
 
     def advance_idle(self, positions: Mapping[TopicPartition, int]) -> None:
-        """Take over positions when nothing is left to process: past the ends of transactions, which are no records."""
+        """Take over positions when nothing is left to process: the ends of transactions are no records."""
         for partition, position in positions.items():
             if (
                 partition not in self._sought

@@ -1,4 +1,4 @@
-"""What must be there before the first record is read: target topics, the dead letter topic, registered schemas."""
+"""What must be there before the first record is read: targets, dead letter topic, registered schemas."""
 
 from __future__ import annotations
 

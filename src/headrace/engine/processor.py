@@ -118,7 +118,7 @@ class Processor:
         ).emit(self.metrics)
 
     def stop(self) -> None:
-        """Ask for the end: the batch in work is finished and committed, then the group is left. Returns at once.
+        """Ask for the end and return at once: the batch is finished and committed, then the group is left.
 
         May be called from any thread and from a signal handler.
         """

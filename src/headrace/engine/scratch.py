@@ -1,4 +1,4 @@
-"""Reads a single record again by its place: the bytes of one that the log refused after its batch was gone."""
+"""Reads one record again by its place: one whose output the log refused after its batch was gone."""
 
 from __future__ import annotations
 

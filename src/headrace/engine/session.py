@@ -45,7 +45,7 @@ _LINGER = 0.01
 """Wait for more once the first record is there: a batch costs half a millisecond however small it is."""
 
 _TRICKLE = 16
-"""Batches smaller than this are not waited for: at such a rate the cost of small batches does not matter, the delay does."""
+"""After a batch smaller than this, nothing is waited for: delay matters then, the cost of small batches does not."""
 
 _BACK_OFF = (0.2, 5.0)
 """First and longest pause, in seconds, before the same work is tried again."""
@@ -291,12 +291,12 @@ class Session:
         return True
 
     def _settle(self, undelivered: Sequence[Undelivered], offsets: Mapping[TopicPartition, int]) -> bool:
-        """Apply the policy to records whose outputs the log refuses; True if the offsets are committed after all."""
+        """Apply the policy to records whose outputs the log refuses; True if the rest is committed after all."""
         for record in undelivered:
             if record.letter:
                 raise dead_letter_refused(record)
         if self._settings.guarantee is Guarantee.EXACTLY_ONCE:
-            # All of the transaction is gone. The same records come again, and these fail before anything is sent.
+            # The whole transaction is gone. The same records come again; these fail before anything is sent.
             for record in undelivered:
                 self._transformer.refuse(record.partition, record.offset, record.reason)
             self._rewind = True

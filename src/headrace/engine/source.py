@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,13 +19,22 @@ if TYPE_CHECKING:
 
 TOMBSTONE = "_tombstone"
 
-_META: dict[str, Callable[[pa.RecordBatch], pa.Array]] = {
+
+def _binary(records: pa.RecordBatch, name: str) -> pa.BinaryArray:
+    return cast("pa.BinaryArray", records.column(name))
+
+
+def _sizes(records: pa.RecordBatch, name: str) -> pa.Array[Any]:
+    return pc.binary_length(_binary(records, name))
+
+
+_META: dict[str, Callable[[pa.RecordBatch], pa.Array[Any]]] = {
     "partition": lambda records: records.column("partition"),
     "offset": lambda records: records.column("offset"),
     "timestamp": lambda records: records.column("timestamp").cast(pa.int64()),
     "topic": lambda records: records.column("topic").cast(pa.string()),
-    "__keysize": lambda records: pc.binary_length(records.column("key")),
-    "__valuesize": lambda records: pc.binary_length(records.column("value")),
+    "__keysize": lambda records: _sizes(records, "key"),
+    "__valuesize": lambda records: _sizes(records, "value"),
 }
 
 
@@ -62,9 +71,9 @@ class SourceReader:
     def read(self, records: pa.RecordBatch) -> Input:
         """Decode n records. Raises RegistryUnavailableError if a schema cannot be had now."""
         faults: dict[int, Fault] = {}
-        arrays: dict[str, pa.Array] = {}
-        self._key.decode(records.column("key"), Stage.DECODE_KEY, arrays, faults)
-        self._value.decode(records.column("value"), Stage.DECODE_VALUE, arrays, faults)
+        arrays: dict[str, pa.Array[Any]] = {}
+        self._key.decode(_binary(records, "key"), Stage.DECODE_KEY, arrays, faults)
+        self._value.decode(_binary(records, "value"), Stage.DECODE_VALUE, arrays, faults)
         for column in self._columns:
             if column.facet is Facet.META:
                 arrays[column.name] = _as(_META[column.path[0]](records), column.type)
@@ -78,7 +87,7 @@ class SourceReader:
             rows = rows.take(pa.array([row for row in range(count) if row not in faults], pa.int32()))
         return Input(rows, faults)
 
-    def _row_numbers(self, count: int) -> pa.Array:
+    def _row_numbers(self, count: int) -> pa.Array[Any]:
         if len(self._numbers) < count:
             self._numbers = pa.array(range(count), pa.int32())
         return self._numbers.slice(0, count)
@@ -93,7 +102,7 @@ class _Facet:
         self.decoder: Decoder | None = None
 
     def decode(
-        self, data: pa.BinaryArray, stage: Stage, arrays: dict[str, pa.Array], faults: dict[int, Fault]
+        self, data: pa.BinaryArray, stage: Stage, arrays: dict[str, pa.Array[Any]], faults: dict[int, Fault]
     ) -> None:
         if self.decoder is None:
             return
@@ -104,5 +113,5 @@ class _Facet:
             faults.setdefault(error.row, Fault(stage, error.reason))
 
 
-def _as(array: pa.Array, wanted: pa.DataType) -> pa.Array:
+def _as(array: pa.Array[Any], wanted: pa.DataType) -> pa.Array[Any]:
     return array if array.type == wanted else array.cast(wanted)

@@ -1,4 +1,4 @@
-"""All that happens to a batch between the log and the log: decode, query, encode, and what the error policy says of the rest."""
+"""All that happens to a batch between reading and sending: decode, query, encode, error policy."""
 
 from __future__ import annotations
 
@@ -37,11 +37,12 @@ class Transformed:
     """What is to be done for a batch of one topic.
 
     Args:
-        records: those that were processed: the whole batch, or with `stop` what stands before the failed record.
+        records: those that were processed: all of the batch, or with `stop` what stands before that record.
         outputs: to send, in this order.
         letters: to send to the dead letter topic.
         failed: records that went to the error policy, in row order.
-        stop: the record at which the policy `fail` ends the run; nothing from it on, in its partition, was processed.
+        stop: the record at which the policy `fail` ends the run.
+        cut: with `stop`, the offset in each partition from which on nothing was processed.
     """
 
     records: pa.RecordBatch
@@ -84,7 +85,7 @@ class Transformer:
         self._refused.setdefault(partition.topic, {})[partition.partition, offset] = reason
 
     def process(self, records: pa.RecordBatch) -> Transformed:
-        """Process a batch of one topic. Raises RegistryUnavailableError; the same batch can be tried again."""
+        """Process a batch of one topic. After RegistryUnavailableError the same batch can be tried again."""
         topic = records.column("topic")[0].as_py()
         read = self._readers[topic].read(records)
         faults, rows = read.faults, read.rows
@@ -110,12 +111,9 @@ class Transformer:
             cut[record.partition] = min(record.offset, cut.get(record.partition, record.offset))
         before = records
         for partition, offset in cut.items():
-            before = before.filter(
-                pc.or_(
-                    pc.not_equal(before.column("partition"), partition.partition),
-                    pc.less(before.column("offset"), offset),
-                )
-            )
+            there = pc.equal(before.column("partition"), pa.scalar(partition.partition, pa.int32()))
+            late = pc.greater_equal(before.column("offset"), pa.scalar(offset, pa.int64()))
+            before = before.filter(pc.invert(pc.and_(there, late)))
         if not before.num_rows:
             return Transformed(before, (), None, (), stops[0], cut)
         done = self.process(before)
@@ -150,7 +148,8 @@ class Transformer:
         found: dict[int, Fault] = {}
         for (partition, offset), reason in self._refused.get(topic, {}).items():
             matches = pc.and_(
-                pc.equal(records.column("partition"), partition), pc.equal(records.column("offset"), offset)
+                pc.equal(records.column("partition"), pa.scalar(partition, pa.int32())),
+                pc.equal(records.column("offset"), pa.scalar(offset, pa.int64())),
             )
             row = pc.index(matches, True).as_py()
             if row >= 0:

@@ -1,4 +1,4 @@
-"""Whether the services a processor needs are there, and the one log line when one goes and when it is back."""
+"""Whether the services a processor needs are there; one log line when one goes and when it is back."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class ServiceWatch:
-    """One service, seen by several threads. Away is when any thread has missed it for longer than the grace. Thread safe."""
+    """One service, seen by several threads: away once any of them misses it longer than the grace. Thread safe."""
 
     def __init__(
         self, service: str, metrics: Metrics, grace: float, clock: Callable[[], float] = time.monotonic

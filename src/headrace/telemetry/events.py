@@ -43,6 +43,7 @@ class ProcessorStarted(Event):
     log: str
 
     def message(self) -> str:
+        """Give the text of the log line."""
         plural = "" if self.threads == 1 else "s"
         return f"processor `{self.application}` runs on {self.log} with {self.threads} thread{plural}"
 
@@ -58,6 +59,7 @@ class ProcessorStopped(Event):
     failed: int
 
     def message(self) -> str:
+        """Give the text of the log line."""
         return (
             f"processor `{self.application}` stopped: {self.consumed} records read, {self.produced} written, "
             f"{self.failed} failed"
@@ -72,6 +74,7 @@ class PartitionsAssigned(Event):
     partitions: str
 
     def message(self) -> str:
+        """Give the text of the log line."""
         return f"assigned {self.partitions}"
 
 
@@ -83,6 +86,7 @@ class PartitionsRevoked(Event):
     partitions: str
 
     def message(self) -> str:
+        """Give the text of the log line."""
         return f"revoked {self.partitions}"
 
 
@@ -95,6 +99,7 @@ class PartitionsLost(Event):
     partitions: str
 
     def message(self) -> str:
+        """Give the text of the log line."""
         return (
             f"lost {self.partitions}: the group went on without this member, uncommitted work is done again"
         )
@@ -109,6 +114,7 @@ class ServiceAway(Event):
     service: str
 
     def message(self) -> str:
+        """Give the text of the log line."""
         return f"{self.service} cannot be reached, waiting for it"
 
 
@@ -121,6 +127,7 @@ class ServiceBack(Event):
     seconds: float
 
     def message(self) -> str:
+        """Give the text of the log line."""
         return f"{self.service} is back after {self.seconds:.1f} s"
 
 
@@ -133,6 +140,7 @@ class WorkRepeated(Event):
     reason: str
 
     def message(self) -> str:
+        """Give the text of the log line."""
         return f"transaction aborted, the same records are processed again: {self.reason}"
 
 
@@ -145,12 +153,13 @@ class MemberFenced(Event):
     reason: str
 
     def message(self) -> str:
+        """Give the text of the log line."""
         return f"fenced, joining the group anew: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
 class RecordsFailed(Event):
-    """Records went to the error policy. One line for the first of a batch, so that a flood of bad records is no flood of lines."""
+    """Records went to the error policy. One line a batch: a flood of bad records is no flood of lines."""
 
     name: ClassVar[str] = "records_failed"
     level: ClassVar[int] = logging.WARNING
@@ -163,8 +172,10 @@ class RecordsFailed(Event):
     reason: str
 
     def message(self) -> str:
+        """Give the text of the log line."""
         more = f" (and {self.records - 1} more)" if self.records > 1 else ""
         what = {"dlq": "sent to the dead letter topic", "continue": "left out", "fail": "stopping"}[
             self.policy
         ]
-        return f"record {self.topic}[{self.partition}]@{self.offset}{more} failed in {self.stage}, {what}: {self.reason}"
+        place = f"{self.topic}[{self.partition}]@{self.offset}"
+        return f"record {place}{more} failed in {self.stage}, {what}: {self.reason}"

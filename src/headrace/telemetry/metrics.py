@@ -1,7 +1,7 @@
 """The plain counters of one processor.
 
-The engine adds to them once a batch, so the hot path never touches a metrics library; `telemetry.exposition` and
-`telemetry.progress` read them.
+The engine adds to them once a batch, so the hot path never touches a metrics library; `telemetry.exposition`
+and `telemetry.progress` read them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 
 @dataclass(slots=True)
 class Histogram:
-    """Counts of durations by bucket; `counts` has one more entry than the bounds, for what is longer than all."""
+    """Counts of durations by bucket; the last of `counts` is for what is longer than all bounds."""
 
     bounds: tuple[float, ...] = SECONDS
     counts: list[int] = field(default_factory=lambda: [0] * (len(SECONDS) + 1))
@@ -45,7 +45,7 @@ class Histogram:
 
 @dataclass(frozen=True, slots=True)
 class ErrorKind:
-    """By what failed records are counted: the input topic, the stage that failed and the policy that was applied."""
+    """By what failed records are counted: input topic, stage that failed, policy that was applied."""
 
     topic: str
     stage: str
@@ -141,7 +141,7 @@ class Metrics:
             self._lag = dict(lag)
 
     def set_state(self, *, up: bool, threads: int, waiting: int) -> None:
-        """Say whether the processor runs, on how many threads, and how many of them wait for something to come back."""
+        """Say whether it runs, on how many threads, and how many of them wait for a broker or registry."""
         with self._lock:
             self._up, self._threads, self._waiting = up, threads, waiting
 
