@@ -1,11 +1,13 @@
 //! Codecs for Python: batches cross by the Arrow C interface, the work is done without the GIL.
 
+use std::collections::HashMap;
+
 use arrow_array::{Array, BinaryArray, make_array};
 use arrow_data::ArrayData;
 use arrow_pyarrow::{FromPyArrowUnchecked, PyArrowType};
 use arrow_schema::DataType;
 use headrace_codec::primitive::Primitive;
-use headrace_codec::{Decoded, Encoded, Path, Unsupported, csv, json};
+use headrace_codec::{Decoded, Encoded, Path, Unsupported, avro, csv, json};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
@@ -118,6 +120,62 @@ impl JsonEncoder {
 }
 
 #[pyclass(module = "headrace._native")]
+struct AvroDecoder(avro::Decoder);
+
+#[pymethods]
+impl AvroDecoder {
+    #[new]
+    fn new(schema: &str, r#type: PyArrowType<DataType>, paths: Vec<Path>) -> PyResult<Self> {
+        avro::Decoder::new(schema, &r#type.0, &paths)
+            .map(Self)
+            .map_err(refused)
+    }
+
+    fn add_writer(&mut self, id: u32, schema: &str) -> PyResult<()> {
+        self.0.add_writer(id, schema).map_err(refused)
+    }
+
+    fn unknown(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<Vec<u32>> {
+        let data = import_bytes(data)?;
+        Ok(py.detach(|| self.0.unknown(&data)))
+    }
+
+    fn decode(
+        &self,
+        py: Python<'_>,
+        data: &Bound<'_, PyAny>,
+        refused: HashMap<u32, String>,
+    ) -> PyResult<PyDecoded> {
+        let data = import_bytes(data)?;
+        Ok(export_decoded(py.detach(|| self.0.decode(&data, &refused))))
+    }
+}
+
+#[pyclass(module = "headrace._native")]
+struct AvroEncoder {
+    encoder: avro::Encoder,
+    data_type: DataType,
+}
+
+#[pymethods]
+impl AvroEncoder {
+    #[new]
+    fn new(schema: &str, id: u32, r#type: PyArrowType<DataType>) -> PyResult<Self> {
+        Ok(Self {
+            encoder: avro::Encoder::new(schema, id, &r#type.0).map_err(refused)?,
+            data_type: r#type.0,
+        })
+    }
+
+    fn encode(&mut self, py: Python<'_>, values: &Bound<'_, PyAny>) -> PyResult<PyEncoded> {
+        let array = make_array(import(values, &self.data_type)?);
+        py.detach(|| self.encoder.encode(array.as_ref()))
+            .map(export_encoded)
+            .map_err(refused)
+    }
+}
+
+#[pyclass(module = "headrace._native")]
 struct CsvDecoder(csv::Decoder);
 
 #[pymethods]
@@ -171,6 +229,8 @@ impl PrimitiveCodec {
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<JsonDecoder>()?;
     m.add_class::<JsonEncoder>()?;
+    m.add_class::<AvroDecoder>()?;
+    m.add_class::<AvroEncoder>()?;
     m.add_class::<CsvDecoder>()?;
     m.add_class::<PrimitiveCodec>()?;
     Ok(())

@@ -2,6 +2,7 @@
 
 mod decode;
 mod encode;
+pub(crate) use encode::timestamps;
 mod scan;
 
 pub use decode::Decoder;

@@ -31,6 +31,13 @@ BAD_SCHEMA = Code(
     " set of columns; give the topic a schema without recursion.",
 )
 
+NO_REGISTRY = Code(
+    "FMT0105",
+    "AVRO needs a schema registry",
+    "Records in AVRO carry only the id of their schema. Name the registry with `--registry` or"
+    " `HEADRACE_SCHEMA_REGISTRY`; the embedded log has one of its own.",
+)
+
 UNKNOWN_SCHEMA = Code(
     "FMT0120",
     "schema is not in the registry",

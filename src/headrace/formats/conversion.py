@@ -1,0 +1,57 @@
+"""Which format may become which when STORE or a target topic asks for another one than the source has.
+
+The planner asks; a format that stays as it is needs no entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import pyarrow as pa
+
+from headrace.formats.interface import Format
+
+_ANY: Final = "any"
+_PRIMITIVE: Final = "primitive"
+
+_ALLOWED: Final[Mapping[Format, Mapping[Format, str]]] = {
+    Format.INT: {Format.LONG: _ANY, Format.STRING: _ANY, Format.AVRO: _ANY},
+    Format.LONG: {Format.STRING: _ANY, Format.AVRO: _ANY},
+    Format.STRING: {Format.AVRO: _ANY},
+    Format.JSON: {
+        Format.INT: _PRIMITIVE,
+        Format.LONG: _PRIMITIVE,
+        Format.STRING: _ANY,
+        Format.AVRO: _ANY,
+    },
+    Format.AVRO: {
+        Format.INT: _PRIMITIVE,
+        Format.LONG: _PRIMITIVE,
+        Format.STRING: _ANY,
+        Format.JSON: _ANY,
+    },
+    Format.CSV: {Format.JSON: _ANY, Format.AVRO: _ANY},
+    Format.BYTES: {},
+}
+"""By source and target: whether any type may be converted, or only one without fields."""
+
+
+def why_not(source: Format, target: Format, type: pa.DataType) -> str | None:
+    """Say why values of a type may not go from one format to another; None if they may.
+
+    Args:
+        source: the format that is read.
+        target: the format that is to be written.
+        type: of the key or value that is written.
+    """
+    if target is Format.CSV:
+        return "CSV is for reading only"
+    if source is target:
+        return None
+    allowed = _ALLOWED[source].get(target)
+    if allowed is None:
+        return f"{source} cannot be stored as {target}"
+    if allowed is _PRIMITIVE and pa.types.is_nested(type):
+        return f"{source} can be stored as {target} only if it is a single value without fields"
+    return None
