@@ -1,1 +1,15 @@
-"""What a topic holds: formats and schemas, declared, from the registry, or inferred."""
+"""What a topic holds: formats and types, declared, from the registry, or inferred from a sample of its records."""
+
+from headrace.catalog.catalog import Catalog
+from headrace.catalog.declaration import declared_topic, format_named
+from headrace.catalog.topic import CatalogTopic, KnownTopics, Origin, TopicCatalog
+
+__all__ = [
+    "Catalog",
+    "CatalogTopic",
+    "KnownTopics",
+    "Origin",
+    "TopicCatalog",
+    "declared_topic",
+    "format_named",
+]

@@ -1,1 +1,6 @@
-"""SQL and catalog to a topology; every wrong program is refused here."""
+"""SQL and catalog into a topology."""
+
+from headrace.planner.connection import connection
+from headrace.planner.program import plan_program
+
+__all__ = ["connection", "plan_program"]

@@ -136,3 +136,23 @@ NOT_IN_A_PROCESSOR = Code(
     "statement is not part of a processor",
     "A processor is made of SET, CREATE TABLE, WITH and INSERT INTO … SELECT.",
 )
+
+NOT_A_TABLE = Code(
+    "SQL0314",
+    "stream read as a table",
+    "SELECT TABLE reads a topic, or a name of WITH that is itself a SELECT TABLE: a stream has no latest value of a key. "
+    "The other way round is fine: SELECT STREAM over a table reads its changes.",
+)
+
+TOO_DEEP = Code(
+    "SQL0315",
+    "nested too deeply",
+    "The query is nested deeper than the planner follows. Split it into several steps with WITH.",
+)
+
+NO_REGISTRY = Code(
+    "SQL0316",
+    "no schema registry",
+    "AVRO is written with a schema that a registry keeps. Name the registry with `--registry` or `HEADRACE_SCHEMA_REGISTRY`, or store "
+    "another format.",
+)

@@ -1,0 +1,143 @@
+"""CREATE TABLE as a declaration of what a topic holds, and the names of formats."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from headrace.catalog.topic import CatalogTopic, Origin
+from headrace.errors import Diagnostic, ProgramError, Span
+from headrace.errors.codes import catalog as codes
+from headrace.errors.suggest import did_you_mean
+from headrace.formats.interface import Format, Side
+from headrace.types.sql import arrow_type
+
+if TYPE_CHECKING:
+    from headrace.sql.nodes import ColumnDef, CreateTable
+
+_PRIMITIVE = {
+    Format.STRING: pa.string(),
+    Format.INT: pa.int32(),
+    Format.LONG: pa.int64(),
+    Format.BYTES: pa.binary(),
+}
+
+_KEY = "_key"
+_VALUE = "_value"
+
+
+def primitive_type(form: Format) -> pa.DataType | None:
+    """Give the one type that a format without a schema holds; None for formats of records."""
+    return _PRIMITIVE.get(form)
+
+
+def format_named(name: str, span: Span | None) -> Format:
+    """Give the format of a name in any spelling of the two dialects.
+
+    Raises:
+        ProgramError: no such format, or one that is not there yet (windowed keys, Protobuf, XML).
+    """
+    plain = name.strip().upper()
+    if plain in Format.__members__:
+        return Format[plain]
+    windowed = plain.startswith(("TW", "SW", "W")) and plain.lstrip("TSW") != plain
+    if windowed or plain in ("XML", "PROTOBUF"):
+        message = f"format `{name}` is not supported yet"
+        raise ProgramError((Diagnostic(codes.UNSUPPORTED_FORMAT, message, span),))
+    message = f"there is no format `{name}`"
+    guess = did_you_mean(plain, list(Format))
+    known = ", ".join(Format)
+    raise ProgramError((Diagnostic(codes.UNSUPPORTED_FORMAT, message, span, guess or f"formats: {known}"),))
+
+
+def declared_topic(table: CreateTable, partitions: int) -> CatalogTopic:
+    """Give what CREATE TABLE says of a topic.
+
+    Raises:
+        ProgramError: an unknown type or format, a column twice, or columns that the formats cannot hold.
+    """
+    faults: list[Diagnostic] = []
+    key_format = format_named(table.key_format, table.key_format_span)
+    value_format = format_named(table.value_format, table.value_format_span)
+    keys: list[ColumnDef] = []
+    values: list[ColumnDef] = []
+    for column in table.columns:
+        (keys if column.path[0] == _KEY else values).append(column)
+    properties = dict(table.properties)
+    key = _side(key_format, keys, _KEY, table.key_format_span, {}, faults)
+    value = _side(value_format, values, _VALUE, table.value_format_span, properties, faults)
+    if faults:
+        raise ProgramError(tuple(faults))
+    return CatalogTopic(table.name, key, value, partitions, Origin.DECLARED)
+
+
+def _side(
+    form: Format,
+    columns: list[ColumnDef],
+    facet: str,
+    span: Span,
+    properties: dict[str, str],
+    faults: list[Diagnostic],
+) -> Side:
+    primitive = primitive_type(form)
+    kept = {key: value for key, value in properties.items() if key in ("delimiter", "header", "quote")}
+    tree: dict[str, object] = {}
+    whole: pa.DataType | None = None
+    for column in columns:
+        path = column.path[1:] if column.path[0] == facet else column.path
+        try:
+            kind = arrow_type(column.type)
+        except ValueError as fault:
+            faults.append(Diagnostic(codes.BAD_DECLARATION, str(fault), column.span))
+            continue
+        if not path:
+            whole = kind
+            continue
+        _plant(tree, path, pa.field(path[-1], kind, column.nullable), column.span, faults)
+    if primitive is not None:
+        if tree or (whole is not None and not whole.equals(primitive)):
+            first = columns[0]
+            message = f"a {facet[1:]} of format {form} has no fields"
+            way_out = f"leave the column out, or declare `FORMAT` with {Format.JSON} or {Format.AVRO}"
+            if form is not Format.BYTES and len(columns) == 1 and not columns[0].path[0].startswith("_"):
+                way_out = (
+                    f"declare the {facet[1:]} itself as `{facet}`, or use {Format.JSON} or {Format.AVRO}"
+                )
+            faults.append(Diagnostic(codes.BAD_DECLARATION, message, first.span, way_out))
+        return Side(form, primitive, properties=kept)
+    if whole is not None and not tree:
+        return Side(form, whole, properties=kept)
+    if not tree:
+        message = f"the {facet[1:]} of format {form} needs columns"
+        faults.append(Diagnostic(codes.BAD_DECLARATION, message, span, "declare its fields"))
+    return Side(form, _record(tree), properties=kept)
+
+
+def _plant(
+    tree: dict[str, object], path: tuple[str, ...], leaf: pa.Field, span: Span, faults: list[Diagnostic]
+) -> None:
+    node = tree
+    for name in path[:-1]:
+        below = node.setdefault(name, {})
+        if not isinstance(below, dict):
+            message = f"column `{'.'.join(path)}` is inside `{name}`, which is no record"
+            faults.append(Diagnostic(codes.BAD_DECLARATION, message, span))
+            return
+        node = below
+    if path[-1] in node:
+        message = f"column `{'.'.join(path)}` is declared twice"
+        faults.append(Diagnostic(codes.BAD_DECLARATION, message, span))
+        return
+    node[path[-1]] = leaf
+
+
+def _record(tree: dict[str, object]) -> pa.DataType:
+    fields: list[pa.Field] = []
+    for name, below in tree.items():
+        if isinstance(below, dict):
+            fields.append(pa.field(name, _record(below), nullable=True))
+        else:
+            assert isinstance(below, pa.Field)
+            fields.append(below)
+    return pa.struct(fields)

@@ -1,0 +1,105 @@
+"""Calls: functions of the language by their declaration, DuckDB's own scalar functions by their name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from headrace.errors.codes import plan as codes
+from headrace.errors.suggest import did_you_mean
+from headrace.functions import Kind, function_names, lookup
+from headrace.plan.topology import Facet
+from headrace.planner.duckdb_types import BindError
+from headrace.planner.faults import refusal
+from headrace.planner.operators import need_one_type
+from headrace.sql.calls import name_span
+
+if TYPE_CHECKING:
+    from headrace.functions import Function
+    from headrace.planner.expressions import Expressions
+    from headrace.planner.typed import Typed
+
+_FIRST_NOT_NULL = ("COALESCE", "IFNULL")
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
+
+
+def call(within: Expressions, node: exp.Expression) -> Typed:
+    """Compile a call."""
+    assert isinstance(node, exp.Anonymous)
+    name = str(node.this)
+    function = lookup(name, len(node.expressions))
+    if function is None:
+        return _duckdb_call(within, node, name)
+    if function.kind is Kind.AGGREGATE:
+        raise _aggregate(within, node, name)
+    arguments = [within.value(argument) for argument in node.expressions]
+    given = [argument.node for argument in arguments]
+    if function.kind is Kind.HEADER:
+        given.insert(0, within.scope.relation.pull(Facet.HEADERS, ()).node)
+    rendered = function.render(given, within.at(node))
+    _check_types(within, node, function, arguments)
+    if name.upper() in _FIRST_NOT_NULL:
+        need_one_type(within, list(zip(node.expressions, arguments, strict=True)), f"`{name}`")
+    nullable = not function.never_null
+    if name.upper() in _FIRST_NOT_NULL:
+        nullable = all(argument.nullable for argument in arguments)
+    try:
+        return within.bind(rendered, nullable=nullable)
+    except BindError:
+        raise _misfit(within, node, name, arguments) from None
+
+
+def _duckdb_call(within: Expressions, node: exp.Anonymous, name: str) -> Typed:
+    if name.lower() not in within.typer.functions():
+        if name.lower() in within.typer.aggregates():
+            raise _aggregate(within, node, name)
+        known = [
+            *function_names(),
+            *(item.upper() for item in within.typer.functions() if item.isidentifier()),
+        ]
+        message = f"there is no function `{name}`"
+        raise refusal(codes.UNKNOWN_FUNCTION, message, name_span(node), did_you_mean(name, known))
+    arguments = [within.value(argument) for argument in node.expressions]
+    rendered = exp.Anonymous(this=name.lower(), expressions=[argument.node for argument in arguments])
+    try:
+        return within.bind(rendered, nullable=True)
+    except BindError:
+        raise _misfit(within, node, name, arguments) from None
+
+
+def _check_types(
+    within: Expressions, node: exp.Anonymous, function: Function, arguments: list[Typed]
+) -> None:
+    if within.inside_lambda:
+        return
+    found = function.mismatch([argument.type for argument in arguments])
+    if found is None:
+        return
+    place = node.expressions[found.index]
+    ordinal = _ORDINALS[found.index] if found.index < len(_ORDINALS) else f"{found.index + 1}th"
+    wanted = " or ".join(kind.lower() for kind in found.expected)
+    shown = within.describe(place, arguments[found.index])
+    message = f"the {ordinal} argument of `{str(node.this).upper()}` is a {wanted}, not {shown}"
+    way_out = None
+    if "STRING" in found.expected and not isinstance(place, exp.Literal):
+        way_out = f"convert it: `CAST({within.words(place)} AS string)`"
+    raise refusal(codes.TYPE_MISMATCH, message, within.at(place), way_out)
+
+
+def _aggregate(within: Expressions, node: exp.Expression, name: str) -> Exception:
+    message = f"the aggregate `{name.upper()}` cannot run in a stream yet"
+    return refusal(
+        codes.NOT_YET,
+        message,
+        within.at(node),
+        "it comes with GROUP BY; `headrace query` computes it over what is there",
+    )
+
+
+def _misfit(within: Expressions, node: exp.Anonymous, name: str, arguments: list[Typed]) -> Exception:
+    shown = ", ".join(
+        within.describe(part, found) for part, found in zip(node.expressions, arguments, strict=True)
+    )
+    message = f"`{name.upper()}` does not take {shown}" if shown else f"`{name.upper()}` takes arguments"
+    return refusal(codes.TYPE_MISMATCH, message, within.at(node))

@@ -1,0 +1,168 @@
+"""Types of expressions: DuckDB binds them, over an empty relation with the input's types."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pyarrow as pa
+from sqlglot import exp
+
+from headrace.functions.declaration import MACRO_PREFIX
+from headrace.planner.typed import text
+from headrace.types.sql import duckdb_type, quote
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from duckdb.sqltypes import DuckDBPyType
+
+_SCALARS = {
+    "boolean": pa.bool_(),
+    "tinyint": pa.int8(),
+    "smallint": pa.int16(),
+    "integer": pa.int32(),
+    "bigint": pa.int64(),
+    "hugeint": pa.decimal128(38, 0),
+    "uhugeint": pa.decimal128(38, 0),
+    "utinyint": pa.uint8(),
+    "usmallint": pa.uint16(),
+    "uinteger": pa.uint32(),
+    "ubigint": pa.uint64(),
+    "float": pa.float32(),
+    "double": pa.float64(),
+    "varchar": pa.string(),
+    "blob": pa.binary(),
+    "date": pa.date32(),
+    "time": pa.time64("us"),
+    "timestamp": pa.timestamp("us"),
+    "timestamp_s": pa.timestamp("s"),
+    "timestamp_ms": pa.timestamp("ms"),
+    "timestamp_ns": pa.timestamp("ns"),
+    "timestamp with time zone": pa.timestamp("us", tz="UTC"),
+    "interval": pa.duration("us"),
+    "null": pa.null(),
+    "uuid": pa.string(),
+    "enum": pa.string(),
+}
+
+_NARROW = {
+    pa.int8(): pa.int32(),
+    pa.int16(): pa.int32(),
+    pa.uint8(): pa.int32(),
+    pa.uint16(): pa.int32(),
+    pa.uint32(): pa.int64(),
+    pa.uint64(): pa.decimal128(38, 0),
+}
+
+
+class BindError(Exception):
+    """DuckDB does not take an expression. Its words are for us, never for the user."""
+
+
+class Typer:
+    """Asks DuckDB for the types of expressions.
+
+    Args:
+        connection: a configured connection; not closed here.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self._columns: dict[str, str] = {}
+        self._known: dict[str, pa.DataType] = {}
+        self._functions: dict[str, set[str]] = {}
+
+    def declare(self, column: str, kind: pa.DataType) -> None:
+        """Make a column known, under a name that no other column of the program has."""
+        self._columns[column] = duckdb_type(kind)
+
+    def type_of(self, node: exp.Expression) -> pa.DataType:
+        """Give the type of an expression over declared columns.
+
+        Raises:
+            BindError: DuckDB does not take it.
+        """
+        shown = text(node)
+        found = self._known.get(shown)
+        if found is None:
+            bound = self._bind(f"SELECT {shown} AS x{self._relation(node)}")
+            found = self._known[shown] = from_duckdb(bound.types[0])
+        return found
+
+    def converts(self, literal: exp.Expression, kind: pa.DataType) -> bool:
+        """Say whether a literal has a value of this type."""
+        query = f"SELECT CAST({text(literal)} AS {duckdb_type(kind)})"
+        try:
+            self._connection.execute(query).fetchall()
+        except duckdb.Error:
+            return False
+        return True
+
+    def functions(self) -> frozenset[str]:
+        """Give the names of DuckDB's scalar functions, in lower case."""
+        return self._named("scalar", "macro")
+
+    def aggregates(self) -> frozenset[str]:
+        """Give the names of DuckDB's aggregates, in lower case."""
+        return self._named("aggregate")
+
+    def _named(self, *kinds: str) -> frozenset[str]:
+        if not self._functions:
+            query = "SELECT DISTINCT function_type, lower(function_name) FROM duckdb_functions()"
+            rows = self._connection.execute(query).fetchall()
+            for kind, name in rows:
+                if not name.startswith(MACRO_PREFIX):
+                    self._functions.setdefault(kind, set()).add(name)
+        return frozenset(name for kind in kinds for name in self._functions.get(kind, ()))
+
+    def _bind(self, query: str) -> duckdb.DuckDBPyRelation:
+        try:
+            return self._connection.sql(query)
+        except duckdb.Error as fault:
+            raise BindError(str(fault)) from fault
+
+    def _relation(self, node: exp.Expression) -> str:
+        used = sorted({column.name for column in node.find_all(exp.Column)} & self._columns.keys())
+        if not used:
+            return ""
+        nulls = ", ".join(f"CAST(NULL AS {self._columns[name]}) AS {quote(name)}" for name in used)
+        return f" FROM (SELECT {nulls}) AS input"
+
+
+def from_duckdb(kind: DuckDBPyType) -> pa.DataType:
+    """Give the Arrow type of a DuckDB type."""
+    name = kind.id
+    if name == "decimal":
+        sizes = dict(kind.children)
+        return pa.decimal128(_int(sizes["precision"]), _int(sizes["scale"]))
+    if name in ("list", "array"):
+        return pa.list_(from_duckdb(_type(kind.children[0][1])))
+    if name == "map":
+        return pa.map_(*(from_duckdb(_type(child)) for _, child in kind.children))
+    if name == "struct":
+        return pa.struct([(field, from_duckdb(_type(child))) for field, child in kind.children])
+    return _SCALARS.get(name, pa.string())
+
+
+def storable(kind: pa.DataType) -> pa.DataType:
+    """Give the type that a computed value is written as: Avro and JSON know int and long, no narrower or unsigned numbers."""
+    if pa.types.is_list(kind):
+        return pa.list_(storable(kind.value_type))
+    if pa.types.is_map(kind):
+        return pa.map_(storable(kind.key_type), storable(kind.item_type))
+    if pa.types.is_struct(kind):
+        fields = (kind.field(index) for index in range(kind.num_fields))
+        return pa.struct([field.with_type(storable(field.type)) for field in fields])
+    if pa.types.is_null(kind):
+        return pa.string()
+    return _NARROW.get(kind, kind)
+
+
+def _int(value: Any) -> int:
+    return int(value)
+
+
+def _type(value: Any) -> DuckDBPyType:
+    found: DuckDBPyType = value
+    return found

@@ -1,0 +1,153 @@
+"""A program and a catalog into a topology, or into everything that is wrong with the program."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headrace.catalog import declared_topic
+from headrace.errors import Diagnostic, ProgramError, Span
+from headrace.errors.codes import plan as codes
+from headrace.functions import setup_sql
+from headrace.plan.topology import Topology
+from headrace.planner.connection import connection
+from headrace.planner.duckdb_types import Typer
+from headrace.planner.faults import Faults
+from headrace.planner.pipelines import pipelines
+from headrace.planner.queries import Queries
+from headrace.planner.read_settings import read_settings
+from headrace.planner.relations import Names
+from headrace.planner.targets import Targets, finish
+from headrace.planner.topics import Topics
+from headrace.sql.nodes import CreateTable, Insert, Named, Query, Set, With
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import duckdb
+
+    from headrace.catalog import TopicCatalog
+    from headrace.planner.settings import PlannerSettings
+    from headrace.sql.nodes import Program
+
+
+def plan_program(
+    program: Program, catalog: TopicCatalog, *, defaults: Mapping[str, str] | None = None
+) -> Topology:
+    """Plan a program.
+
+    Args:
+        program: the text, parsed.
+        catalog: what the topics hold; asked, never changed.
+        defaults: settings that hold unless the program says otherwise, by their SET keys.
+
+    Raises:
+        ProgramError: all that is wrong, with places in the text. No topic was touched.
+    """
+    duck = connection()
+    try:
+        return _Plan(program, catalog, duck).topology(defaults or {})
+    except RecursionError:
+        message = "the program is nested too deeply to be planned"
+        raise ProgramError((Diagnostic(codes.TOO_DEEP, message),), program.source) from None
+    finally:
+        duck.close()
+
+
+class _Plan:
+    """The work on one program."""
+
+    def __init__(self, program: Program, catalog: TopicCatalog, duck: duckdb.DuckDBPyConnection) -> None:
+        self.program = program
+        self.faults = Faults(program.source)
+        typer = Typer(duck)
+        names = Names(typer)
+        self.topics = Topics(catalog, names)
+        self.queries = Queries(self.topics, typer, names, program.source, self.faults)
+        self.targets = Targets(self.topics)
+        self.named: dict[str, Named] = {}
+        self.places: dict[str, Span] = {}
+
+    def topology(self, defaults: Mapping[str, str]) -> Topology:
+        sets = [item for item in self.program.statements if isinstance(item, Set)]
+        settings, complaints = read_settings(sets, defaults)
+        self.faults.add(complaints)
+        self._declare()
+        self.topics.later_names.update(
+            entry.name for item in self.program.statements for entry in _names_of(item)
+        )
+        for statement in self.program.statements:
+            try:
+                self._statement(statement, settings)
+            except ProgramError as fault:
+                self.faults.add(fault.diagnostics)
+        self._check_there_is_something()
+        self.faults.raise_if_any()
+        for target in self.targets.found.values():
+            try:
+                finish(target, self.topics, self.places[target.name])
+            except ProgramError as fault:
+                self.faults.add(fault.diagnostics)
+        self.faults.raise_if_any()
+        found, sources = pipelines(self.targets.found.values())
+        sinks = {name: target.sink() for name, target in self.targets.found.items()}
+        return Topology(sources, sinks, found, settings.run, setup_sql(), self.faults.warnings)
+
+    def _declare(self) -> None:
+        seen: dict[str, Span] = {}
+        for statement in self.program.statements:
+            if not isinstance(statement, CreateTable):
+                continue
+            if statement.name in seen:
+                message = f"`{statement.name}` is declared twice"
+                self.faults.add([Diagnostic(codes.NAME_TWICE, message, statement.name_span)])
+                continue
+            seen[statement.name] = statement.name_span
+            there = self.topics.describe(statement.name)
+            try:
+                self.topics.declare(declared_topic(statement, there.partitions if there else 1))
+            except ProgramError as fault:
+                self.faults.add(fault.diagnostics)
+
+    def _statement(self, statement: object, settings: PlannerSettings) -> None:
+        if isinstance(statement, With):
+            self._with(statement.names, self.named)
+        elif isinstance(statement, Insert):
+            self._insert(statement, settings)
+        elif isinstance(statement, Query):
+            message = "a SELECT by itself gives no records to a topic"
+            way_out = "write `INSERT INTO topic` before it, or run it with `headrace query`"
+            self.faults.add([Diagnostic(codes.NOTHING_TO_RUN, message, statement.span, way_out)])
+
+    def _with(self, entries: tuple[Named, ...], into: dict[str, Named]) -> None:
+        for entry in entries:
+            if entry.name in into:
+                message = f"`{entry.name}` is defined twice"
+                self.faults.add([Diagnostic(codes.NAME_TWICE, message, entry.name_span)])
+                continue
+            self.queries.check(entry, into)
+            into[entry.name] = entry
+            self.topics.later_names.discard(entry.name)
+
+    def _insert(self, insert: Insert, settings: PlannerSettings) -> None:
+        named = dict(self.named)
+        self._with(insert.names, named)
+        if insert.columns:
+            message = "a list of columns goes with VALUES; in a processor the SELECT names its columns"
+            self.faults.add([Diagnostic(codes.NOT_IN_A_PROCESSOR, message, insert.target_span, "use AS")])
+            return
+        self.places.setdefault(insert.target, insert.target_span)
+        branches = self.queries.insertion(insert.query, named)
+        if branches:
+            self.targets.insert(insert, branches, settings.target(insert.target))
+
+    def _check_there_is_something(self) -> None:
+        if any(isinstance(item, Insert | Query) for item in self.program.statements):
+            return
+        message = "the program has no INSERT INTO … SELECT, so there is nothing to run"
+        self.faults.add([Diagnostic(codes.NOTHING_TO_RUN, message)])
+
+
+def _names_of(statement: object) -> tuple[Named, ...]:
+    if isinstance(statement, With | Insert):
+        return statement.names
+    return ()

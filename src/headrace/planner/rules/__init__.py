@@ -1,0 +1,1 @@
+"""Rewrites and checks of the syntax tree before it is bound, one a module."""

@@ -1,0 +1,72 @@
+"""Refuse the clauses that need state: they are in the language, and processors cannot run them yet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from headrace.errors import Diagnostic
+from headrace.errors.codes import plan as codes
+from headrace.sql.nodes import Duration, Window
+from headrace.sql.spans import nearest_span, span_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_CLAUSES = {
+    "window": "WINDOW BY",
+    "grace": "GRACE BY",
+    "having": "HAVING",
+    "qualify": "QUALIFY",
+    "distinct": "DISTINCT",
+    "order": "ORDER BY",
+    "limit": "LIMIT",
+    "offset": "OFFSET",
+    "windows": "WINDOW",
+    "sample": "USING SAMPLE",
+}
+
+_SNAPSHOT = ("order", "limit", "offset", "qualify")
+
+
+def refuse_stateful(select: exp.Select) -> Iterator[Diagnostic]:
+    """Give a diagnostic for each clause of a SELECT that cannot run in a stream yet, at the clause."""
+    for join in select.args.get("joins") or ():
+        yield _not_yet("a join", join)
+    for lateral in select.args.get("laterals") or ():
+        if isinstance(lateral, exp.Lateral):
+            yield _not_yet("LATERAL (SELECT …)", lateral)
+    group = select.args.get("group")
+    if group is not None:
+        window = next((item for item in group.expressions if isinstance(item, Window)), None)
+        yield _not_yet("GROUP BY" if window is None else f"GROUP BY {window.args['kind']}", group)
+    for key, name in _CLAUSES.items():
+        part = select.args.get(key)
+        if part:
+            yield _not_yet(name, part[0] if isinstance(part, list) else part, snapshot=key in _SNAPSHOT)
+    emit = select.args.get("emit")
+    if emit:
+        yield _not_yet(f"EMIT {emit}", select, snapshot=False)
+
+
+def refuse_set_operation(node: exp.SetOperation) -> Iterator[Diagnostic]:
+    """Give a diagnostic for a set operation that needs state, and for the clauses of the whole."""
+    if not isinstance(node, exp.Union):
+        yield _not_yet(type(node).__name__.upper(), node)
+    elif node.args.get("distinct"):
+        message = "UNION without ALL removes duplicates, which cannot run in a stream yet"
+        yield Diagnostic(codes.NOT_YET, message, span_of(node), "write UNION ALL")
+    for key in ("order", "limit", "offset"):
+        part = node.args.get(key)
+        if part is not None:
+            yield _not_yet(_CLAUSES[key], part, snapshot=True)
+
+
+def _not_yet(what: str, node: exp.Expression, *, snapshot: bool = False) -> Diagnostic:
+    message = f"{what} cannot run in a stream yet"
+    way_out = "`headrace query` runs it over what is there now" if snapshot else None
+    span = nearest_span(node)
+    if isinstance(node, Duration):
+        span = span_of(node) or span
+    return Diagnostic(codes.NOT_YET, message, span, way_out)

@@ -1,0 +1,53 @@
+"""Schemas of what is written: names of Avro records, and the schema that the target has already."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from headrace.formats.interface import Format, Registry, Side
+from headrace.plan.topology import Facet
+from headrace.types.avro import arrow_to_avro, avro_to_arrow
+from headrace.types.coercion import fits
+
+if TYPE_CHECKING:
+    from headrace.planner.targets import Target
+
+DEFAULT_NAMESPACE = "lenses"
+"""The namespace of records that nobody named, as the runner of 2018 had it."""
+
+
+def name_side(
+    form: Format, kind: pa.DataType, target: Target, facet: Facet, registry: Registry | None
+) -> Side:
+    """Give the side of a target for a type that is written there.
+
+    An Avro schema that the registry has already is kept if the type fits it; otherwise the new schema takes its names, so that it can
+    become its next version.
+    """
+    if form is not Format.AVRO:
+        return Side(form, kind)
+    key = facet is Facet.KEY
+    settings = target.settings
+    name = settings.key_record if key else settings.value_record
+    namespace = settings.key_namespace if key else settings.value_namespace
+    latest = registry.latest(f"{target.name}-{facet.value[1:]}") if registry is not None else None
+    if latest is not None:
+        there = avro_to_arrow(latest[1])
+        if fits(kind, there) and _same_fields(kind, there) and name is None and namespace is None:
+            return Side(form, there, latest[1])
+        parsed = json.loads(latest[1])
+        if isinstance(parsed, dict):
+            name = name or parsed.get("name")
+            namespace = namespace or parsed.get("namespace")
+    schema = arrow_to_avro(kind, name or target.name, namespace or DEFAULT_NAMESPACE)
+    return Side(form, kind, schema)
+
+
+def _same_fields(kind: pa.DataType, there: pa.DataType) -> bool:
+    if not pa.types.is_struct(kind) or not pa.types.is_struct(there):
+        return True
+    mine = {kind.field(index).name for index in range(kind.num_fields)}
+    return mine == {there.field(index).name for index in range(there.num_fields)}

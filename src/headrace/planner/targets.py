@@ -1,0 +1,337 @@
+"""Target topics: what each of them is to hold, agreed between the statements that write it and what is there already."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from headrace.catalog import CatalogTopic, Origin, format_named
+from headrace.errors import Diagnostic, ProgramError
+from headrace.errors.codes import plan as codes
+from headrace.formats.conversion import why_not
+from headrace.formats.interface import Format, Side
+from headrace.log.interface import TopicDescription
+from headrace.plan.topology import Facet, KeyMode, Sink, ValueMode
+from headrace.planner import schemas
+from headrace.planner.columns import Column, columns_type, json_text, key_columns, value_columns
+from headrace.planner.faults import refusal
+from headrace.types.coercion import common_type, fits
+from headrace.types.sql import is_integer, type_name
+
+if TYPE_CHECKING:
+    from headrace.errors import Span
+    from headrace.planner.relations import SelectRelation
+    from headrace.planner.settings import TargetSettings
+    from headrace.planner.topics import Topics
+    from headrace.sql.nodes import Insert
+
+_ONE_VALUE = {
+    Format.INT: pa.int32(),
+    Format.LONG: pa.int64(),
+    Format.STRING: pa.string(),
+    Format.BYTES: pa.binary(),
+}
+
+
+@dataclass(slots=True)
+class Writer:
+    """A branch of an INSERT on its way to a target."""
+
+    branch: SelectRelation
+    key_mode: KeyMode
+    value_mode: ValueMode
+    key: tuple[Column, ...] = ()
+    value: tuple[Column, ...] = ()
+
+
+@dataclass(slots=True)
+class Target:
+    """A target topic while the program is planned."""
+
+    name: str
+    settings: TargetSettings
+    key: Side
+    value: Side
+    create: TopicDescription | None
+    fixed_key: bool = False
+    fixed_value: bool = False
+    """What the target holds is declared, or read by the program already: it takes what fits and does not change."""
+    register_key: tuple[str, str] | None = None
+    register_value: tuple[str, str] | None = None
+    writers: list[Writer] = field(default_factory=list)
+
+    def sink(self) -> Sink:
+        """Give the sink of the topology."""
+        return Sink(self.name, self.key, self.value, self.create, self.register_key, self.register_value)
+
+    def as_topic(self) -> CatalogTopic:
+        """Give the topic as later statements of the program read it."""
+        partitions = self.create.partitions if self.create is not None else 1
+        return CatalogTopic(self.name, self.key, self.value, partitions, Origin.PLANNED)
+
+
+@dataclass(slots=True)
+class Targets:
+    """All targets of a program."""
+
+    topics: Topics
+    found: dict[str, Target] = field(default_factory=dict)
+
+    def insert(self, insert: Insert, branches: list[SelectRelation], settings: TargetSettings) -> None:
+        """Add the branches of an INSERT to its target.
+
+        Raises:
+            ProgramError: they cannot be written there.
+        """
+        for branch in branches:
+            if branch.reads.topic.name == insert.target:
+                message = f"`{insert.target}` is written by a query that reads it"
+                way_out = "write to another topic: each record would come round again for ever"
+                raise refusal(codes.SELF_INSERT, message, insert.target_span, way_out)
+        for branch in branches:
+            known = self.found.get(insert.target)
+            if known is None:
+                known = self._open(insert, branch, settings)
+            self._join(known, insert, branch)
+            self.found[insert.target] = known
+        target = self.found[insert.target]
+        self.topics.planned[insert.target] = target.as_topic()
+
+    def _open(self, insert: Insert, branch: SelectRelation, settings: TargetSettings) -> Target:
+        create = self._creation(insert, branch, settings)
+        declared = self.topics.declared.get(insert.target)
+        if declared is not None:
+            return Target(insert.target, settings, declared.key, declared.value, create, True, True)
+        source = branch.reads.topic
+        key_format = _format(insert.store_key, insert.store_key_span, source.key.format)
+        value_format = _format(insert.store_value, insert.store_value_span, source.value.format)
+        empty = pa.null()
+        return Target(insert.target, settings, Side(key_format, empty), Side(value_format, empty), create)
+
+    def _creation(
+        self, insert: Insert, branch: SelectRelation, settings: TargetSettings
+    ) -> TopicDescription | None:
+        if self.topics.describe(insert.target) is not None:
+            return None
+        if not settings.autocreate:
+            message = f"topic `{insert.target}` does not exist"
+            way_out = "create it, or begin the program with `SET autocreate = true;`"
+            raise refusal(codes.MISSING_TARGET, message, insert.target_span, way_out)
+        partitions = settings.partitions or branch.reads.topic.partitions
+        replication = settings.replication if settings.replication is not None else -1
+        return TopicDescription(insert.target, partitions, replication, dict(settings.configs))
+
+    def _join(self, target: Target, insert: Insert, branch: SelectRelation) -> None:
+        _check_store(target, insert)
+        key_mode, key = self._key(target, insert, branch)
+        value_mode, value = self._value(target, insert, branch)
+        target.writers.append(Writer(branch, key_mode, value_mode, key, value))
+
+    # Key
+
+    def _key(
+        self, target: Target, insert: Insert, branch: SelectRelation
+    ) -> tuple[KeyMode, tuple[Column, ...]]:
+        source = branch.reads.topic.key
+        span = insert.store_key_span or insert.target_span
+        if branch.key_passes and target.key.format is source.format:
+            self._agree(target, Facet.KEY, source.type, span, source)
+            return KeyMode.PASS, ()
+        columns = key_columns(branch)
+        if not columns[0].path and columns[0].value.is_null:
+            return KeyMode.NONE, ()
+        if branch.key_passes:
+            self._convertible(source, target.key.format, "key", span)
+        columns = _shaped(columns, target.key.format, "key", span, text=insert.store_key is not None)
+        self._agree(target, Facet.KEY, columns_type(columns), columns[0].span or span)
+        return KeyMode.ENCODE, columns
+
+    # Value
+
+    def _value(
+        self, target: Target, insert: Insert, branch: SelectRelation
+    ) -> tuple[ValueMode, tuple[Column, ...]]:
+        source = branch.reads.topic.value
+        span = insert.store_value_span or insert.target_span
+        if branch.deletes:
+            return ValueMode.TOMBSTONE, ()
+        passes = branch.value_passes and not branch.marked and target.value.format is source.format
+        if passes and (pa.types.is_null(target.value.type) or target.value.type.equals(source.type)):
+            self._agree(target, Facet.VALUE, source.type, span, source)
+            return ValueMode.PASS, ()
+        if branch.value_passes:
+            self._convertible(source, target.value.format, "value", span)
+        columns = value_columns(branch)
+        explicit = insert.store_value is not None
+        columns = _shaped(columns, target.value.format, "value", span, text=explicit)
+        self._agree(target, Facet.VALUE, columns_type(columns), columns[0].span or span)
+        return ValueMode.ENCODE, columns
+
+    @staticmethod
+    def _convertible(source: Side, to: Format, what: str, span: Span | None) -> None:
+        reason = why_not(source.format, to, source.type)
+        if reason is not None:
+            message = f"the {what} cannot be stored as {to}: {reason}"
+            raise refusal(codes.STORE_NOT_ALLOWED, message, span)
+
+    # Agreement
+
+    def _agree(
+        self, target: Target, facet: Facet, kind: pa.DataType, span: Span | None, passed: Side | None = None
+    ) -> None:
+        """Bring what is written and what the target holds together, or refuse."""
+        side = target.key if facet is Facet.KEY else target.value
+        fixed = target.fixed_key if facet is Facet.KEY else target.fixed_value
+        what = facet.value[1:]
+        if fixed or target.name in self.topics.reads:
+            if not fits(_lenient(kind, side.type), side.type):
+                raise _misfit(target.name, what, kind, side.type, span)
+            return
+        if pa.types.is_null(side.type):
+            agreed = kind
+            settled = passed or schemas.name_side(
+                side.format, kind, target, facet, self.topics.catalog.registry
+            )
+        else:
+            common = common_type(side.type, kind)
+            if common is None or (pa.types.is_struct(common) and _names(side.type) != _names(kind)):
+                raise _misfit(target.name, what, kind, side.type, span)
+            agreed = common
+            settled = side
+            if not agreed.equals(side.type):
+                settled = schemas.name_side(side.format, agreed, target, facet, self.topics.catalog.registry)
+        if facet is Facet.KEY:
+            target.key = settled
+        else:
+            target.value = settled
+
+
+def finish(target: Target, topics: Topics, span: Span | None) -> None:
+    """Check the schemas of a finished target with the registry, and note what is to be registered."""
+    registry = topics.catalog.registry
+    for facet in (Facet.KEY, Facet.VALUE):
+        side = target.key if facet is Facet.KEY else target.value
+        modes = [writer.key_mode if facet is Facet.KEY else writer.value_mode for writer in target.writers]
+        unused = all(mode in (KeyMode.NONE, ValueMode.TOMBSTONE) for mode in modes)
+        if side.format is not Format.AVRO or side.schema is None or unused:
+            continue
+        subject = f"{target.name}-{facet.value[1:]}"
+        if registry is None:
+            message = f"the {facet.value[1:]} of `{target.name}` is written as AVRO, and there is no schema registry"
+            raise refusal(
+                codes.NO_REGISTRY, message, span, "name one with --registry, or write JSON with STORE"
+            )
+        reasons = registry.check(subject, side.schema)
+        if reasons:
+            message = f"the {facet.value[1:]} does not fit the schema of `{subject}` in the registry"
+            raise refusal(codes.INCOMPATIBLE_TARGET, message, span, None, tuple(reasons))
+        if facet is Facet.KEY:
+            target.register_key = (subject, side.schema)
+        else:
+            target.register_value = (subject, side.schema)
+
+
+def _format(name: str | None, span: Span | None, default: Format) -> Format:
+    if name is None:
+        return Format.JSON if default is Format.CSV else default
+    found = format_named(name, span)
+    if found is Format.CSV:
+        raise refusal(codes.STORE_NOT_ALLOWED, "CSV can be read and not written", span, "write JSON")
+    return found
+
+
+def _check_store(target: Target, insert: Insert) -> None:
+    for name, span, side, what in (
+        (insert.store_key, insert.store_key_span, target.key, "keys"),
+        (insert.store_value, insert.store_value_span, target.value, "values"),
+    ):
+        if name is not None and _format(name, span, side.format) is not side.format:
+            message = f"the {what} of `{target.name}` are {side.format}, not {name.upper()}"
+            raise refusal(codes.INCOMPATIBLE_TARGET, message, span)
+
+
+def _shaped(
+    columns: tuple[Column, ...], form: Format, what: str, span: Span | None, *, text: bool
+) -> tuple[Column, ...]:
+    """Give the columns in the shape that a format holds: one value, or the fields of a record."""
+    wanted = _ONE_VALUE.get(form)
+    if wanted is None:
+        return columns
+    first = columns[0]
+    record = len(columns) > 1 or len(first.path) > 1 or pa.types.is_struct(first.value.type)
+    if record and form is Format.STRING and text:
+        return (json_text(columns),)
+    if record:
+        message = f"a {what} of format {form} holds one value, and the query gives {_count(columns)}"
+        way_out = f"write `STORE {what.upper()} AS JSON` (or AVRO) behind the target"
+        raise refusal(codes.STORE_NOT_ALLOWED, message, span, way_out)
+    kind = first.value.type
+    takes = {
+        Format.STRING: not pa.types.is_nested(kind) and not pa.types.is_binary(kind),
+        Format.BYTES: pa.types.is_binary(kind),
+        Format.INT: is_integer(kind) and fits(kind, pa.int32()),
+        Format.LONG: is_integer(kind) and fits(kind, pa.int64()),
+    }[form]
+    if not takes and not pa.types.is_null(kind):
+        message = f"a {what} of type {type_name(kind)} cannot be stored as {form}"
+        way_out = f"convert it: `CAST(… AS {type_name(wanted)})`"
+        raise refusal(codes.STORE_NOT_ALLOWED, message, first.span or span, way_out)
+    return (Column((), first.value, first.span).retyped(wanted),)
+
+
+def _count(columns: tuple[Column, ...]) -> str:
+    return f"{len(columns)} columns" if len(columns) > 1 else "a record"
+
+
+def _lenient(kind: pa.DataType, target: pa.DataType) -> pa.DataType:
+    """Take the nullability of the target where the written type allows null: a null there is an error of the record, not of the plan."""
+    if not pa.types.is_struct(kind) or not pa.types.is_struct(target):
+        return kind
+    fields = []
+    for index in range(kind.num_fields):
+        mine = kind.field(index)
+        place = target.get_field_index(mine.name)
+        if place >= 0:
+            theirs = target.field(place)
+            mine = pa.field(mine.name, _lenient(mine.type, theirs.type), theirs.nullable)
+        fields.append(mine)
+    return pa.struct(fields)
+
+
+def _names(kind: pa.DataType) -> set[str]:
+    return {kind.field(index).name for index in range(kind.num_fields)} if pa.types.is_struct(kind) else set()
+
+
+def _misfit(
+    topic: str, what: str, written: pa.DataType, there: pa.DataType, span: Span | None
+) -> ProgramError:
+    message = f"the {what} does not fit what `{topic}` holds"
+    notes = tuple(_differences(written, there, ""))
+    return ProgramError((Diagnostic(codes.INCOMPATIBLE_TARGET, message, span, None, notes),))
+
+
+def _differences(written: pa.DataType, there: pa.DataType, prefix: str) -> list[str]:
+    if not pa.types.is_struct(written) or not pa.types.is_struct(there):
+        return [f"the query gives {type_name(written)}, the topic holds {type_name(there)}"]
+    found = []
+    for index in range(written.num_fields):
+        mine = written.field(index)
+        name = f"{prefix}{mine.name}"
+        place = there.get_field_index(mine.name)
+        if place < 0:
+            found.append(f"the topic has no field `{name}`")
+            continue
+        theirs = there.field(place)
+        if pa.types.is_struct(mine.type) and pa.types.is_struct(theirs.type):
+            found += _differences(mine.type, theirs.type, f"{name}.")
+        elif not fits(mine.type, theirs.type):
+            found.append(
+                f"`{name}` is {type_name(mine.type)} in the query and {type_name(theirs.type)} in the topic"
+            )
+    for index in range(there.num_fields):
+        theirs = there.field(index)
+        if written.get_field_index(theirs.name) < 0:
+            found.append(f"the query gives no field `{prefix}{theirs.name}`")
+    return found
