@@ -1,0 +1,1 @@
+"""The whole way of a record on a real Kafka: `make bench`."""
