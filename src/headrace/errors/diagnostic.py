@@ -9,7 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from headrace.errors.codes import Code
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from headrace.errors.codes import Code
 
 
 class Severity(StrEnum):

@@ -71,12 +71,17 @@ def _place(span: Span, lines: _Lines | None) -> dict[str, int]:
     if lines is not None:
         line, column = lines.position(span.start)
         end_line, end_column = lines.position(span.end)
-        place |= {"line": line + 1, "column": column + 1, "end_line": end_line + 1, "end_column": end_column + 1}
+        place |= {
+            "line": line + 1,
+            "column": column + 1,
+            "end_line": end_line + 1,
+            "end_column": end_column + 1,
+        }
     return place
 
 
 class _Lines:
-    """A text by lines; `\\n` ends a line, a `\\r` before it is not shown."""
+    """A text by lines; a carriage return before a line end is not shown."""
 
     def __init__(self, source: Source) -> None:
         self.name = source.name
@@ -103,7 +108,7 @@ class _Mark:
 
 
 class _Paint:
-    def __init__(self, color: bool) -> None:  # noqa: FBT001 - private
+    def __init__(self, color: bool) -> None:
         self._color = color
 
     def __call__(self, text: str, code: str) -> str:
@@ -160,7 +165,9 @@ def _excerpt(
         if previous is not None and line > previous + 1:
             yield f"{' ' * (gutter + 1)}{paint('⋮', _BLUE)}"
         previous = line
-        here = sorted((mark for mark in marks if mark.line == line), key=lambda mark: (not mark.primary, mark.start))
+        here = sorted(
+            (mark for mark in marks if mark.line == line), key=lambda mark: (not mark.primary, mark.start)
+        )
         text, offset = _crop(lines.texts[line], here[0].start)
         shown, columns = _columns(text)
         yield f" {paint(str(line + 1).rjust(gutter), _BLUE)} {bar} {shown}".rstrip()

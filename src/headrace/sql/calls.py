@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
 
 from sqlglot import exp
 
@@ -13,6 +12,10 @@ from headrace.sql.tokens import Kind
 from headrace.sql.typenames import TYPES, TypeGrammar
 from headrace.sql.windows import WindowGrammar
 from headrace.sql.words import CLAUSES
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _TYPED_LITERALS = ("DATE", "TIME", "TIMESTAMP", "TIMESTAMPTZ")
 _CLOCKS: dict[str, type[exp.Expression]] = {
@@ -21,7 +24,7 @@ _CLOCKS: dict[str, type[exp.Expression]] = {
     "CURRENT_TIMESTAMP": exp.CurrentTimestamp,
 }
 _INTERVAL_UNITS = frozenset(
-    "YEAR MONTH DAY HOUR MINUTE SECOND MILLISECOND MICROSECOND WEEK QUARTER DECADE CENTURY MILLENNIUM".split()
+    "YEAR MONTH DAY HOUR MINUTE SECOND MILLISECOND MICROSECOND WEEK QUARTER DECADE CENTURY MILLENNIUM".split()  # noqa: SIM905 - a word a line is harder to read
 )
 _QUANTIFIERS: dict[str, type[exp.Expression]] = {"ANY": exp.Any, "SOME": exp.Any, "ALL": exp.All}
 

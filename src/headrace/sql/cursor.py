@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NoReturn, TypeVar
+from typing import NoReturn, TypeVar, TYPE_CHECKING
 
 from sqlglot import exp
 
@@ -14,6 +13,9 @@ from headrace.sql.spans import set_span
 from headrace.sql.tokens import Kind, Token
 from headrace.sql.words import CLAUSES, NOT_AN_ALIAS, RESERVED, STATEMENTS, meant
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 Node = TypeVar("Node", bound=exp.Expression)
 
 MAX_NESTING = 100
@@ -23,8 +25,8 @@ _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _OPENING = {closing: opening for opening, closing in _CLOSING.items()}
 
 
-class Fault(Exception):  # noqa: N818 - control flow inside the parser; never leaves it
-    """The statement cannot be read on; carries why."""
+class Fault(Exception):
+    """The statement cannot be read on; carries why. Control flow inside the parser, never leaves it."""
 
     def __init__(self, diagnostic: Diagnostic) -> None:
         super().__init__(diagnostic.message)

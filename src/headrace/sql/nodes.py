@@ -10,7 +10,10 @@ from enum import StrEnum
 
 from sqlglot import exp
 
-from headrace.errors import Source, Span
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from headrace.errors import Source, Span
 
 
 class Mode(StrEnum):
@@ -26,6 +29,9 @@ class Select(exp.Select):
     Added args: `mode` (str of Mode, or absent), `eventtime` (expression of EVENTTIME BY), `window` (Window, of WINDOW BY),
     `grace` (Duration), `emit` ("CHANGES" or "FINAL"). LATERAL arr AS x stands in `laterals` as `ArrayLateral`.
     A window function inside GROUP BY (2018) stands in the group's expressions as `Window`.
+
+    Joins are `Join`: `kind` is INNER, CROSS, SEMI or ANTI, or absent where `side` (LEFT, RIGHT, FULL) says it all; a comma join
+    has neither. Calls are `exp.Anonymous`. An index of `exp.Bracket` counts from 0, as in the text.
     """
 
     arg_types = {  # noqa: RUF012 - sqlglot's own convention
@@ -55,7 +61,7 @@ class Duration(exp.Expression):
 
 
 class Window(exp.Expression):
-    """A window. `kind`: TUMBLE HOP SESSION SLIDE (SLIDING of 2018 keeps its own word), `size`/`advance`/`retention`: Duration."""
+    """A window. `kind`: TUMBLE HOP SESSION SLIDE, or SLIDING of 2018; `size`, `advance`, `retention`: Duration."""
 
     arg_types = {"kind": True, "size": True, "advance": False, "retention": False}  # noqa: RUF012
 
@@ -89,7 +95,7 @@ class Join(exp.Join):
 
 @dataclass(frozen=True, slots=True)
 class Set:
-    """SET key = value; `key` without quotes, back-ticked parts joined by dots as written (``topic.`my-topic`.x`` keeps its parts)."""
+    """SET key = value. `key`: the parts between the dots, without quotes; a back-ticked part is one, whatever dots it holds."""
 
     key: tuple[str, ...]
     value: str | int | float | bool

@@ -141,15 +141,17 @@ def _too_deep(token: Token) -> Diagnostic:
 
 
 def _check_height(statement: Statement) -> None:
-    queries: list[exp.Expression] = []
+    trees: list[exp.Expression] = []
     match statement:
         case Insert() | Query():
-            queries = [statement.query, *(named.query for named in statement.names)]
+            trees = [statement.query, *(named.query for named in statement.names)]
         case With():
-            queries = [named.query for named in statement.names]
-        case Set() | CreateTable():
+            trees = [named.query for named in statement.names]
+        case CreateTable():
+            trees = [column.type for column in statement.columns]
+        case Set():
             return
-    stack: list[tuple[exp.Expr, int, int]] = [(query, 1, 1) for query in queries]
+    stack: list[tuple[exp.Expr, int, int]] = [(tree, 1, 1) for tree in trees]
     while stack:
         node, height, chain = stack.pop()
         if height > MAX_HEIGHT or chain > MAX_CHAIN:

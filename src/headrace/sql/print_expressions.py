@@ -114,7 +114,8 @@ def _not(node: exp.Expr) -> str:
 
 def _in(node: exp.Expr, operator: str = "IN") -> str:
     field, query = node.args.get("field"), node.args.get("query")
-    alternatives = expression(field or query) if field or query else f"({items(node)})"
+    single = field if field is not None else query
+    alternatives = expression(single) if single is not None else f"({items(node)})"
     return f"{expression(node.this)} {operator} {alternatives}"
 
 
@@ -164,7 +165,8 @@ def _case(node: exp.Expr) -> str:
     if node.args.get("this") is not None:
         parts.append(expression(node.this))
     parts.extend(
-        f"WHEN {expression(branch.this)} THEN {expression(branch.args['true'])}" for branch in node.args["ifs"]
+        f"WHEN {expression(branch.this)} THEN {expression(branch.args['true'])}"
+        for branch in node.args["ifs"]
     )
     if node.args.get("default") is not None:
         parts.append(f"ELSE {expression(node.args['default'])}")

@@ -18,7 +18,9 @@ def query(node: exp.Expr, joint: str) -> str:
     names = node.args.get("with_")
     if names is None:
         return text
-    entries = (f"{expression(entry.args['alias'])} AS ({query(entry.this, ' ')})" for entry in names.expressions)
+    entries = (
+        f"{expression(entry.args['alias'])} AS ({query(entry.this, ' ')})" for entry in names.expressions
+    )
     return f"WITH {', '.join(entries)}{joint}{text}"
 
 
@@ -90,7 +92,9 @@ def _clauses(node: exp.Select) -> list[str]:
     if args.get("window") is not None:
         lines.append(f"WINDOW BY {_window_by(args['window'])}")
     if args.get("windows"):
-        definitions = (f"{expression(item.this)} AS {expression(_definition(item))}" for item in args["windows"])
+        definitions = (
+            f"{expression(item.this)} AS {expression(_definition(item))}" for item in args["windows"]
+        )
         lines.append(f"WINDOW {', '.join(definitions)}")
     if args.get("grace") is not None:
         lines.append(f"GRACE BY {expression(args['grace'])}")

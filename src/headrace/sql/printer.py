@@ -1,7 +1,7 @@
 """Program to text: one canonical form, that reads back as the same tree.
 
-Not sqlglot's generator: that one rewrites what it prints for the dialect it prints to, and knows nothing of our clauses. What goes
-to DuckDB is printed by sqlglot's DuckDB dialect, after the planner has lowered it.
+Not sqlglot's generator: that one rewrites what it prints for the dialect it prints to, and knows nothing of our clauses.
+What goes to DuckDB is printed by sqlglot's DuckDB dialect, after the planner has lowered it.
 """
 
 from __future__ import annotations
@@ -87,8 +87,6 @@ def _value(value: str | int | float | bool) -> str:
     if isinstance(value, str):
         return "'" + value.replace("'", "''") + "'"
     return repr(value)
-
-
 
 
 def _name(name: str) -> str:

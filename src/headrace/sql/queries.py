@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 
 from sqlglot import exp
 
-from headrace.errors import Span
 from headrace.errors.codes import sql as codes
 from headrace.sql.expressions import ExpressionGrammar
 from headrace.sql.nodes import Mode, Named, Select, Target
-from headrace.sql.sources import JOIN_WORDS, SourceGrammar
+from headrace.sql.sources import JOIN_WORDS, PLAIN, SourceGrammar
 from headrace.sql.spans import set_span
 from headrace.sql.tokens import Kind
 from headrace.sql.windows import WINDOWS
 from headrace.sql.words import CLAUSE_NAMES, CLAUSES, STATEMENTS, meant
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from headrace.errors import Span
+    from collections.abc import Callable
 
 _ENDS = (*CLAUSES, "UNION", "INTERSECT", "EXCEPT")
 _SET_OPERATIONS: dict[str, tuple[int, type[exp.SetOperation]]] = {
@@ -403,6 +406,6 @@ class QueryGrammar(SourceGrammar, ExpressionGrammar):
 
 
 def _identifier(name: str, span: Span) -> exp.Identifier:
-    node = exp.Identifier(this=name, quoted=True)
+    node = exp.Identifier(this=name, quoted=PLAIN.match(name) is None)
     set_span(node, span)
     return node

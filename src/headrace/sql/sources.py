@@ -14,7 +14,7 @@ from headrace.sql.nodes import ArrayLateral, Join, Select, Within
 from headrace.sql.tokens import Kind
 from headrace.sql.words import CLAUSES, RESERVED
 
-_PLAIN = re.compile(r"[^\W\d]\w*\Z")
+PLAIN = re.compile(r"[^\W\d]\w*\Z")
 JOIN_WORDS = (
     "JOIN",
     "INNER",
@@ -55,7 +55,7 @@ class SourceGrammar(CallGrammar):
         while self.token.start == self.previous.end and self._joins_name():
             self.advance()
         text = self.text[first.start : self.previous.end]
-        return Topic(text, Span(first.start, self.previous.end), quoted=_PLAIN.match(text) is None)
+        return Topic(text, Span(first.start, self.previous.end), quoted=PLAIN.match(text) is None)
 
     def _joins_name(self) -> bool:
         token, following = self.token, self.peek()

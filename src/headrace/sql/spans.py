@@ -6,9 +6,12 @@ survives `copy()`, and `transform()` for every node that the transformation keep
 
 from __future__ import annotations
 
-from sqlglot import exp
 
 from headrace.errors import Span
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlglot import exp
 
 _START = "start"
 _END = "end"
@@ -18,7 +21,7 @@ def span_of(node: exp.Expr | None) -> Span | None:
     """Give the place of a node, quotes and closing brackets included; None for a node that was not read from text."""
     if node is None:
         return None
-    meta = node._meta  # noqa: SLF001 - `meta` would create a dict on each node that has none
+    meta = node._meta  # not `meta`, which makes a dict for each node that has none
     if not meta or _START not in meta:
         return None
     return Span(meta[_START], meta[_END])

@@ -224,7 +224,9 @@ class StatementGrammar(QueryGrammar):
         query = self.query()
         self.after_query()
         if isinstance(query, exp.Select) and query.args.get("from_") is None:
-            columns = any(query.find(kind) for kind in (exp.Column, exp.Star))
+            # The columns of an inner query are its own affair.
+            nodes = query.walk(prune=lambda node: node is not query and isinstance(node, exp.Query))
+            columns = any(isinstance(node, exp.Column | exp.Star) for node in nodes)
             if columns or query.args.get("where") is not None:
                 self._require_from(query)
         return Query(query, names, self.span_from(start))

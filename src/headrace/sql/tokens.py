@@ -1,7 +1,7 @@
 """Text to tokens. Every token knows its place; what cannot be a token becomes a diagnostic, and reading goes on.
 
-Comments are `-- …`, `// …` and `/* … */`. Two slashes always begin a comment outside quotes: integer division has no operator of its
-own here, since `/` on two integers divides as integers (`divide(a, b)` is DuckDB's function for it).
+Comments are `-- …`, `// …` and `/* … */`. Two slashes always begin a comment outside quotes: integer division has no
+operator of its own here, since `/` on two integers divides as integers (DuckDB's function for it is `divide(a, b)`).
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ class Token:
         return Span(self.start, self.end)
 
 
+_MAX_FAULTS = 20
+
 UNITS = ("ms", "s", "m", "h", "d", "w", "M", "y")
 
 # Strings are written out without nested repetition, so that no text makes the search backtrack.
@@ -74,6 +76,8 @@ def tokenize(text: str) -> tuple[list[Token], list[Diagnostic]]:
     while position < len(text):
         match = _TOKEN.match(text, position)
         if match is None:
+            if len(faults) >= _MAX_FAULTS:
+                break  # this is no SQL
             position = _unreadable(text, position, tokens, faults)
             continue
         position = match.end()
@@ -91,7 +95,7 @@ def tokenize(text: str) -> tuple[list[Token], list[Diagnostic]]:
 def _token(match: re.Match[str], group: str | None) -> Token:
     text, start, end = match.group(), match.start(), match.end()
     if group == "word":
-        # Upper case of a few letters beyond ASCII is ASCII (`ſ`); such a word is no keyword.
+        # Upper case of a few letters beyond ASCII is ASCII (the long s); such a word is no keyword.
         return Token(Kind.WORD, text, start, end, text, text.upper() if text.isascii() else "")
     if group == "mark":
         return Token(Kind.MARK, text, start, end, text)
@@ -143,18 +147,12 @@ def _line_end(text: str, position: int) -> int:
     return position + max(len(line.rstrip()), 1)
 
 
+# What word processors and web pages make of quotes, the back-tick and the hyphen.
 _TYPOGRAPHIC = {
-    "‘": "'",
-    "’": "'",
-    "“": "'",
-    "”": "'",
-    "«": "'",
-    "»": "'",
-    "´": "`",
-    "–": "-",
-    "—": "-",
-    "−": "-",
-}  # noqa: RUF001
+    **dict.fromkeys("\u2018\u2019\u201c\u201d\u00ab\u00bb", "'"),
+    "\u00b4": "`",
+    **dict.fromkeys("\u2013\u2014\u2212", "-"),
+}
 
 
 def _bad_character(position: int, character: str) -> Diagnostic:

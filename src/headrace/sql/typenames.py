@@ -53,21 +53,8 @@ TYPES: dict[str, exp.DType] = {
 }
 """Names that a type may have in the text, upper case."""
 
-CANONICAL: dict[exp.DType, str] = {
-    Type.BIGINT: "long",
-    Type.INT128: "hugeint",
-    Type.UINT: "uinteger",
-    Type.TEXT: "string",
-    Type.VARBINARY: "bytes",
-    **{
-        TYPES[name]: name.lower()
-        for name in (
-            "BOOLEAN TINYINT SMALLINT INT UTINYINT USMALLINT UBIGINT FLOAT DOUBLE DECIMAL DATE TIME TIMESTAMP TIMESTAMPTZ "
-            "TIMESTAMP_S TIMESTAMP_MS TIMESTAMP_NS INTERVAL UUID JSON"
-        ).split()
-    },
-}
-"""The name under which a type is printed."""
+CANONICAL: dict[exp.DType, str] = {kind: name.lower() for name, kind in reversed(TYPES.items())}
+"""The name under which a type is printed: the first that `TYPES` has for it."""
 
 _NESTED = ("STRUCT", "MAP", "ARRAY")
 
@@ -118,11 +105,13 @@ class TypeGrammar(Cursor):
         opening = self.advance()
         parameters = []
         while True:
+            start = self.position
             token = self.token
             if token.kind is not Kind.NUMBER or not token.value.isdigit():
                 self.unexpected("a whole number")
             self.advance()
-            parameters.append(exp.DataTypeParam(this=exp.Literal.number(token.value)))
+            number = self.mark(exp.Literal.number(token.value), start)
+            parameters.append(self.mark(exp.DataTypeParam(this=number), start))
             if not self.take_mark(","):
                 break
         self.close(opening)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from difflib import SequenceMatcher
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 RESERVED = frozenset(
     """SELECT FROM WHERE GROUP HAVING ORDER LIMIT UNION INTERSECT EXCEPT JOIN ON AND OR NOT CASE WHEN THEN ELSE END AS IN IS
-    LIKE BETWEEN NULL TRUE FALSE WITH INSERT INTO DISTINCT""".split()
+    LIKE BETWEEN NULL TRUE FALSE WITH INSERT INTO DISTINCT""".split()  # noqa: SIM905 - a word a line is harder to read
 )
-"""Words that are a name only between back-ticks. Short on purpose: `timestamp`, `key`, `offset` and their like are columns of topics."""
+"""Words that are a name only between back-ticks. Few on purpose: `timestamp`, `key` and `offset` are columns of topics."""
 
 NOT_AN_ALIAS = RESERVED | frozenset(
     """WINDOW GRACE EVENTTIME WITHIN LATERAL EMIT STORE SET CREATE VALUES LEFT RIGHT INNER FULL OUTER CROSS NATURAL ASOF
     POSITIONAL SEMI ANTI OFFSET QUALIFY USING BY COLLATE ESCAPE ILIKE SIMILAR GLOB OVER DROP DELETE ALTER TRUNCATE ISNULL
-    NOTNULL ASC DESC NULLS""".split()
+    NOTNULL ASC DESC NULLS""".split()  # noqa: SIM905
 )
 """Words that begin something else where a name without AS could stand."""
 

@@ -1,6 +1,7 @@
 """Golden cases of the parser: a program, and its canonical text or the diagnostics drawn.
 
-Write a case with its `=== sql` section alone and run the tests with HEADRACE_UPDATE_CASES=1 to have the answer filled in; then read the diff.
+Write a case with its `=== sql` section alone and run the tests with HEADRACE_UPDATE_CASES=1 to have the answer filled in;
+then read the diff.
 """
 
 from __future__ import annotations
