@@ -5,10 +5,14 @@ The engine asks `make_decoder` and `make_encoder` for each side of a topic; the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from headrace.formats.interface import Decoder, Encoder, Path, Registry, Side
 from headrace.formats.modules import module_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from headrace.formats.interface import Decoder, Encoder, Path, Registry, Side
 
 __all__ = ["make_decoder", "make_encoder"]
 

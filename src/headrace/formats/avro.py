@@ -8,18 +8,21 @@ leaves all others alone; it is asked for again after a while, for it may have be
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from typing import Final
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Final
 
 from headrace import _native
 from headrace.errors import Diagnostic, ProgramError
 from headrace.errors.codes.format import NO_REGISTRY
 from headrace.formats.errors import UnknownSchemaError
-from headrace.formats.interface import Decoded, Decoder, Encoder, Path, Registry, Side
 from headrace.formats.native import NativeEncoder, decoded, refusing
 from headrace.types.avro import arrow_to_avro
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import pyarrow as pa
+
+    from headrace.formats.interface import Decoded, Decoder, Encoder, Path, Registry, Side
 
 REFUSAL_SECONDS: Final = 30.0
 """How long a schema that could not be had is not asked for again: bad records must not become a flood of requests."""

@@ -5,12 +5,14 @@ The planner asks; a format that stays as it is needs no entry.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
 from headrace.formats.interface import Format
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _ANY: Final = "any"
 _PRIMITIVE: Final = "primitive"

@@ -6,13 +6,17 @@ character, by default a comma.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from headrace import _native
 from headrace.errors import Diagnostic, ProgramError
 from headrace.errors.codes.format import READ_ONLY_FORMAT
-from headrace.formats.interface import Decoder, Encoder, Path, Registry, Side
 from headrace.formats.native import NativeDecoder, refusing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from headrace.formats.interface import Decoder, Encoder, Path, Registry, Side
 
 
 def decoder(side: Side, paths: Sequence[Path], registry: Registry | None) -> Decoder:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import pyarrow as pa
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pyarrow as pa
 
 
 class Format(StrEnum):
@@ -54,9 +56,12 @@ class RowError:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """One array a path, each as long as the input. Null input gives nulls without an error; a row with an error is null in all."""
+    """One array a path, each as long as the input.
 
-    columns: tuple[pa.Array, ...]
+    Null input gives nulls without an error; a row with an error is null in all columns.
+    """
+
+    columns: tuple[pa.Array[Any], ...]
     errors: tuple[RowError, ...]
 
 
@@ -64,8 +69,12 @@ class Decoder(Protocol):
     """Decodes the paths it was made for. Belongs to one thread."""
 
     def decode(self, data: pa.BinaryArray) -> Decoded:
-        """Decode n values. Never raises for what the bytes hold; raises RegistryUnavailableError if a schema could not be
-        fetched because the registry is away (try the same batch again), so that no good record is taken for a bad one."""
+        """Decode n values; never raises for what the bytes hold.
+
+        Raises:
+            RegistryUnavailableError: a schema could not be fetched because the registry is away. Try the same batch again,
+                so that no good record is taken for a bad one.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +88,7 @@ class Encoded:
 class Encoder(Protocol):
     """Encodes arrays of the type of its side. Belongs to one thread."""
 
-    def encode(self, values: pa.Array) -> Encoded:
+    def encode(self, values: pa.Array[Any]) -> Encoded:
         """Encode n rows; a null row gives null (a tombstone)."""
 
 
@@ -98,4 +107,5 @@ class Registry(Protocol):
     def register(self, subject: str, schema: str) -> int:
         """Register and give the id. Raises IncompatibleSchemaError."""
 
-    def subjects(self) -> list[str]: ...
+    def subjects(self) -> list[str]:
+        """Give the names of all subjects."""

@@ -10,11 +10,15 @@ bytes as base64. NaN and the infinities cannot be written: such a row is an erro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from headrace import _native
-from headrace.formats.interface import Decoder, Encoder, Path, Registry, Side
 from headrace.formats.native import NativeDecoder, NativeEncoder, refusing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from headrace.formats.interface import Decoder, Encoder, Path, Registry, Side
 
 
 def decoder(side: Side, paths: Sequence[Path], registry: Registry | None) -> Decoder:

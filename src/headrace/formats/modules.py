@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from importlib import import_module
-from typing import Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from headrace.formats.interface import Decoder, Encoder, Format, Path, Registry, Side
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class FormatModule(Protocol):
@@ -31,4 +33,4 @@ _SHARED: Final = {
 def module_of(format: Format) -> FormatModule:
     """Give the module of a format; it is imported on first use."""
     name = _SHARED.get(format, format.lower())
-    return cast(FormatModule, import_module(f"headrace.formats.{name}"))
+    return cast("FormatModule", import_module(f"headrace.formats.{name}"))

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
-
-import pyarrow as pa
+from typing import Any, Protocol, TYPE_CHECKING
 
 from headrace.errors import Diagnostic, ProgramError
 from headrace.errors.codes.format import UNSUPPORTED_TYPE
 from headrace.formats.interface import Decoded, Encoded, Format, RowError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import pyarrow as pa
+
 
 class _NativeDecoder(Protocol):
-    def decode(self, data: pa.Array) -> tuple[list[pa.Array], list[tuple[int, str]]]: ...
+    def decode(self, data: pa.BinaryArray) -> tuple[list[pa.Array[Any]], list[tuple[int, str]]]: ...
 
 
 class _NativeEncoder(Protocol):
-    def encode(self, values: pa.Array) -> tuple[pa.Array, list[tuple[int, str]]]: ...
+    def encode(self, values: pa.Array[Any]) -> tuple[pa.BinaryArray, list[tuple[int, str]]]: ...
 
 
 class NativeDecoder:
@@ -38,13 +40,13 @@ class NativeEncoder:
     def __init__(self, native: _NativeEncoder) -> None:
         self._native = native
 
-    def encode(self, values: pa.Array) -> Encoded:
+    def encode(self, values: pa.Array[Any]) -> Encoded:
         """Encode n rows."""
         data, errors = self._native.encode(values)
         return Encoded(data, row_errors(errors))
 
 
-def decoded(columns: Sequence[pa.Array], errors: Sequence[tuple[int, str]]) -> Decoded:
+def decoded(columns: Sequence[pa.Array[Any]], errors: Sequence[tuple[int, str]]) -> Decoded:
     """Give a native result the shape of the interface."""
     return Decoded(tuple(columns), row_errors(errors))
 

@@ -5,8 +5,7 @@ STRING is UTF-8, INT four and LONG eight bytes, big endian.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
@@ -15,6 +14,9 @@ from headrace.errors import Diagnostic, ProgramError
 from headrace.errors.codes.format import UNSUPPORTED_TYPE
 from headrace.formats.interface import Decoded, Decoder, Encoder, Format, Path, Registry, Side
 from headrace.formats.native import NativeEncoder, decoded
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 TYPES: Final[Mapping[Format, pa.DataType]] = {
     Format.STRING: pa.string(),

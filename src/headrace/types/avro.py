@@ -14,13 +14,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import pyarrow as pa
 
 from headrace.errors import Diagnostic, ProgramError
 from headrace.errors.codes.format import BAD_SCHEMA, UNSUPPORTED_TYPE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 _MAX_DEPTH: Final = 128
 _MAX_NODES: Final = 100_000
@@ -62,7 +64,7 @@ def avro_to_arrow(schema_text: str) -> pa.DataType:
     try:
         schema = json.loads(schema_text)
     except (ValueError, RecursionError):
-        raise _bad("the schema is not JSON") from None
+        _refuse("the schema is not JSON")
     return _Reader().read(schema, None, 0)[0]
 
 
@@ -91,7 +93,7 @@ class _Reader:
     def read(self, schema: Any, namespace: str | None, depth: int) -> tuple[pa.DataType, int]:
         """Give the type and how many nodes it has."""
         if depth > _MAX_DEPTH:
-            raise _bad("the schema is nested too deep")
+            _refuse("the schema is nested too deep")
         match schema:
             case str():
                 return self._reference(schema, namespace)
@@ -104,13 +106,14 @@ class _Reader:
                 return pa.list_(item), nodes
             case {"type": "map", "values": values}:
                 value, nodes = self._field("value", values, namespace, depth)
-                return pa.map_(pa.field("key", pa.string(), nullable=False), value), nodes
+                key = pa.field("key", pa.string(), nullable=False)
+                return pa.map_(key, value), nodes  # type: ignore[call-overload]  # the stubs lack fields
             case {"type": str(kind)}:
                 plain, nodes = self._reference(kind, namespace)
                 return _logical(kind, schema) or plain, nodes
             case {"type": inner}:
                 return self.read(inner, namespace, depth + 1)
-        raise _bad("the schema holds something that is no type")
+        _refuse("the schema holds something that is no type")
 
     def _reference(self, name: str, namespace: str | None) -> tuple[pa.DataType, int]:
         if name in _PRIMITIVES:
@@ -118,10 +121,10 @@ class _Reader:
         full = _full(name, namespace)
         key = full if full in self._named else name
         if key not in self._named:
-            raise _bad(f"the schema has no type `{full}`")
+            _refuse(f"the schema has no type `{full}`")
         known = self._named[key]
         if known is None:
-            raise _bad(
+            _refuse(
                 f"the schema is recursive: `{full}` contains itself",
                 help="give the topic a schema without recursion",
             )
@@ -132,14 +135,14 @@ class _Reader:
     ) -> tuple[pa.DataType, int]:
         name = schema.get("name")
         if not isinstance(name, str):
-            raise _bad(f"the schema has a type {schema['type']} without a name")
+            _refuse(f"the schema has a type {schema['type']} without a name")
         if "." in name:
             namespace = name.rpartition(".")[0]
         elif isinstance(schema.get("namespace"), str):
             namespace = schema["namespace"]
         full = _full(name, namespace)
         if full in self._named:
-            raise _bad(f"the schema defines `{full}` twice")
+            _refuse(f"the schema defines `{full}` twice")
         self._named[full] = None
         match schema["type"]:
             case "enum":
@@ -154,21 +157,21 @@ class _Reader:
 
     def _record(self, fields: Any, namespace: str | None, depth: int) -> tuple[pa.DataType, int]:
         if not isinstance(fields, list):
-            raise _bad("the schema has a record without fields")
-        made: dict[str, pa.Field] = {}
+            _refuse("the schema has a record without fields")
+        made: dict[str, pa.Field[Any]] = {}
         nodes = 1
         for field in fields:
             match field:
                 case {"name": str(name), "type": type}:
                     if name in made:
-                        raise _bad(f"the schema has the field `{name}` twice in one record")
+                        _refuse(f"the schema has the field `{name}` twice in one record")
                     made[name], size = self._field(name, type, namespace, depth)
                     nodes = _count(nodes + size)
                 case _:
-                    raise _bad("the schema has a field without a name or a type")
+                    _refuse("the schema has a field without a name or a type")
         return pa.struct(list(made.values())), nodes
 
-    def _field(self, name: str, schema: Any, namespace: str | None, depth: int) -> tuple[pa.Field, int]:
+    def _field(self, name: str, schema: Any, namespace: str | None, depth: int) -> tuple[pa.Field[Any], int]:
         wrapped = schema.get("type") if isinstance(schema, dict) else None
         union = schema if isinstance(schema, list) else wrapped if isinstance(wrapped, list) else [schema]
         nullable = any(_is_null(branch) for branch in union)
@@ -177,9 +180,9 @@ class _Reader:
 
     def _union(self, branches: Sequence[Any], namespace: str | None, depth: int) -> tuple[pa.DataType, int]:
         if not branches:
-            raise _bad("the schema has a union without branches")
+            _refuse("the schema has a union without branches")
         if any(isinstance(branch, list) for branch in branches):
-            raise _bad("the schema has a union directly in a union")
+            _refuse("the schema has a union directly in a union")
         types = [
             (branch, self.read(branch, namespace, depth + 1)) for branch in branches if not _is_null(branch)
         ]
@@ -209,13 +212,13 @@ class _Writer:
             return self._record(type, name, path)
         if types.is_map(type):
             if not types.is_string(type.key_type):
-                raise _unsupported(path, "Avro has only maps with text as keys")
+                _cannot(path, "Avro has only maps with text as keys")
             return {"type": "map", "values": self._nullable(type.item_field, f"{name}_value", path)}
         if types.is_list(type):
             return {"type": "array", "items": self._nullable(type.value_field, f"{name}_item", path)}
         if types.is_decimal128(type):
             if type.scale < 0:
-                raise _unsupported(path, f"Avro has no decimal with {type.scale} places")
+                _cannot(path, f"Avro has no decimal with {type.scale} places")
             return {
                 "type": "bytes",
                 "logicalType": "decimal",
@@ -236,9 +239,9 @@ class _Writer:
             return "int"
         if type == pa.uint32():
             return "long"
-        raise _unsupported(path, f"Avro has no type {type}")
+        _cannot(path, f"Avro has no type {type}")
 
-    def _nullable(self, field: pa.Field, name: str, path: tuple[str, ...]) -> Any:
+    def _nullable(self, field: pa.Field[Any], name: str, path: tuple[str, ...]) -> Any:
         written = self.write(field.type, name, path)
         return ["null", written] if field.nullable and written != "null" else written
 
@@ -278,7 +281,7 @@ def _logical(kind: str, schema: Mapping[str, Any]) -> pa.DataType | None:
         if precision < 1 or not 0 <= scale <= precision:
             return None
         if precision > _MAX_PRECISION:
-            raise _bad(f"a decimal of {precision} digits; at most {_MAX_PRECISION} are supported")
+            _refuse(f"a decimal of {precision} digits; at most {_MAX_PRECISION} are supported")
         return pa.decimal128(precision, scale)
     return _LOGICAL.get((kind, name)) if isinstance(name, str) else None
 
@@ -295,7 +298,7 @@ def _branch_name(branch: Any, namespace: str | None) -> str:
             return _full(name, branch.get("namespace", namespace))
         case {"type": inner}:
             return _branch_name(inner, namespace)
-    raise _bad("the schema holds something that is no type")
+    _refuse("the schema holds something that is no type")
 
 
 def _full(name: str, namespace: str | None) -> str:
@@ -309,14 +312,14 @@ def _clean(name: str) -> str:
 
 def _count(nodes: int) -> int:
     if nodes > _MAX_NODES:
-        raise _bad("the schema is too large")
+        _refuse("the schema is too large")
     return nodes
 
 
-def _bad(message: str, help: str | None = None) -> ProgramError:
-    return ProgramError((Diagnostic(BAD_SCHEMA, message, help=help),))
+def _refuse(message: str, help: str | None = None) -> NoReturn:
+    raise ProgramError((Diagnostic(BAD_SCHEMA, message, help=help),)) from None
 
 
-def _unsupported(path: tuple[str, ...], message: str) -> ProgramError:
+def _cannot(path: tuple[str, ...], message: str) -> NoReturn:
     where = f"field `{'.'.join(path)}`: " if path else ""
-    return ProgramError((Diagnostic(UNSUPPORTED_TYPE, where + message),))
+    raise ProgramError((Diagnostic(UNSUPPORTED_TYPE, where + message),))

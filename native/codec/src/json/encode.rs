@@ -310,11 +310,11 @@ fn integer(value: impl itoa::Integer, out: &mut Vec<u8>) {
 }
 
 #[inline]
-fn float(value: impl ryu::Float + Into<f64> + Copy, out: &mut Vec<u8>) -> Result<()> {
+fn float(value: impl zmij::Float + Into<f64> + Copy, out: &mut Vec<u8>) -> Result<()> {
     if !Into::<f64>::into(value).is_finite() {
         return Err(Fault::new("JSON has no NaN and no infinity"));
     }
-    out.extend_from_slice(ryu::Buffer::new().format_finite(value).as_bytes());
+    out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
     Ok(())
 }
 
