@@ -1,1 +1,20 @@
-//! Kafka to Arrow and back, on the librdkafka of the confluent-kafka wheel. Knows no Python.
+//! Moves records between Apache Kafka and Arrow, on the librdkafka that the caller names.
+//!
+//! librdkafka is loaded at run time (docs/adr/0001): `Library::open` takes the path of the shared library. Nothing
+//! here knows Python. Calls that wait take a bounded time.
+
+mod batch;
+mod client;
+mod consumer;
+mod error;
+mod ffi;
+mod library;
+mod partitions;
+mod producer;
+
+pub use batch::records_schema;
+pub use consumer::{Consumer, Health, Rebalance, RebalanceKind};
+pub use error::{Error, Result};
+pub use library::Library;
+pub use partitions::Position;
+pub use producer::{Failure, Producer};

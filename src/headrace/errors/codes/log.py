@@ -10,6 +10,43 @@ UNREACHABLE = Code(
     "No broker answered at the addresses given.",
 )
 
+REFUSED = Code(
+    "LOG0102",
+    "broker refused the connection",
+    "Name and password, or the certificates, were not accepted, or broker and client speak different security protocols. "
+    "Check `security.protocol`, the `sasl.*` and the `ssl.*` client properties against the listener of the address used.",
+)
+
+FORBIDDEN = Code(
+    "LOG0103",
+    "not allowed",
+    "An access control list of the broker forbids this account to use the topic, group or transactional id.",
+)
+
+BAD_CLIENT_PROPERTY = Code(
+    "LOG0104",
+    "client property not understood",
+    "librdkafka does not know the property, or refuses its value. Properties are those of librdkafka, not of the Java client.",
+)
+
+NOT_DELIVERED = Code(
+    "LOG0105",
+    "records were not delivered",
+    "The broker, or the client, refused records of this transaction. The transaction is aborted, so nothing of it is seen.",
+)
+
+CLIENT_FAILED = Code(
+    "LOG0106",
+    "Kafka client failed",
+    "librdkafka reported something that Headrace has no better name for; the message and the note repeat it.",
+)
+
+NO_LIBRARY = Code(
+    "LOG0107",
+    "librdkafka not found",
+    "Headrace uses the librdkafka inside the wheel of `confluent-kafka`, or one installed on the system (2.12 or later).",
+)
+
 BAD_LOG_URL = Code(
     "LOG0120",
     "log URL not understood",

@@ -1,0 +1,300 @@
+//! One librdkafka client: its configuration, its callbacks and its end.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use crate::consumer::{Rebalance, RebalanceKind};
+use crate::error::{Error, Result, code};
+use crate::ffi::*;
+use crate::library::{Library, text};
+use crate::partitions::{c_string, copy};
+use crate::producer::Failure;
+
+/// What the callbacks have seen. They run on threads of librdkafka and on ours, and only ever write here.
+#[derive(Default)]
+pub(crate) struct Events {
+    /// No broker is connected, as far as librdkafka has told.
+    pub(crate) down: AtomicBool,
+    /// A broker has answered at least once.
+    pub(crate) connected: AtomicBool,
+    /// Error events of any kind, and log lines that were swallowed.
+    pub(crate) faults: AtomicU64,
+    pub(crate) last: Mutex<Option<(i32, String)>>,
+    pub(crate) refused: Mutex<Option<(i32, String)>>,
+    pub(crate) fatal: Mutex<Option<Error>>,
+    pub(crate) rebalances: Mutex<VecDeque<Rebalance>>,
+    pub(crate) failures: Mutex<Vec<Failure>>,
+}
+
+/// A mutex is poisoned only if a panic struck while plain data was being moved; the data is still whole.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poison| poison.into_inner())
+}
+
+/// A client handle; dropping it ends the client without leaving the group.
+pub(crate) struct Client {
+    pub(crate) library: &'static Library,
+    pub(crate) handle: *mut Handle,
+    events: Box<Callbacks>,
+}
+
+pub(crate) struct Callbacks {
+    library: &'static Library,
+    pub(crate) events: std::sync::Arc<Events>,
+}
+
+// SAFETY: librdkafka's handle may be used from any thread, and `Events` is made of atomics and mutexes.
+unsafe impl Send for Client {}
+unsafe impl Sync for Client {}
+
+impl Client {
+    pub(crate) fn new(
+        library: &'static Library,
+        kind: c_int,
+        properties: &BTreeMap<String, String>,
+    ) -> Result<Self> {
+        let callbacks = Box::new(Callbacks {
+            library,
+            events: std::sync::Arc::default(),
+        });
+        let mut reason = [0 as c_char; 512];
+        // SAFETY: the configuration belongs to us until rd_kafka_new takes it over; the callbacks' box lives as long
+        // as the handle, because both are fields of the client and the handle is destroyed first (see Drop).
+        unsafe {
+            let conf = (library.conf_new)();
+            for (name, value) in properties {
+                let set = c_string(name)
+                    .and_then(|name| Ok((name, c_string(value)?)))
+                    .and_then(|(name, value)| {
+                        match (library.conf_set)(
+                            conf,
+                            name.as_ptr(),
+                            value.as_ptr(),
+                            reason.as_mut_ptr(),
+                            reason.len(),
+                        ) {
+                            CONF_OK => Ok(()),
+                            // The reason repeats the value, which may be a secret.
+                            _ if secret(name.to_bytes()) => {
+                                Err(Error::local(format!("property {name:?} was refused")))
+                            }
+                            _ => Err(Error::local(text(reason.as_ptr()))),
+                        }
+                    });
+                if let Err(error) = set {
+                    (library.conf_destroy)(conf);
+                    return Err(error);
+                }
+            }
+            (library.conf_set_opaque)(
+                conf,
+                std::ptr::from_ref::<Callbacks>(&callbacks)
+                    .cast_mut()
+                    .cast(),
+            );
+            (library.conf_set_error)(conf, Some(on_error));
+            if !properties.contains_key("debug") {
+                (library.conf_set_log)(conf, Some(on_log));
+            }
+            if kind == PRODUCER {
+                (library.conf_set_delivery)(conf, Some(on_delivery));
+            } else {
+                (library.conf_set_rebalance)(conf, Some(on_rebalance));
+            }
+            let handle = (library.new)(kind, conf, reason.as_mut_ptr(), reason.len());
+            if handle.is_null() {
+                (library.conf_destroy)(conf);
+                return Err(Error::local(text(reason.as_ptr())));
+            }
+            Ok(Self {
+                library,
+                handle,
+                events: callbacks,
+            })
+        }
+    }
+
+    pub(crate) fn events(&self) -> &std::sync::Arc<Events> {
+        &self.events.events
+    }
+
+    /// Give the error that ends this client, if one has struck.
+    pub(crate) fn fault(&self) -> Option<Error> {
+        let events = self.events();
+        if let Some(error) = lock(&events.fatal).clone() {
+            return Some(error);
+        }
+        // Credentials that were taken once are not wrong: a broker that restarts may refuse them for a moment.
+        if events.connected.load(Ordering::Relaxed) {
+            return None;
+        }
+        lock(&events.refused)
+            .clone()
+            .map(|(code, reason)| Error::new(self.library, code, reason))
+    }
+
+    /// Ask any broker for its metadata: the only way to learn that one is connected again.
+    pub(crate) fn probe(&self, wait: Duration) -> bool {
+        let mut metadata: *const Metadata = std::ptr::null();
+        // SAFETY: without topics and without "all topics" only the brokers are asked for; the answer is ours to destroy.
+        unsafe {
+            let result = (self.library.metadata)(
+                self.handle,
+                0,
+                std::ptr::null_mut(),
+                &raw mut metadata,
+                millis(wait),
+            );
+            if result != 0 {
+                return false;
+            }
+            (self.library.metadata_destroy)(metadata);
+        }
+        self.events().up();
+        true
+    }
+
+    /// Give the number of partitions of a topic; None if the broker does not know it.
+    pub(crate) fn partition_count(&self, topic: &str, wait: Duration) -> Result<Option<i32>> {
+        let name = c_string(topic)?;
+        let mut metadata: *const Metadata = std::ptr::null();
+        unsafe {
+            let handle = (self.library.topic_new)(self.handle, name.as_ptr(), std::ptr::null_mut());
+            if handle.is_null() {
+                return Err(Error::new(self.library, (self.library.last_error)(), ""));
+            }
+            let result =
+                (self.library.metadata)(self.handle, 0, handle, &raw mut metadata, millis(wait));
+            (self.library.topic_destroy)(handle);
+            Error::check(self.library, result)?;
+            self.events().up();
+            let answer = &*metadata;
+            let found = if answer.topic_count == 1 {
+                let topic = &*answer.topics;
+                match topic.err {
+                    0 => Ok(Some(topic.partition_count)),
+                    code::UNKNOWN_TOPIC_OR_PARTITION | code::UNKNOWN_TOPIC => Ok(None),
+                    other => Err(Error::new(self.library, other, "")),
+                }
+            } else {
+                Ok(None)
+            };
+            (self.library.metadata_destroy)(metadata);
+            found
+        }
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        // SAFETY: nobody else holds the handle: queues and messages are gone before the client is (field order of the owners).
+        unsafe { (self.library.destroy)(self.handle, DESTROY_NO_CLOSE) }
+    }
+}
+
+impl Events {
+    /// A broker has answered.
+    pub(crate) fn up(&self) {
+        self.connected.store(true, Ordering::Relaxed);
+        self.down.store(false, Ordering::Relaxed);
+    }
+
+    fn note(&self, code: i32, reason: String) {
+        self.faults.fetch_add(1, Ordering::Relaxed);
+        *lock(&self.last) = Some((code, reason));
+    }
+}
+
+pub(crate) fn millis(duration: Duration) -> c_int {
+    c_int::try_from(duration.as_millis()).unwrap_or(c_int::MAX)
+}
+
+fn secret(name: &[u8]) -> bool {
+    [&b"password"[..], b"secret", b"jaas", b"key.pem"]
+        .iter()
+        .any(|word| name.windows(word.len()).any(|part| part == *word))
+}
+
+/// # Safety
+/// `opaque` is the box that `Client::new` gave to the configuration.
+unsafe fn callbacks<'a>(opaque: *mut c_void) -> &'a Callbacks {
+    unsafe { &*opaque.cast::<Callbacks>() }
+}
+
+unsafe extern "C" fn on_log(_: *const Handle, _: c_int, _: *const c_char, _: *const c_char) {
+    // What matters comes as an error event too; a library writes no log of its own.
+}
+
+unsafe extern "C" fn on_error(
+    handle: *mut Handle,
+    error: c_int,
+    reason: *const c_char,
+    opaque: *mut c_void,
+) {
+    unsafe {
+        let Callbacks { library, events } = callbacks(opaque);
+        let mut text = text(reason);
+        match error {
+            code::FATAL => {
+                let mut detail = [0 as c_char; 512];
+                let original = (library.fatal_error)(handle, detail.as_mut_ptr(), detail.len());
+                text = CStr::from_ptr(detail.as_ptr())
+                    .to_string_lossy()
+                    .into_owned();
+                let fault = Error {
+                    fatal: true,
+                    ..Error::new(library, original, text.clone())
+                };
+                lock(&events.fatal).get_or_insert(fault);
+            }
+            code::ALL_BROKERS_DOWN => events.down.store(true, Ordering::Relaxed),
+            code::AUTHENTICATION | code::SSL => {
+                *lock(&events.refused) = Some((error, text.clone()))
+            }
+            _ => {}
+        }
+        events.note(error, text);
+    }
+}
+
+unsafe extern "C" fn on_rebalance(
+    handle: *mut Handle,
+    error: c_int,
+    partitions: *mut TopicPartitionList,
+    opaque: *mut c_void,
+) {
+    unsafe {
+        let Callbacks { library, events } = callbacks(opaque);
+        let kind = if error == code::ASSIGN_PARTITIONS {
+            RebalanceKind::Assign
+        } else if (library.assignment_lost)(handle) != 0 {
+            RebalanceKind::Lost
+        } else {
+            RebalanceKind::Revoke
+        };
+        lock(&events.rebalances).push_back(Rebalance {
+            kind,
+            partitions: copy(&*partitions),
+        });
+        (library.yield_now)(handle);
+    }
+}
+
+unsafe extern "C" fn on_delivery(_: *mut Handle, message: *const Message, opaque: *mut c_void) {
+    unsafe {
+        let message = &*message;
+        if message.err == 0 {
+            return;
+        }
+        let Callbacks { library, events } = callbacks(opaque);
+        lock(&events.failures).push(Failure::of(
+            text((library.topic_name)(message.topic)),
+            message.partition,
+            message.opaque as usize as u64,
+            message.err,
+        ));
+    }
+}

@@ -1,0 +1,453 @@
+//! Reads records as Arrow batches.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use arrow_array::RecordBatch;
+
+use crate::batch::Batches;
+use crate::client::{Client, Events, lock, millis};
+use crate::error::{Error, Result, code};
+use crate::ffi::*;
+use crate::library::{Library, text};
+use crate::partitions::{List, Position, c_string, copy};
+
+/// How many messages are taken out of the queue at once: enough to spread the cost of a call, few enough that the
+/// limit on bytes is kept closely.
+const CHUNK: usize = 512;
+const PROBE_INTERVAL: Duration = Duration::from_millis(500);
+const PROBE_WAIT: Duration = Duration::from_millis(100);
+
+/// What the group wants of this member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RebalanceKind {
+    Assign,
+    Revoke,
+    /// The partitions belong to somebody else already.
+    Lost,
+}
+
+/// An event of the group that waits to be completed by `Consumer::complete`.
+#[derive(Clone, Debug)]
+pub struct Rebalance {
+    pub kind: RebalanceKind,
+    pub partitions: Vec<Position>,
+}
+
+struct ConsumerQueue {
+    library: &'static Library,
+    pointer: *mut Queue,
+}
+
+// SAFETY: a queue may be used from any thread.
+unsafe impl Send for ConsumerQueue {}
+unsafe impl Sync for ConsumerQueue {}
+
+impl Drop for ConsumerQueue {
+    fn drop(&mut self) {
+        unsafe { (self.library.queue_destroy)(self.pointer) }
+    }
+}
+
+/// A consumer of a group, or of partitions named by hand.
+pub struct Consumer {
+    // Before the client: fields are dropped in order, and the queue must be gone first.
+    queue: ConsumerQueue,
+    client: Client,
+    taken: Vec<*mut Message>,
+    next_probe: Instant,
+    closing: bool,
+    /// Met after records that had to be given first.
+    fault: Option<Error>,
+}
+
+// SAFETY: `taken` is empty between calls.
+unsafe impl Send for Consumer {}
+
+impl Consumer {
+    /// # Errors
+    /// A property is unknown, has a wrong value or contradicts another.
+    pub fn new(library: &'static Library, properties: &BTreeMap<String, String>) -> Result<Self> {
+        let client = Client::new(library, CONSUMER, properties)?;
+        // SAFETY: the handle is a consumer's.
+        let queue = unsafe {
+            Error::check(library, (library.set_consumer)(client.handle))?;
+            ConsumerQueue {
+                library,
+                pointer: (library.queue_consumer)(client.handle),
+            }
+        };
+        Ok(Self {
+            queue,
+            client,
+            taken: vec![std::ptr::null_mut(); CHUNK],
+            next_probe: Instant::now(),
+            closing: false,
+            fault: None,
+        })
+    }
+
+    /// What the callbacks see; may be read from another thread.
+    pub fn health(&self) -> Health {
+        Health {
+            events: Arc::clone(self.client.events()),
+        }
+    }
+
+    pub fn subscribe(&self, topics: &[String]) -> Result<()> {
+        let positions: Vec<_> = topics
+            .iter()
+            .map(|topic| Position {
+                topic: topic.clone(),
+                partition: -1,
+                offset: OFFSET_INVALID,
+            })
+            .collect();
+        let list = self.list(&positions)?;
+        self.check(unsafe { (self.library().subscribe)(self.client.handle, list.pointer) })
+    }
+
+    /// Read exactly these partitions.
+    pub fn assign(&self, positions: &[Position]) -> Result<()> {
+        let list = self.list(positions)?;
+        self.check(unsafe { (self.library().assign)(self.client.handle, list.pointer) })
+    }
+
+    /// Take up to `max_records` records, or about `max_bytes`.
+    ///
+    /// Waits up to `timeout` for the first and up to `linger` for more. Returns at once, with what it has, when the
+    /// group has an event: see `rebalance`.
+    ///
+    /// # Errors
+    /// A fault that waiting does not mend; records before it have been given by then.
+    pub fn poll(
+        &mut self,
+        max_records: usize,
+        max_bytes: usize,
+        timeout: Duration,
+        linger: Duration,
+    ) -> Result<Vec<RecordBatch>> {
+        if self.rebalance().is_some() || max_records == 0 {
+            return Ok(Vec::new());
+        }
+        if let Some(fault) = self.fault.take() {
+            return Err(fault);
+        }
+        let mut batches = Batches::default();
+        let mut records = self.take(1, timeout, &mut batches)?;
+        if records == 0 {
+            self.look_for_broker();
+            return match self.fault.take().or_else(|| self.client.fault()) {
+                Some(fault) => Err(fault),
+                None => Ok(Vec::new()),
+            };
+        }
+        self.client.events().up();
+        let end = Instant::now() + linger;
+        while records < max_records
+            && batches.bytes() < max_bytes
+            && self.fault.is_none()
+            && self.rebalance().is_none()
+        {
+            let wait = end.saturating_duration_since(Instant::now());
+            let count = self.take(max_records - records, wait, &mut batches)?;
+            records += count;
+            if count == 0 && Instant::now() >= end {
+                break;
+            }
+        }
+        batches.finish()
+    }
+
+    /// The event of the group that waits, if any.
+    pub fn rebalance(&self) -> Option<Rebalance> {
+        lock(&self.client.events().rebalances).front().cloned()
+    }
+
+    /// Carry the waiting event out, from the offsets given for an assignment (-1001: where the group left off).
+    pub fn complete(&self, positions: &[Position]) -> Result<()> {
+        let Some(event) = lock(&self.client.events().rebalances).pop_front() else {
+            return Err(Error::local("the group has no event to complete"));
+        };
+        let library = self.library();
+        let handle = self.client.handle;
+        let eager = unsafe { text((library.rebalance_protocol)(handle)) } == "EAGER";
+        let list = self.list(positions)?;
+        // SAFETY: the lists outlive the calls, which copy them.
+        unsafe {
+            match (event.kind, eager) {
+                (RebalanceKind::Assign, true) => self.check((library.assign)(handle, list.pointer)),
+                (RebalanceKind::Assign, false) => {
+                    Error::take(library, (library.incremental_assign)(handle, list.pointer))
+                }
+                (_, true) => self.check((library.assign)(handle, std::ptr::null())),
+                (_, false) => Error::take(
+                    library,
+                    (library.incremental_unassign)(handle, list.pointer),
+                ),
+            }
+        }
+    }
+
+    pub fn assignment(&self) -> Result<Vec<Position>> {
+        let mut pointer = std::ptr::null_mut();
+        self.check(unsafe { (self.library().assignment)(self.client.handle, &raw mut pointer) })?;
+        unsafe { List::own(self.library(), pointer) }.positions()
+    }
+
+    pub fn pause(&self, partitions: &[Position]) -> Result<()> {
+        let list = self.list(partitions)?;
+        self.check(unsafe { (self.library().pause)(self.client.handle, list.pointer) })?;
+        list.positions().map(drop)
+    }
+
+    pub fn resume(&self, partitions: &[Position]) -> Result<()> {
+        let list = self.list(partitions)?;
+        self.check(unsafe { (self.library().resume)(self.client.handle, list.pointer) })?;
+        list.positions().map(drop)
+    }
+
+    /// Go on reading elsewhere; records that were fetched before are not given any more.
+    pub fn seek(&self, positions: &[Position], timeout: Duration) -> Result<()> {
+        let list = self.list(positions)?;
+        let library = self.library();
+        // SAFETY: waits until each partition has taken the new offset, so that a later poll gives nothing older.
+        unsafe {
+            Error::take(
+                library,
+                (library.seek)(self.client.handle, list.pointer, millis(timeout).max(1)),
+            )?;
+        }
+        list.positions().map(drop)
+    }
+
+    /// The offset after the last record given, of each partition; -1001 where none was given since the assignment.
+    pub fn positions(&self, partitions: &[Position]) -> Result<Vec<Position>> {
+        let list = self.list(partitions)?;
+        self.check(unsafe { (self.library().position)(self.client.handle, list.pointer) })?;
+        // A partition that is still to be assigned is not known yet: no position, no fault.
+        Ok(unsafe { copy(&*list.pointer) })
+    }
+
+    /// The committed offsets; -1001 where there is none.
+    pub fn committed(&self, partitions: &[Position], timeout: Duration) -> Result<Vec<Position>> {
+        let list = self.list(partitions)?;
+        self.check(unsafe {
+            (self.library().committed)(self.client.handle, list.pointer, millis(timeout))
+        })?;
+        list.positions()
+    }
+
+    /// Commit and wait for the answer.
+    pub fn commit(&self, positions: &[Position]) -> Result<()> {
+        let list = self.list(positions)?;
+        self.check(unsafe { (self.library().commit)(self.client.handle, list.pointer, 0) })?;
+        list.positions().map(drop)
+    }
+
+    /// The first and the end offset (the last stable one under `read_committed`).
+    pub fn watermarks(&self, topic: &str, partition: i32, timeout: Duration) -> Result<(i64, i64)> {
+        let name = c_string(topic)?;
+        let (mut low, mut high) = (0, 0);
+        let result = unsafe {
+            (self.library().watermarks)(
+                self.client.handle,
+                name.as_ptr(),
+                partition,
+                &raw mut low,
+                &raw mut high,
+                millis(timeout),
+            )
+        };
+        self.check(result).map(|()| (low, high))
+    }
+
+    /// For each partition the first offset whose timestamp is not before `offset`, read as milliseconds; -1 if there is none.
+    pub fn offsets_for_times(
+        &self,
+        times: &[Position],
+        timeout: Duration,
+    ) -> Result<Vec<Position>> {
+        let list = self.list(times)?;
+        self.check(unsafe {
+            (self.library().offsets_for_times)(self.client.handle, list.pointer, millis(timeout))
+        })?;
+        list.positions()
+    }
+
+    /// The number of partitions of a topic; None if the broker does not know it.
+    pub fn partition_count(&self, topic: &str, timeout: Duration) -> Result<Option<i32>> {
+        self.client.partition_count(topic, timeout)
+    }
+
+    /// The group's metadata, packed for `Producer::send_offsets`.
+    pub fn group_metadata(&self) -> Result<Vec<u8>> {
+        let library = self.library();
+        // SAFETY: the buffer that write allocates is freed by mem_free after it was copied.
+        unsafe {
+            let metadata = (library.group_metadata)(self.client.handle);
+            if metadata.is_null() {
+                return Err(Error::local("this consumer belongs to no group"));
+            }
+            let (mut buffer, mut size) = (std::ptr::null_mut(), 0);
+            let written = Error::take(
+                library,
+                (library.group_metadata_write)(metadata, &raw mut buffer, &raw mut size),
+            );
+            (library.group_metadata_destroy)(metadata);
+            written?;
+            let bytes = std::slice::from_raw_parts(buffer.cast::<u8>(), size).to_vec();
+            (library.mem_free)(std::ptr::null_mut(), buffer);
+            Ok(bytes)
+        }
+    }
+
+    /// Begin to leave the group; then serve events by `close_step` until it says that all is done.
+    pub fn begin_close(&mut self) -> Result<()> {
+        if self.closing {
+            return Ok(());
+        }
+        self.closing = true;
+        let library = self.library();
+        unsafe {
+            Error::take(
+                library,
+                (library.consumer_close)(self.client.handle, self.queue.pointer),
+            )
+        }
+    }
+
+    /// Wait for the next event of the departure; true when it is complete. Records are thrown away.
+    pub fn close_step(&mut self, wait: Duration) -> bool {
+        let library = self.library();
+        if unsafe { (library.consumer_closed)(self.client.handle) } != 0 {
+            return true;
+        }
+        if self.rebalance().is_none() {
+            // Errors of a departure are of no use to anybody.
+            let _ = self.take(CHUNK, wait, &mut Batches::default());
+        }
+        unsafe { (library.consumer_closed)(self.client.handle) != 0 }
+    }
+
+    /// Move messages from the queue into the batches; gives their number.
+    fn take(&mut self, most: usize, wait: Duration, batches: &mut Batches) -> Result<usize> {
+        let library = self.client.library;
+        let most = most.min(CHUNK);
+        let count = unsafe {
+            (library.consume_batch)(
+                self.queue.pointer,
+                millis(wait),
+                self.taken.as_mut_ptr(),
+                most,
+            )
+        };
+        let Ok(count) = usize::try_from(count) else {
+            return Err(Error::new(library, unsafe { (library.last_error)() }, ""));
+        };
+        let mut records = 0;
+        let mut result = Ok(());
+        for pointer in &mut self.taken[..count] {
+            // SAFETY: the message is ours until it is destroyed here, whatever happens.
+            unsafe {
+                let message = &**pointer;
+                if message.err != 0 {
+                    if let Some(fault) = self.client.consumer_error(message) {
+                        self.fault.get_or_insert(fault);
+                    }
+                } else if result.is_ok() {
+                    records += 1;
+                    result = batches.push(library, message);
+                }
+                (library.message_destroy)(*pointer);
+                *pointer = std::ptr::null_mut();
+            }
+        }
+        result.map(|()| records)
+    }
+
+    fn look_for_broker(&mut self) {
+        let events = self.client.events();
+        let doubtful =
+            events.down.load(Ordering::Relaxed) || !events.connected.load(Ordering::Relaxed);
+        if doubtful && Instant::now() >= self.next_probe {
+            self.client.probe(PROBE_WAIT);
+            self.next_probe = Instant::now() + PROBE_INTERVAL;
+        }
+    }
+
+    fn library(&self) -> &'static Library {
+        self.client.library
+    }
+
+    fn list(&self, positions: &[Position]) -> Result<List> {
+        List::new(self.library(), positions)
+    }
+
+    fn check(&self, code: i32) -> Result<()> {
+        Error::check(self.library(), code)
+    }
+}
+
+impl Client {
+    /// Tell faults that need somebody's hand from those that pass.
+    unsafe fn consumer_error(&self, message: &Message) -> Option<Error> {
+        let detail = unsafe {
+            let topic = if message.topic.is_null() {
+                String::new()
+            } else {
+                text((self.library.topic_name)(message.topic))
+            };
+            let reason = text((self.library.message_error)(message));
+            if topic.is_empty() {
+                reason
+            } else {
+                format!("{topic} [{}]: {reason}", message.partition)
+            }
+        };
+        match message.err {
+            code::PARTITION_EOF => None,
+            code::UNKNOWN_TOPIC
+            | code::UNKNOWN_TOPIC_OR_PARTITION
+            | code::UNKNOWN_PARTITION
+            | code::TOPIC_AUTHORIZATION
+            | code::GROUP_AUTHORIZATION
+            | code::CLUSTER_AUTHORIZATION
+            | code::UNSUPPORTED_VERSION
+            | code::AUTO_OFFSET_RESET
+            | code::FENCED_INSTANCE
+            | code::FATAL => Some(
+                self.fault()
+                    .unwrap_or_else(|| Error::new(self.library, message.err, detail)),
+            ),
+            _ => {
+                self.events().faults.fetch_add(1, Ordering::Relaxed);
+                *lock(&self.events().last) = Some((message.err, detail));
+                None
+            }
+        }
+    }
+}
+
+/// The state of a client, readable from any thread at any time.
+#[derive(Clone)]
+pub struct Health {
+    events: Arc<Events>,
+}
+
+impl Health {
+    /// Whether a broker is connected, as far as is known.
+    pub fn healthy(&self) -> bool {
+        !self.events.down.load(Ordering::Relaxed)
+    }
+
+    /// How many error events there were, and the text of the last one.
+    pub fn faults(&self) -> (u64, Option<String>) {
+        let last = lock(&self.events.last)
+            .as_ref()
+            .map(|(_, reason)| reason.clone());
+        (self.events.faults.load(Ordering::Relaxed), last)
+    }
+}

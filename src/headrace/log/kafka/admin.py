@@ -1,0 +1,149 @@
+"""Topics and groups of Kafka, by confluent-kafka's administration client."""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException
+from confluent_kafka.admin import (
+    AdminClient,
+    ConfigResource,
+    ConfigSource,
+    NewPartitions,
+    NewTopic,
+    ResourceType,
+)
+
+from headrace.log.interface import TopicDescription, TopicPartition
+from headrace.log.kafka.faults import fault_of
+from headrace.log.kafka.properties import admin_properties
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from concurrent.futures import Future
+
+_SECONDS: Final = 30.0
+_READY_SECONDS: Final = 30.0
+_PAUSE: Final = 0.05
+
+# librdkafka's own log lines go nowhere: what matters comes back as an error.
+_SILENT: Final = logging.getLogger("headrace.log.kafka.silent")
+_SILENT.addHandler(logging.NullHandler())
+_SILENT.propagate = False
+
+
+class KafkaAdmin:
+    """Topics and groups of Kafka, as `log.interface.Admin`."""
+
+    def __init__(self, log: str, bootstrap: str, properties: Mapping[str, str]) -> None:
+        self._log = log
+        with self._faults("cannot connect"):
+            self._client = AdminClient(dict(admin_properties(bootstrap, properties)), logger=_SILENT)
+
+    def topics(self) -> list[str]:
+        """Give the names of all topics, sorted."""
+        with self._faults("cannot list topics"):
+            return sorted(self._client.list_topics(timeout=_SECONDS).topics)
+
+    def describe(self, topic: str) -> TopicDescription | None:
+        """Give what Kafka knows of a topic; None if it does not exist."""
+        doing = f"cannot describe `{topic}`"
+        with self._faults(doing):
+            # All topics: asking for one by name might create it on a broker that creates topics.
+            found = self._client.list_topics(timeout=_SECONDS).topics.get(topic)
+        if found is None:
+            return None
+        resource = ConfigResource(ResourceType.TOPIC, topic)
+        entries = self._wait(doing, self._client.describe_configs([resource])[resource])
+        configs = {
+            name: entry.value
+            for name, entry in entries.items()
+            if entry.source == ConfigSource.DYNAMIC_TOPIC_CONFIG.value
+        }
+        replication = max((len(item.replicas) for item in found.partitions.values()), default=1)
+        return TopicDescription(topic, len(found.partitions), replication, configs, topic.startswith("__"))
+
+    def create(self, topic: TopicDescription) -> bool:
+        """Create and wait until it can be used; False if it existed already."""
+        new = NewTopic(
+            topic.name,
+            num_partitions=topic.partitions,
+            replication_factor=topic.replication,
+            config=dict(topic.configs),
+        )
+        created = self._wait(
+            f"cannot create `{topic.name}`",
+            self._client.create_topics([new], operation_timeout=_SECONDS)[topic.name],
+            unless="TOPIC_ALREADY_EXISTS",
+        )
+        self._await_partitions(topic.name, max(topic.partitions, 1))
+        return created is not _UNCHANGED
+
+    def add_partitions(self, topic: str, total: int) -> None:
+        """Grow a topic to so many partitions and wait until they can be used."""
+        doing = f"cannot add partitions to `{topic}`"
+        futures = self._client.create_partitions([NewPartitions(topic, total)], operation_timeout=_SECONDS)
+        self._wait(doing, futures[topic])
+        self._await_partitions(topic, total)
+
+    def delete(self, topic: str) -> bool:
+        """Delete a topic; False if there was none."""
+        doing = f"cannot delete `{topic}`"
+        futures = self._client.delete_topics([topic], operation_timeout=_SECONDS)
+        deleted = self._wait(doing, futures[topic], unless="UNKNOWN_TOPIC_OR_PART") is not _UNCHANGED
+        end = time.monotonic() + _READY_SECONDS
+        while deleted and topic in self.topics() and time.monotonic() < end:
+            time.sleep(_PAUSE)
+        return deleted
+
+    def group_offsets(self, group: str) -> dict[TopicPartition, int]:
+        """Give the committed offsets of a group; empty if there is no such group."""
+        futures = self._client.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])
+        found = self._wait(f"cannot read the group `{group}`", futures[group], unless="GROUP_ID_NOT_FOUND")
+        if found is _UNCHANGED:
+            return {}
+        return {
+            TopicPartition(item.topic, item.partition): item.offset
+            for item in found.topic_partitions
+            if item.offset >= 0
+        }
+
+    def close(self) -> None:
+        """Free nothing: the client ends with its last reference."""
+
+    def _await_partitions(self, topic: str, count: int) -> None:
+        """Wait until the brokers agree on a leader for each partition; a new topic is not usable at once."""
+        end = time.monotonic() + _READY_SECONDS
+        while time.monotonic() < end:
+            with self._faults(f"cannot use `{topic}`"):
+                found = self._client.list_topics(timeout=_SECONDS).topics.get(topic)
+            if found is not None and len(found.partitions) >= count:
+                if all(item.leader >= 0 for item in found.partitions.values()):
+                    return
+            time.sleep(_PAUSE)
+
+    def _wait(self, doing: str, future: Future[Any], unless: str | None = None) -> Any:
+        with self._faults(doing):
+            try:
+                return future.result(_SECONDS)
+            except KafkaException as error:
+                if error.args[0].name() == unless:
+                    return _UNCHANGED
+                raise
+
+    @contextmanager
+    def _faults(self, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except KafkaException as error:
+            reason = error.args[0]
+            raise fault_of(self._log, doing, reason.str(), reason.name()) from None
+        except TimeoutError:
+            raise fault_of(self._log, doing, "no answer in time", "_TIMED_OUT") from None
+
+
+_UNCHANGED: Final = object()
+"""What `_wait` gives when there was nothing to do."""

@@ -1,0 +1,397 @@
+"""Reads from Kafka: the native client moves the records, this module serves the group."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from headrace import _native
+from headrace.errors import Diagnostic
+from headrace.errors.codes import log as codes
+from headrace.log.errors import FencedError, LogError
+from headrace.log.interface import ConsumerOptions, OffsetReset, TopicPartition
+from headrace.log.kafka import properties as names
+from headrace.log.kafka.faults import RETRIABLE, error_name, fault, faults
+from headrace.log.kafka.library import library_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    import pyarrow as pa
+
+    from headrace.log.interface import Offsets, OnPartitions
+
+_T = TypeVar("_T")
+_BEGINNING: Final = -2
+_END: Final = -1
+_UNSET: Final = -1001
+# Long waits are cut up, so that signals are seen.
+_SLICE: Final = 0.2
+_MAX_BYTES: Final = 32 << 20
+_COMMIT_SECONDS: Final = 30.0
+_REBALANCE_SECONDS: Final = 5.0
+_CLOSE_SECONDS: Final = 10.0
+_SEEK_SECONDS: Final = 10.0
+_TOPIC_CHECK_SECONDS: Final = 1.0
+_OLD_BROKER: Final = frozenset({"UNSUPPORTED_VERSION", "_UNSUPPORTED_FEATURE"})
+
+
+class ProtocolMemory:
+    """Remembers for one log whether its brokers know the new group protocol, so that only one consumer has to ask."""
+
+    def __init__(self) -> None:
+        self.protocol = names.CONSUMER
+
+
+class KafkaConsumer:
+    """A consumer of Kafka, as `log.interface.Consumer`."""
+
+    def __init__(
+        self,
+        log: str,
+        bootstrap: str,
+        log_properties: Mapping[str, str],
+        options: ConsumerOptions,
+        memory: ProtocolMemory,
+    ) -> None:
+        self._log = log
+        self._group = options.group
+        self._reset = options.offset_reset
+        self._memory = memory
+        self._properties = names.consumer_properties(bootstrap, log_properties, options)
+        self._chosen = names.chosen_protocol({**log_properties, **options.properties})
+        self._native = self._connect(names.CLASSIC if options.group is None else self._protocol())
+        self._topics: list[str] = []
+        self._on_assign: OnPartitions = _ignore
+        self._on_revoke: OnPartitions = _ignore
+        self._on_lost: OnPartitions = _ignore
+        self._owned: dict[TopicPartition, None] = {}
+        # Where reading begins, of partitions from which no record has been given yet.
+        self._starts: dict[TopicPartition, int] = {}
+        self._paused: set[TopicPartition] = set()
+        self._arriving: frozenset[TopicPartition] = frozenset()
+        self._joined = False
+        self._closed = False
+        self._next_check = 0.0
+
+    def subscribe(
+        self,
+        topics: Sequence[str],
+        *,
+        on_assign: OnPartitions,
+        on_revoke: OnPartitions,
+        on_lost: OnPartitions,
+    ) -> None:
+        """Join the group; see `log.interface.Consumer.subscribe`."""
+        if self._group is None:
+            raise self._misuse("a consumer without a group cannot subscribe")
+        self._topics = list(topics)
+        self._on_assign, self._on_revoke, self._on_lost = on_assign, on_revoke, on_lost
+        self._next_check = time.monotonic() + _TOPIC_CHECK_SECONDS
+        with faults(self._log, "cannot subscribe"):
+            self._native.subscribe(self._topics)
+
+    def assign(self, positions: Offsets) -> None:
+        """Read exactly these partitions; see `log.interface.Consumer.assign`."""
+        with faults(self._log, "cannot assign"):
+            self._native.assign(_places(positions))
+        self._owned = dict.fromkeys(positions)
+        self._starts = dict(positions)
+        self._paused.clear()
+
+    def poll(self, max_records: int, timeout: float, linger: float = 0.0) -> list[pa.RecordBatch]:
+        """Give what has arrived; see `log.interface.Consumer.poll`."""
+        end = time.monotonic() + timeout
+        while True:
+            batches = self._poll_once(max_records, end - time.monotonic(), linger)
+            if batches or (time.monotonic() >= end and self._next_event() is None):
+                return batches
+
+    def healthy(self) -> bool:
+        """Say whether a broker is connected, as far as is known."""
+        return self._native.healthy()
+
+    def last_fault(self) -> str | None:
+        """Give the text of the last thing that went wrong with the connection; for one log line when it is lost."""
+        return self._native.faults()[1]
+
+    def assignment(self) -> list[TopicPartition]:
+        """Give the partitions that are read now."""
+        return list(self._owned)
+
+    def pause(self, partitions: Sequence[TopicPartition]) -> None:
+        """Stop giving records of these partitions until `resume`."""
+        self._paused.update(partitions)
+        known = [item for item in partitions if item not in self._arriving]
+        with faults(self._log, "cannot pause"):
+            self._native.pause(_places(known))
+
+    def resume(self, partitions: Sequence[TopicPartition]) -> None:
+        """Give records of these partitions again."""
+        self._paused.difference_update(partitions)
+        known = [item for item in partitions if item not in self._arriving]
+        with faults(self._log, "cannot resume"):
+            self._native.resume(_places(known))
+
+    def seek(self, positions: Offsets) -> None:
+        """Go on reading at these offsets."""
+        known = {item: offset for item, offset in positions.items() if item not in self._arriving}
+        end = time.monotonic() + _SEEK_SECONDS
+        while known:
+            try:
+                self._native.seek(_places(known), _SEEK_SECONDS)
+                break
+            except _native.KafkaError as error:
+                # A partition that was assigned a moment ago takes no offset before it has found its own.
+                if error_name(error) != "_STATE" or time.monotonic() > end:
+                    raise fault(self._log, "cannot seek", error) from None
+                time.sleep(0.02)
+        self._starts.update(positions)
+
+    def positions(self) -> dict[TopicPartition, int]:
+        """Give the offset after the last record, of each partition; see `log.interface.Consumer.positions`.
+
+        A partition from which nothing has come yet, and whose beginning the broker cannot tell now, is left out.
+        """
+        with faults(self._log, "cannot tell positions"):
+            found = _offsets(self._native.positions(_places(self._owned)))
+        unread = [item for item in self._owned if item not in found]
+        found.update(self._beginnings(unread))
+        return {item: found[item] for item in self._owned if item in found}
+
+    def committed(
+        self, partitions: Sequence[TopicPartition], timeout: float = 10.0
+    ) -> dict[TopicPartition, int]:
+        """Give the committed offsets of the group."""
+        if not partitions:
+            return {}
+        if self._group is None:
+            raise self._misuse("a consumer without a group has no committed offsets")
+        return _offsets(
+            self._patiently(
+                "cannot read committed offsets",
+                lambda left: self._native.committed(_places(partitions), left),
+                timeout,
+            )
+        )
+
+    def commit(self, offsets: Offsets) -> None:
+        """Commit synchronously; see `log.interface.Consumer.commit`."""
+        if not offsets:
+            return
+        if self._group is None:
+            raise self._misuse("a consumer without a group cannot commit")
+        places = _places(offsets)
+        began = time.monotonic()
+        while True:
+            try:
+                self._native.commit(places)
+            except _native.KafkaError as error:
+                name, waited = error_name(error), time.monotonic() - began
+                if name == "REBALANCE_IN_PROGRESS" and waited > _REBALANCE_SECONDS:
+                    diagnostic = Diagnostic(codes.MEMBER_LOST, f"cannot commit on `{self._log}`: {error.args[0]}")
+                    raise FencedError((diagnostic,)) from None
+                passing = name in RETRIABLE or name == "REBALANCE_IN_PROGRESS"
+                if not passing or waited > _COMMIT_SECONDS:
+                    raise fault(self._log, "cannot commit", error) from None
+                time.sleep(0.05)
+            else:
+                return
+
+    def watermarks(
+        self, partitions: Sequence[TopicPartition], timeout: float = 10.0
+    ) -> dict[TopicPartition, tuple[int, int]]:
+        """Give first and end offset."""
+        end = time.monotonic() + timeout
+
+        def ask(item: TopicPartition) -> tuple[int, int]:
+            return self._patiently(
+                f"cannot read offsets of `{item.topic}`",
+                lambda left: self._native.watermarks(item.topic, item.partition, left),
+                end - time.monotonic(),
+            )
+
+        return {item: ask(item) for item in partitions}
+
+    def offsets_at(
+        self, times: Mapping[TopicPartition, int], timeout: float = 10.0
+    ) -> dict[TopicPartition, int]:
+        """Give the first offset whose timestamp is not earlier; the end offset if there is none."""
+        if not times:
+            return {}
+        places = self._patiently(
+            "cannot find offsets by time",
+            lambda left: self._native.offsets_for_times(_places(times), left),
+            timeout,
+        )
+        found = {TopicPartition(topic, partition): offset for topic, partition, offset in places}
+        late = [item for item, offset in found.items() if offset < 0]
+        found.update({item: end for item, (_, end) in self.watermarks(late, timeout).items()})
+        return found
+
+    def group_metadata(self) -> bytes:
+        """Give what a transaction needs to know of the group, for `KafkaProducer.commit`."""
+        with faults(self._log, "cannot tell the group"):
+            return self._native.group_metadata()
+
+    def close(self) -> None:
+        """Leave the group (a static member does not) and free everything; a second call does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            if self._topics:
+                self._leave()
+        finally:
+            self._native.destroy()
+            self._owned.clear()
+
+    def _leave(self) -> None:
+        end = time.monotonic() + _CLOSE_SECONDS
+        with faults(self._log, "cannot leave the group"):
+            self._native.begin_close()
+            done = False
+            while not done and time.monotonic() < end:
+                self._serve_group(leaving=True)
+                done = self._native.close_step(_SLICE)
+
+    def _poll_once(self, max_records: int, left: float, linger: float) -> list[pa.RecordBatch]:
+        try:
+            self._serve_group()
+            batches = self._native.poll(max_records, _MAX_BYTES, min(max(left, 0.0), _SLICE), linger)
+        except _native.KafkaError as error:
+            if not self._take_classic(error):
+                raise fault(self._log, "cannot read", error) from None
+            return []
+        except ValueError:
+            raise self._misuse("the consumer is closed") from None
+        if not batches and not self._joined and self._topics:
+            self._check_topics()
+        return batches
+
+    def _next_event(self) -> tuple[str, list[tuple[str, int, int]]] | None:
+        return self._native.rebalance()
+
+    def _serve_group(self, *, leaving: bool = False) -> None:
+        """Carry out what the group wants. Records of partitions that go have all been given by now."""
+        event = self._next_event()
+        if event is None:
+            return
+        kind, places = event
+        partitions = [TopicPartition(topic, partition) for topic, partition, _ in places]
+        if kind == "assign":
+            self._take_over(partitions, announce=not leaving)
+            return
+        known = [item for item in partitions if item in self._owned]
+        try:
+            if known:
+                (self._on_lost if kind == "lost" else self._on_revoke)(known)
+        finally:
+            # Completed even if the callback failed: otherwise the group would wait for ever.
+            self._native.complete(places)
+            for item in partitions:
+                self._owned.pop(item, None)
+                self._starts.pop(item, None)
+                self._paused.discard(item)
+
+    def _take_over(self, partitions: list[TopicPartition], *, announce: bool) -> None:
+        # Announced before the client begins to fetch: a `seek` in the callback decides where it begins.
+        self._joined = True
+        self._arriving = frozenset(partitions)
+        try:
+            if announce:
+                self._owned.update(dict.fromkeys(partitions))
+                self._on_assign(partitions)
+        finally:
+            self._arriving = frozenset()
+            self._native.complete(_places({item: self._starts.get(item, _UNSET) for item in partitions}))
+        paused = self._paused.intersection(partitions)
+        if paused:
+            self._native.pause(_places(paused))
+
+    def _protocol(self) -> str:
+        return self._chosen or self._memory.protocol
+
+    def _connect(self, protocol: str) -> _native.KafkaConsumer:
+        with faults(self._log, "cannot make a consumer"):
+            return _native.KafkaConsumer(library_path(), names.with_protocol(self._properties, protocol))
+
+    def _take_classic(self, error: _native.KafkaError) -> bool:
+        """Begin anew with the classic protocol if the broker does not know the new one."""
+        if self._joined or self._chosen or self._group is None or error_name(error) not in _OLD_BROKER:
+            return False
+        self._memory.protocol = names.CLASSIC
+        self._chosen = names.CLASSIC
+        self._native.destroy()
+        self._native = self._connect(names.CLASSIC)
+        self._native.subscribe(self._topics)
+        return True
+
+    def _check_topics(self) -> None:
+        """Refuse a topic that is not there: the new group protocol would wait for it for ever."""
+        now = time.monotonic()
+        if now < self._next_check or not self.healthy():
+            return
+        self._next_check = now + _TOPIC_CHECK_SECONDS
+        for topic in self._topics:
+            try:
+                count = self._native.partition_count(topic, _SLICE)
+            except _native.KafkaError as error:
+                if error_name(error) in RETRIABLE:
+                    return
+                raise fault(self._log, f"cannot read `{topic}`", error) from None
+            if count is None:
+                diagnostic = Diagnostic(codes.NO_SUCH_TOPIC, f"topic `{topic}` does not exist on `{self._log}`")
+                raise LogError((diagnostic,))
+
+    def _beginnings(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        """Find out where reading will begin, of partitions from which nothing has come yet."""
+        found = {item: self._starts[item] for item in partitions if self._starts.get(item, _UNSET) >= 0}
+        rest = [item for item in partitions if item not in found]
+        if not rest:
+            return found
+        try:
+            if self._group is not None:
+                asked = [item for item in rest if self._starts.get(item, _UNSET) < _BEGINNING]
+                found.update(self.committed(asked))
+            marks = self.watermarks([item for item in rest if item not in found])
+        except LogError:
+            return found
+        for item, (low, high) in marks.items():
+            start = self._starts.get(item, _UNSET)
+            latest = start == _END or (start != _BEGINNING and self._reset is OffsetReset.LATEST)
+            found[item] = high if latest else low
+        self._starts.update({item: found[item] for item in rest})
+        return found
+
+    def _patiently(self, doing: str, ask: Callable[[float], _T], timeout: float) -> _T:
+        """Ask again while the fault is one that passes, until time is up."""
+        end = time.monotonic() + timeout
+        while True:
+            left = end - time.monotonic()
+            try:
+                return ask(min(max(left, 0.05), 1.0))
+            except _native.KafkaError as error:
+                if error_name(error) not in RETRIABLE or time.monotonic() >= end:
+                    raise fault(self._log, doing, error) from None
+                time.sleep(0.02)
+            except ValueError:
+                raise self._misuse("the consumer is closed") from None
+
+    def _misuse(self, message: str) -> LogError:
+        code = codes.CLOSED if self._closed else codes.BAD_STATE
+        return LogError((Diagnostic(code, f"{message} (`{self._log}`)"),))
+
+
+def _ignore(partitions: Sequence[TopicPartition]) -> None:
+    """Take no notice: `assign` has no group."""
+
+
+def _places(partitions: Iterable[TopicPartition] | Offsets) -> list[tuple[str, int, int]]:
+    if hasattr(partitions, "items"):
+        return [(item.topic, item.partition, offset) for item, offset in partitions.items()]
+    return [(item.topic, item.partition, _UNSET) for item in partitions]
+
+
+def _offsets(places: list[tuple[str, int, int]]) -> dict[TopicPartition, int]:
+    return {TopicPartition(topic, partition): offset for topic, partition, offset in places if offset >= 0}

@@ -1,0 +1,94 @@
+"""Client properties: our defaults, then the user's, then what the options demand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from headrace.log.interface import ConsumerOptions, OffsetReset, ProducerOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+GROUP_PROTOCOL: Final = "group.protocol"
+CLASSIC: Final = "classic"
+CONSUMER: Final = "consumer"
+
+CLASSIC_ONLY: Final = frozenset(
+    {"session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy", "group.protocol.type"}
+)
+"""Properties that librdkafka refuses with `group.protocol=consumer`: the broker decides them there."""
+
+_NO_GROUP: Final = "headrace-no-group"
+_SHARED: Final = {
+    "client.id": "headrace",
+    # A broker that comes back is found within a second, not ten.
+    "reconnect.backoff.ms": "50",
+    "reconnect.backoff.max.ms": "1000",
+}
+_CONSUMER: Final = {
+    # Memory: at most so much is fetched ahead, over all partitions. The queue is refilled at once, not after a
+    # second, when it has been drained: otherwise so small a queue would stall.
+    "queued.max.messages.kbytes": "32768",
+    "fetch.queue.backoff.ms": "5",
+    "fetch.max.bytes": str(16 << 20),
+    "fetch.message.max.bytes": str(1 << 20),
+    "fetch.wait.max.ms": "100",
+    # Partitions that were added are seen in time.
+    "topic.metadata.refresh.interval.ms": "30000",
+}
+_PRODUCER: Final = {
+    "enable.idempotence": "true",
+    # As Java's default partitioner: murmur2 of the key, without a key any partition.
+    "partitioner": "murmur2_random",
+    "delivery.report.only.error": "true",
+    "queue.buffering.max.kbytes": "65536",
+    "queue.buffering.max.messages": "200000",
+    "linger.ms": "5",
+}
+
+
+def consumer_properties(bootstrap: str, log: Mapping[str, str], options: ConsumerOptions) -> dict[str, str]:
+    """Give the properties of a consumer; `group.protocol` is left to the caller unless the user named it."""
+    reset = "error" if options.offset_reset is OffsetReset.NONE else options.offset_reset.value
+    properties = {
+        **_SHARED,
+        **_CONSUMER,
+        "auto.offset.reset": reset,
+        "isolation.level": "read_committed" if options.read_committed else "read_uncommitted",
+        **log,
+        **options.properties,
+        "bootstrap.servers": bootstrap,
+        "group.id": options.group or _NO_GROUP,
+        "enable.auto.commit": "false",
+        "enable.auto.offset.store": "false",
+        "enable.partition.eof": "false",
+    }
+    if options.instance is not None:
+        properties["group.instance.id"] = options.instance
+    return properties
+
+
+def chosen_protocol(properties: Mapping[str, str]) -> str | None:
+    """Give the group protocol that the user's properties call for; None leaves the choice to us."""
+    if GROUP_PROTOCOL in properties:
+        return properties[GROUP_PROTOCOL]
+    return CLASSIC if CLASSIC_ONLY & properties.keys() else None
+
+
+def with_protocol(properties: Mapping[str, str], protocol: str) -> dict[str, str]:
+    """Add what this protocol needs; the user's own choice of an assignor stays."""
+    assignor = "group.remote.assignor" if protocol == CONSUMER else "partition.assignment.strategy"
+    return {assignor: "range", **properties, GROUP_PROTOCOL: protocol}
+
+
+def producer_properties(bootstrap: str, log: Mapping[str, str], options: ProducerOptions) -> dict[str, str]:
+    """Give the properties of a producer."""
+    properties = {**_SHARED, **_PRODUCER, **log, **options.properties, "bootstrap.servers": bootstrap}
+    if options.transactional_id is not None:
+        properties["transactional.id"] = options.transactional_id
+    return properties
+
+
+def admin_properties(bootstrap: str, log: Mapping[str, str]) -> dict[str, str]:
+    """Give the properties of the administration client."""
+    return {**_SHARED, **log, "bootstrap.servers": bootstrap}
