@@ -167,7 +167,7 @@ def main() -> None:
     options = parser.parse_args()
     print(f"make bench ARGS='{' '.join(sys.argv[1:])}'" if sys.argv[1:] else "make bench")
     print(
-        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
+        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {os.cpu_count()} cores, {platform.machine()}, Python {sys.version.split()[0]}"
     )
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(KafkaServer())

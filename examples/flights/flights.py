@@ -10,9 +10,12 @@ import io
 import json
 import sys
 import zipfile
-from collections.abc import Iterator
 from importlib.metadata import distribution
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 TEXTS = {"carrier", "tailnum", "origin", "dest", "time_hour"}
 MISSING = "NA"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from headrace.catalog.infer import infer_type
+from headrace.catalog.infer import infer_json
 from headrace.cli.envelope import EnvelopeReader
 from headrace.cli.failures import bad_call
 from headrace.cli.json_sides import SideWriter
@@ -150,12 +150,16 @@ class RecordSource:
         return SideWriter(side, self._registry.register(subject, side.schema), path)
 
     def _inferred(self, texts: pa.BinaryArray, path: Path) -> pa.DataType:
-        found = infer_type(texts.slice(0, SAMPLE).to_pylist())
+        sample = [text for text in texts.slice(0, SAMPLE).to_pylist() if text is not None]
+        found, _ = infer_json(sample)
         for name in path:
-            if not pa.types.is_struct(found) or found.get_field_index(name) < 0:
+            if found is None or not pa.types.is_struct(found) or found.get_field_index(name) < 0:
                 message = f"no line of the first {SAMPLE} has the field `{'.'.join(path)}`"
                 raise bad_call(message, help="field names are case sensitive")
             found = found.field(name).type
+        if found is None:
+            message = "the first lines hold nothing but null: no schema can be inferred"
+            raise bad_call(message, help="give one with --schema or --key-schema")
         return found
 
 
