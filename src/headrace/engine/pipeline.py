@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headrace.engine.assembly import Assembly
+from headrace.engine.failures import failure_of
 from headrace.engine.faults import Fault, Stage, isolate
 from headrace.formats import make_encoder
 from headrace.log.records import TIMESTAMP
@@ -81,7 +82,7 @@ class PipelineRunner:
             return
 
         def compute_failed(row: int, error: Exception) -> None:
-            faults.setdefault(rows.column(ROW)[row].as_py(), Fault(Stage.COMPUTE, _reason(error)))
+            faults.setdefault(rows.column(ROW)[row].as_py(), Fault(Stage.COMPUTE, failure_of(error)))
 
         for computed in isolate(self._compute, rows, _ROW_FAILURES, compute_failed):
             for piece in computed:
@@ -184,18 +185,3 @@ def _numbers(count: int) -> pa.Int32Array:
     if count <= len(_COUNTING):
         return _COUNTING.slice(0, count)
     return pa.array(range(count), pa.int32())
-
-
-def _reason(error: Exception) -> str:
-    """Say what kind of failure it was; the messages of DuckDB and Arrow hold values, which must not be logged."""
-    if isinstance(error, duckdb.Error) and "ivision by zero" in str(error):
-        return "division by zero"
-    if isinstance(error, duckdb.ConversionException):
-        return "a value cannot be converted to the type that the query asks for"
-    if isinstance(error, duckdb.OutOfRangeException):
-        return "a number is out of the range of its type"
-    if isinstance(error, duckdb.InvalidInputException):
-        return "a function does not accept a value"
-    if isinstance(error, duckdb.Error):
-        return f"the query failed ({type(error).__name__})"
-    return "a value does not fit the type of the target topic"

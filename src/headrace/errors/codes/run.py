@@ -36,3 +36,16 @@ NOT_COMMITTED = Code(
     "stopped without commit",
     "The log could not be reached while stopping. What was not committed is processed again at the next start.",
 )
+
+QUERY_FAILED = Code(
+    "RUN0106",
+    "query failed",
+    "An expression of a snapshot query failed for a record, for example a cast of text that is no number. "
+    "`TRY_CAST` gives null in place of a failure.",
+)
+
+LOG_AWAY = Code(
+    "RUN0107",
+    "log away",
+    "No broker could be reached while a snapshot query was reading. Check the address of the log and the network.",
+)

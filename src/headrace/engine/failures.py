@@ -1,0 +1,20 @@
+"""Says what kind of failure an expression had, without the values that the messages of DuckDB and Arrow hold."""
+
+from __future__ import annotations
+
+import duckdb
+
+
+def failure_of(error: Exception) -> str:
+    """Give the reason in words that may be logged."""
+    if isinstance(error, duckdb.Error) and "ivision by zero" in str(error):
+        return "division by zero"
+    if isinstance(error, duckdb.ConversionException):
+        return "a value cannot be converted to the type that the query asks for"
+    if isinstance(error, duckdb.OutOfRangeException):
+        return "a number is out of the range of its type"
+    if isinstance(error, duckdb.InvalidInputException):
+        return "a function does not accept a value"
+    if isinstance(error, duckdb.Error):
+        return f"the query failed ({type(error).__name__})"
+    return "a value does not fit the type of the target topic"

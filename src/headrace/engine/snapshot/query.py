@@ -1,0 +1,210 @@
+"""Runs a snapshot query: topics stream into DuckDB, the result streams out, nothing is held in between."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+import duckdb
+import pyarrow as pa
+
+from headrace.engine.failures import failure_of
+from headrace.engine.snapshot.scan import TopicScan
+from headrace.errors import Diagnostic, HeadraceError, RunError
+from headrace.errors.codes.run import QUERY_FAILED
+from headrace.planner.connection import connection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Mapping
+    from types import TracebackType
+
+    from headrace.formats.interface import Registry
+    from headrace.log.interface import Log
+    from headrace.plan.snapshot import Scan, SnapshotPlan
+
+_RESULT_ROWS = 8192
+"""Rows of one batch of the result."""
+
+
+class SnapshotQuery:
+    """A snapshot query over what the topics hold now. A context manager; belongs to one thread."""
+
+    def __init__(
+        self,
+        plan: SnapshotPlan,
+        log: Log,
+        registry: Registry | None,
+        *,
+        properties: Mapping[str, str] | None = None,
+        batch_records: int = 16_384,
+    ) -> None:
+        """Open a DuckDB connection over the scans; nothing is read yet.
+
+        Args:
+            plan: from the planner.
+            log: where the topics are; stays open.
+            registry: for formats that need it.
+            properties: of the consumers.
+            batch_records: most records read at once from a topic.
+        """
+        self._plan = plan
+        self._log = log
+        self._registry = registry
+        self._properties = properties or {}
+        self._batch_records = batch_records
+        self._connection = connection()
+        self._relations = [_Relation(scan, self._scan) for scan in plan.scans]
+        try:
+            for statement in plan.setup:
+                self._connection.execute(statement)
+            for relation in self._relations:
+                self._connection.register(relation.name, relation)
+            described = self._connection.sql(plan.query)
+            self.schema: pa.Schema = self._named(described.limit(0).to_arrow_table().schema)
+            """Names and types of the result."""
+        except BaseException:
+            self._connection.close()
+            raise
+
+    @property
+    def failed(self) -> int:
+        """Records so far that could not be decoded; they are left out of the result."""
+        return sum(relation.failed for relation in self._relations)
+
+    @property
+    def read(self) -> int:
+        """Records read so far."""
+        return sum(relation.read for relation in self._relations)
+
+    def batches(self) -> Generator[pa.RecordBatch]:
+        """Give the result over what is there now. Closing the iterator stops the scans.
+
+        Raises:
+            RunError: an expression failed, or the log did.
+        """
+        reader = None
+        left = self._plan.limit
+        try:
+            reader = self._connection.sql(self._plan.query).to_arrow_reader(_RESULT_ROWS)
+            for batch in reader:
+                if not batch.num_rows:
+                    continue
+                shown = batch if left is None else batch.slice(0, left)
+                yield self._renamed(shown)
+                if left is not None:
+                    left -= shown.num_rows
+                    if left <= 0:
+                        return
+        except (duckdb.Error, pa.ArrowException) as error:
+            raise self._cause() or _query_failed(error) from error
+        finally:
+            if reader is not None:
+                reader.close()
+            for relation in self._relations:
+                relation.end()
+
+    def follow(self) -> Generator[pa.RecordBatch]:
+        """Give the result over what is there now and over each batch that arrives, until the iterator is closed.
+
+        Only for plans that say so: a row of the result depends on one record alone.
+        """
+        (relation,) = self._relations
+        scan = self._scan(relation.scan, follow=True)
+        records = scan.batches()
+        try:
+            for rows in records:
+                relation.only = rows
+                table = self._connection.sql(self._plan.query).to_arrow_table()
+                for batch in table.to_batches():
+                    if batch.num_rows:
+                        yield self._renamed(batch)
+        except duckdb.Error as error:
+            raise _query_failed(error) from error
+        finally:
+            relation.only = None
+            records.close()
+
+    def close(self) -> None:
+        """Stop the scans and free the connection."""
+        for relation in self._relations:
+            relation.end()
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _scan(self, scan: Scan, *, follow: bool = False) -> TopicScan:
+        return TopicScan(
+            scan, self._log, self._registry, self._properties, self._batch_records, follow=follow
+        )
+
+    def _cause(self) -> HeadraceError | None:
+        return next((relation.error for relation in self._relations if relation.error is not None), None)
+
+    def _named(self, schema: pa.Schema) -> pa.Schema:
+        return pa.schema(
+            [field.with_name(name) for field, name in zip(schema, self._plan.names, strict=True)]
+        )
+
+    def _renamed(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        return pa.RecordBatch.from_arrays(batch.columns, schema=self._named(batch.schema))
+
+
+class _Relation:
+    """A topic as DuckDB sees it: each pass of a query over the relation is a scan of its own."""
+
+    def __init__(self, scan: Scan, open_scan: Callable[[Scan], TopicScan]) -> None:
+        self.scan = scan
+        self.name = scan.relation
+        self.only: pa.RecordBatch | None = None
+        """With a value: the whole of the relation, in place of a scan."""
+        self.error: HeadraceError | None = None
+        """Why a scan failed: through DuckDB only the text of an error would come."""
+        self._open = open_scan
+        self._schema = open_scan(scan).schema
+        self._scans: list[TopicScan] = []
+        self._passes: list[Generator[pa.RecordBatch]] = []
+
+    @property
+    def failed(self) -> int:
+        return sum(scan.failed for scan in self._scans)
+
+    @property
+    def read(self) -> int:
+        return sum(scan.read for scan in self._scans)
+
+    def __arrow_c_schema__(self) -> object:
+        return self._schema.__arrow_c_schema__()
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        rows = self._pass() if self.only is None else iter([self.only])
+        reader: Any = pa.RecordBatchReader.from_batches(self._schema, rows)
+        return reader.__arrow_c_stream__(requested_schema)
+
+    def end(self) -> None:
+        """Stop all passes that are not at their end."""
+        for opened in self._passes:
+            opened.close()
+        self._passes.clear()
+
+    def _pass(self) -> Iterator[pa.RecordBatch]:
+        scan = self._open(self.scan)
+        self._scans.append(scan)
+        rows = self._guarded(scan)
+        self._passes.append(rows)
+        return rows
+
+    def _guarded(self, scan: TopicScan) -> Generator[pa.RecordBatch]:
+        try:
+            yield from scan.batches()
+        except HeadraceError as error:
+            self.error = error
+            raise
+
+
+def _query_failed(error: Exception) -> RunError:
+    return RunError((Diagnostic(QUERY_FAILED, f"the query failed: {failure_of(error)}"),))

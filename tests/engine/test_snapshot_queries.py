@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import json
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pytest
+
+from headrace.engine.snapshot import SnapshotQuery
+from headrace.errors import RunError
+from headrace.plan.snapshot import Bounds, Scan, SnapshotPlan
+from headrace.plan.topology import Facet, InputColumn, RunSettings, SourceTopic
+from tests.engine.programs import BYTES, NUMBERS, create, doubling, fill, numbers, unique
+
+if TYPE_CHECKING:
+    from headrace.log.interface import Log
+
+
+def scan(topic: str, relation: str = "t0", bounds: Bounds | None = None) -> Scan:
+    source = doubling(topic, "unused", RunSettings()).sources[topic]
+    columns = (
+        *source.columns,
+        InputColumn("c2", Facet.META, ("partition",), pa.int32()),
+        InputColumn("c3", Facet.META, ("offset",), pa.int64()),
+        InputColumn("c4", Facet.META, ("timestamp",), pa.int64()),
+    )
+    return Scan(relation, SourceTopic(topic, BYTES, NUMBERS, columns), bounds or Bounds())
+
+
+def rows(log: Log, plan: SnapshotPlan) -> list[dict[str, object]]:
+    with SnapshotQuery(plan, log, None) as query:
+        return [row for batch in query.batches() for row in batch.to_pylist()]
+
+
+def test_a_query_aggregates_over_all_partitions(log: Log) -> None:
+    topic = create(log, unique("in"))
+    fill(log, topic, numbers(range(1000)))
+    plan = SnapshotPlan(
+        (scan(topic),), "SELECT count(*) AS a, sum(c0)::BIGINT AS b FROM t0", ("Count", "count")
+    )
+    assert rows(log, plan) == [{"Count": 1000, "count": 499_500}]
+
+
+def test_two_topics_join(log: Log) -> None:
+    left, right = create(log, unique("left")), create(log, unique("right"))
+    fill(log, left, numbers(range(100)))
+    fill(log, right, numbers(range(50, 150)))
+    plan = SnapshotPlan(
+        (scan(left), scan(right, "t1")), "SELECT count(*) AS a FROM t0 JOIN t1 ON t0.c0 = t1.c0", ("both",)
+    )
+    assert rows(log, plan) == [{"both": 50}]
+
+
+def test_an_empty_topic_gives_no_rows_but_a_schema(log: Log) -> None:
+    topic = create(log, unique("in"))
+    plan = SnapshotPlan((scan(topic),), "SELECT c0 AS a, c1 AS b FROM t0", ("N", "n"))
+    with SnapshotQuery(plan, log, None) as query:
+        assert query.schema == pa.schema([pa.field("N", pa.int64()), pa.field("n", pa.string())])
+        assert list(query.batches()) == []
+
+
+def test_a_limit_stops_the_scan_early(log: Log) -> None:
+    topic = create(log, unique("in"), 1)
+    fill(log, topic, numbers(range(20_000)))
+    plan = SnapshotPlan((scan(topic),), "SELECT c0 AS n FROM t0 WHERE c0 % 10 = 0 LIMIT 5", ("n",), limit=5)
+    with SnapshotQuery(plan, log, None, batch_records=500) as query:
+        found = [row["n"] for batch in query.batches() for row in batch.to_pylist()]
+        assert found == [0, 10, 20, 30, 40]
+        assert query.read < 20_000
+
+
+@pytest.mark.parametrize(
+    ("bounds", "expected"),
+    [
+        (Bounds(partitions=frozenset({1})), list(range(100, 200))),
+        (Bounds(first_offset=97), [97, 98, 99, 197, 198, 199]),
+        (Bounds(first_offset=10, end_offset=12), [10, 11, 110, 111]),
+        (Bounds(last_offsets=1), [99, 199]),
+        (Bounds(first_time=1098), [98, 99, *range(100, 200)]),
+        (Bounds(partitions=frozenset({0}), first_offset=500), []),
+    ],
+)
+def test_bounds_become_seeks(log: Log, bounds: Bounds, expected: list[int]) -> None:
+    topic = create(log, unique("in"), 2)
+    fill(log, topic, numbers(range(100)), partition=0, timestamps=range(1000, 1100))
+    fill(log, topic, numbers(range(100, 200)), partition=1, timestamps=range(2000, 2100))
+    plan = SnapshotPlan((scan(topic, bounds=bounds),), "SELECT c0 AS n FROM t0", ("n",))
+    with SnapshotQuery(plan, log, None) as query:
+        found = sorted(row["n"] for batch in query.batches() for row in batch.to_pylist())
+        assert found == expected
+        assert query.read == len(expected)
+
+
+def test_records_that_cannot_be_read_are_left_out_and_counted(log: Log) -> None:
+    topic = create(log, unique("in"), 1)
+    fill(log, topic, [*numbers([1]), b"{", *numbers([2])])
+    plan = SnapshotPlan((scan(topic),), "SELECT c0 AS n FROM t0", ("n",))
+    with SnapshotQuery(plan, log, None) as query:
+        assert [row["n"] for batch in query.batches() for row in batch.to_pylist()] == [1, 2]
+        assert query.failed == 1
+
+
+def test_an_expression_that_fails_ends_the_query_without_telling_values(log: Log) -> None:
+    topic = create(log, unique("in"), 1)
+    fill(log, topic, [json.dumps({"n": 1, "s": "secret"}).encode()])
+    plan = SnapshotPlan((scan(topic),), "SELECT c1::INTEGER AS n FROM t0", ("n",))
+    with pytest.raises(RunError, match="RUN0106") as caught:
+        rows(log, plan)
+    assert "secret" not in str(caught.value)
+
+
+def test_follow_goes_on_after_the_end(log: Log) -> None:
+    topic = create(log, unique("in"), 2)
+    fill(log, topic, numbers(range(10)))
+    plan = SnapshotPlan((scan(topic),), "SELECT c0 AS n FROM t0 WHERE c0 % 2 = 0", ("n",), follows=True)
+
+    def later() -> None:
+        time.sleep(0.3)
+        fill(log, topic, numbers(range(10, 20)))
+
+    producing = threading.Thread(target=later)
+    producing.start()
+    found: list[int | None] = []
+    with SnapshotQuery(plan, log, None) as query:
+        for batch in query.follow():
+            found += batch.column("n").to_pylist()
+            if len(found) == 10:
+                break
+    producing.join()
+    assert set(found) == set(range(0, 20, 2))
