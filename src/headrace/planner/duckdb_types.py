@@ -92,7 +92,7 @@ class Typer:
 
     def converts(self, literal: exp.Expression, kind: pa.DataType) -> bool:
         """Say whether a literal has a value of this type."""
-        query = f"SELECT CAST({text(literal)} AS {duckdb_type(kind)})"
+        query = f"SELECT 1 WHERE CAST({text(literal)} AS {duckdb_type(kind)}) IS NULL"
         try:
             self._connection.execute(query).fetchall()
         except duckdb.Error:

@@ -14,7 +14,7 @@ from headrace.planner.duckdb_types import Typer
 from headrace.planner.faults import Faults
 from headrace.planner.pipelines import pipelines
 from headrace.planner.queries import Queries
-from headrace.planner.read_settings import read_settings
+from headrace.planner.read_settings import program_settings, run_settings
 from headrace.planner.relations import Names
 from headrace.planner.targets import Targets, finish
 from headrace.planner.topics import Topics
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from headrace.catalog import TopicCatalog
-    from headrace.planner.settings import PlannerSettings
+    from headrace.config import ProgramSettings
     from headrace.sql.nodes import Program
 
 
@@ -69,8 +69,9 @@ class _Plan:
 
     def topology(self, defaults: Mapping[str, str]) -> Topology:
         sets = [item for item in self.program.statements if isinstance(item, Set)]
-        settings, complaints = read_settings(sets, defaults)
+        settings, complaints = program_settings(sets, defaults)
         self.faults.add(complaints)
+        self.topics.assume(settings.key_format, settings.value_format)
         self._declare()
         self.topics.later_names.update(
             entry.name for item in self.program.statements for entry in _names_of(item)
@@ -90,7 +91,7 @@ class _Plan:
         self.faults.raise_if_any()
         found, sources = pipelines(self.targets.found.values())
         sinks = {name: target.sink() for name, target in self.targets.found.items()}
-        return Topology(sources, sinks, found, settings.run, setup_sql(), self.faults.warnings)
+        return Topology(sources, sinks, found, run_settings(settings), setup_sql(), self.faults.warnings)
 
     def _declare(self) -> None:
         seen: dict[str, Span] = {}
@@ -108,7 +109,7 @@ class _Plan:
             except ProgramError as fault:
                 self.faults.add(fault.diagnostics)
 
-    def _statement(self, statement: object, settings: PlannerSettings) -> None:
+    def _statement(self, statement: object, settings: ProgramSettings) -> None:
         if isinstance(statement, With):
             self._with(statement.names, self.named)
         elif isinstance(statement, Insert):
@@ -128,7 +129,7 @@ class _Plan:
             into[entry.name] = entry
             self.topics.later_names.discard(entry.name)
 
-    def _insert(self, insert: Insert, settings: PlannerSettings) -> None:
+    def _insert(self, insert: Insert, settings: ProgramSettings) -> None:
         named = dict(self.named)
         self._with(insert.names, named)
         if insert.columns:
@@ -138,7 +139,7 @@ class _Plan:
         self.places.setdefault(insert.target, insert.target_span)
         branches = self.queries.insertion(insert.query, named)
         if branches:
-            self.targets.insert(insert, branches, settings.target(insert.target))
+            self.targets.insert(insert, branches, settings.topic(insert.target))
 
     def _check_there_is_something(self) -> None:
         if any(isinstance(item, Insert | Query) for item in self.program.statements):

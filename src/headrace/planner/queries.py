@@ -27,6 +27,7 @@ from headrace.planner.rules.extract_formats import Extracted, conjuncts, extract
 from headrace.planner.rules.refuse_stateful import refuse_set_operation, refuse_stateful
 from headrace.planner.scope import Scope
 from headrace.planner.typed import Typed
+from headrace.planner.unions import alike
 from headrace.plan.topology import Facet
 from headrace.sql.nodes import ArrayLateral, Mode, Named
 from headrace.sql.spans import nearest_span, span_of
@@ -91,8 +92,10 @@ class Queries:
             return self.branches(query.this, named)
         if isinstance(query, exp.SetOperation):
             self.faults.add(refuse_set_operation(query))
-            sides = (query.this, query.expression)
-            return [branch for side in sides for branch in self.branches(side, named)]
+            left, right = self.branches(query.this, named), self.branches(query.expression, named)
+            if not left or query.args.get("by_name"):
+                return [*left, *right]
+            return [*left, *(alike(left[0], branch, query.expression) for branch in right)]
         if isinstance(query, exp.Select):
             return self._select(query, named)
         message = "VALUES has no topic to read from"

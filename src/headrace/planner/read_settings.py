@@ -1,22 +1,67 @@
-"""SET statements into the planner's settings."""
+"""SET statements into what the engine and the targets need."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headrace.planner.settings import PlannerSettings, TargetSettings
+from headrace.config import read_settings
+from headrace.errors import Span
+from headrace.log.interface import OffsetReset
+from headrace.plan.topology import ErrorPolicy, Guarantee, RunSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from headrace.config import ProgramSettings
     from headrace.errors import Diagnostic
     from headrace.sql.nodes import Set
 
+_NOWHERE = Span(-1, -1)
 
-def read_settings(
+
+@dataclass(frozen=True, slots=True)
+class _Default:
+    """A setting from outside the text."""
+
+    key: tuple[str, ...]
+    value: str
+    span: Span = _NOWHERE
+    value_span: Span = _NOWHERE
+
+
+def program_settings(
     sets: Sequence[Set], defaults: Mapping[str, str]
-) -> tuple[PlannerSettings, list[Diagnostic]]:
-    """Give the settings of a program and what is wrong with them."""
-    values = {".".join(item.key).lower(): str(item.value).lower() for item in sets}
-    autocreate = values.get("autocreate", values.get("defaults.topic.autocreate", "false")) == "true"
-    return PlannerSettings(defaults=TargetSettings(autocreate=autocreate)), []
+) -> tuple[ProgramSettings, list[Diagnostic]]:
+    """Give the settings of a program and what is wrong with them.
+
+    Args:
+        sets: the statements, in order; the last one of a key wins.
+        defaults: settings from outside, by key; the program's win.
+    """
+    outside = [_Default(tuple(key.split(".")), value) for key, value in defaults.items()]
+    settings, complaints = read_settings([*outside, *sets])
+    return settings, [_placed(item) for item in complaints]
+
+
+def run_settings(settings: ProgramSettings) -> RunSettings:
+    """Give the engine's part of the settings."""
+    return RunSettings(
+        guarantee=Guarantee(settings.guarantee),
+        on_read_error=ErrorPolicy(settings.on_read_error),
+        on_write_error=ErrorPolicy(settings.on_write_error),
+        dead_letter_topic=settings.dead_letter_topic,
+        commit_interval=settings.commit_interval,
+        threads=settings.threads,
+        offset_reset=OffsetReset(settings.offset_reset),
+        client=settings.client,
+        consumer_client=settings.consumer_client,
+        producer_client=settings.producer_client,
+    )
+
+
+def _placed(item: Diagnostic) -> Diagnostic:
+    """Take the place away from a complaint about a setting that is not in the text."""
+    if item.span != _NOWHERE:
+        return item
+    return type(item)(item.code, item.message, None, item.help, item.notes, item.severity)

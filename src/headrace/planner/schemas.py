@@ -31,8 +31,8 @@ def name_side(
         return Side(form, kind)
     key = facet is Facet.KEY
     settings = target.settings
-    name = settings.key_record if key else settings.value_record
-    namespace = settings.key_namespace if key else settings.value_namespace
+    name = settings.key_avro_record if key else settings.value_avro_record
+    namespace = settings.key_avro_namespace if key else settings.value_avro_namespace
     latest = registry.latest(f"{target.name}-{facet.value[1:]}") if registry is not None else None
     if latest is not None:
         there = avro_to_arrow(latest[1])

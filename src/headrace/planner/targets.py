@@ -23,7 +23,7 @@ from headrace.types.sql import is_integer, type_name
 if TYPE_CHECKING:
     from headrace.errors import Span
     from headrace.planner.relations import SelectRelation
-    from headrace.planner.settings import TargetSettings
+    from headrace.config import TopicSettings
     from headrace.planner.topics import Topics
     from headrace.sql.nodes import Insert
 
@@ -51,7 +51,7 @@ class Target:
     """A target topic while the program is planned."""
 
     name: str
-    settings: TargetSettings
+    settings: TopicSettings
     key: Side
     value: Side
     create: TopicDescription | None
@@ -79,7 +79,7 @@ class Targets:
     topics: Topics
     found: dict[str, Target] = field(default_factory=dict)
 
-    def insert(self, insert: Insert, branches: list[SelectRelation], settings: TargetSettings) -> None:
+    def insert(self, insert: Insert, branches: list[SelectRelation], settings: TopicSettings) -> None:
         """Add the branches of an INSERT to its target.
 
         Raises:
@@ -99,7 +99,7 @@ class Targets:
         target = self.found[insert.target]
         self.topics.planned[insert.target] = target.as_topic()
 
-    def _open(self, insert: Insert, branch: SelectRelation, settings: TargetSettings) -> Target:
+    def _open(self, insert: Insert, branch: SelectRelation, settings: TopicSettings) -> Target:
         create = self._creation(insert, branch, settings)
         declared = self.topics.declared.get(insert.target)
         if declared is not None:
@@ -111,7 +111,7 @@ class Targets:
         return Target(insert.target, settings, Side(key_format, empty), Side(value_format, empty), create)
 
     def _creation(
-        self, insert: Insert, branch: SelectRelation, settings: TargetSettings
+        self, insert: Insert, branch: SelectRelation, settings: TopicSettings
     ) -> TopicDescription | None:
         if self.topics.describe(insert.target) is not None:
             return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from headrace.catalog import format_named
 from headrace.errors import Diagnostic, ProgramError
 from headrace.errors.codes import plan as codes
 from headrace.planner.faults import refusal
@@ -36,10 +37,17 @@ class Topics:
     planned: dict[str, CatalogTopic] = field(default_factory=dict)
     later_names: set[str] = field(default_factory=set)
     reads: dict[str, TopicReads] = field(default_factory=dict)
+    key_format: Format | None = None
+    value_format: Format | None = None
 
     def all_names(self) -> list[str]:
         """Give every name that a FROM could mean, for suggestions."""
         return list(dict.fromkeys([*self.declared, *self.planned, *self.catalog.names()]))
+
+    def assume(self, key: str | None, value: str | None) -> None:
+        """Take formats for topics of which the program says nothing else (`SET _ktype`, `SET _vtype`)."""
+        self.key_format = format_named(key, None) if key else None
+        self.value_format = format_named(value, None) if value else None
 
     def declare(self, topic: CatalogTopic) -> None:
         """Note what CREATE TABLE says of a topic."""
@@ -81,7 +89,7 @@ class Topics:
         if planned is not None:
             return planned
         try:
-            return self.catalog.topic(name, key, value)
+            return self.catalog.topic(name, key or self.key_format, value or self.value_format)
         except ProgramError as fault:
             found = (
                 Diagnostic(item.code, item.message, item.span or span, item.help, item.notes)

@@ -1,0 +1,73 @@
+"""Fingerprints of pipelines: the same as long as a pipeline does the same, whatever else the program's text changes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+from headrace.plan.serde import side_data
+from headrace.plan.types_json import type_to_json
+
+if TYPE_CHECKING:
+    from headrace.plan.topology import Pipeline, Topology
+
+
+def fingerprint(pipeline: Pipeline, topology: Topology) -> str:
+    """Give the fingerprint of a pipeline, 16 hexadecimal digits.
+
+    It covers what is read, computed and written. The numbers of the input's columns are left out, since they depend on what other
+    pipelines read of the same topic.
+    """
+    source, sink = topology.sources[pipeline.source], topology.sinks[pipeline.sink]
+    query = pipeline.query
+    for column in sorted(source.columns, key=lambda item: len(item.name), reverse=True):
+        place = json.dumps([column.facet.value, *column.path], ensure_ascii=False)
+        query = _renamed(query, column.name, place + json.dumps(type_to_json(column.type)))
+    parts = [
+        pipeline.source,
+        pipeline.sink,
+        _numbered(query),
+        pipeline.key_mode.value,
+        pipeline.value_mode.value,
+        pipeline.sets_time,
+        [[item.name, *item.path] for item in (*pipeline.key_columns, *pipeline.value_columns)],
+        [side_data(side) for side in (source.key, source.value, sink.key, sink.value)],
+    ]
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _renamed(query: str, name: str, place: str) -> str:
+    return "".join(place if part == name else part for part in _words(query))
+
+
+def _numbered(query: str) -> str:
+    """Number the columns between the steps of a query anew, in the order in which they appear."""
+    seen: dict[str, str] = {}
+    found = []
+    for part in _words(query):
+        if part[:1] in ("x", "p") and part[1:].isdigit():
+            found.append(seen.setdefault(part, f"{part[0]}{len(seen)}"))
+        else:
+            found.append(part)
+    return "".join(found)
+
+
+def _words(query: str) -> list[str]:
+    """Cut a query into names and what is between; literals and quoted names stay in one piece."""
+    pieces: list[str] = []
+    at = 0
+    while at < len(query):
+        start = at
+        char = query[at]
+        if char in ("'", '"'):
+            at = query.find(char, at + 1)
+            at = len(query) if at < 0 else at + 1
+        elif char.isalnum() or char == "_":
+            while at < len(query) and (query[at].isalnum() or query[at] == "_"):
+                at += 1
+        else:
+            at += 1
+        pieces.append(query[start:at])
+    return pieces
