@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from headrace.log import open_log
 from tests.servers.apicurio import RegistryServer
 from tests.servers.kafka import KafkaServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from headrace.log.interface import Log
 
 pytest_plugins = ["tests.session_rules"]
 
@@ -23,6 +26,13 @@ def kafka() -> Iterator[KafkaServer]:
     """One Apache Kafka broker; tests share it, so they use topic and group names of their own."""
     with KafkaServer() as server:
         yield server
+
+
+@pytest.fixture
+def kafka_log(kafka: KafkaServer) -> Iterator[Log]:
+    """The broker as a log."""
+    with open_log(kafka.url) as log:
+        yield log
 
 
 @pytest.fixture(scope="session")

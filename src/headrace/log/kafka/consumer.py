@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
 from headrace import _native
 from headrace.errors import Diagnostic
@@ -84,7 +84,7 @@ class KafkaConsumer:
     ) -> None:
         """Join the group; see `log.interface.Consumer.subscribe`."""
         if self._group is None:
-            raise self._misuse("a consumer without a group cannot subscribe")
+            self._refuse("a consumer without a group cannot subscribe")
         self._topics = list(topics)
         self._on_assign, self._on_revoke, self._on_lost = on_assign, on_revoke, on_lost
         self._next_check = time.monotonic() + _TOPIC_CHECK_SECONDS
@@ -124,14 +124,14 @@ class KafkaConsumer:
         self._paused.update(partitions)
         known = [item for item in partitions if item not in self._arriving]
         with faults(self._log, "cannot pause"):
-            self._native.pause(_places(known))
+            self._native.pause(_unplaced(known))
 
     def resume(self, partitions: Sequence[TopicPartition]) -> None:
         """Give records of these partitions again."""
         self._paused.difference_update(partitions)
         known = [item for item in partitions if item not in self._arriving]
         with faults(self._log, "cannot resume"):
-            self._native.resume(_places(known))
+            self._native.resume(_unplaced(known))
 
     def seek(self, positions: Offsets) -> None:
         """Go on reading at these offsets."""
@@ -154,7 +154,7 @@ class KafkaConsumer:
         A partition from which nothing has come yet, and whose beginning the broker cannot tell now, is left out.
         """
         with faults(self._log, "cannot tell positions"):
-            found = _offsets(self._native.positions(_places(self._owned)))
+            found = _offsets(self._native.positions(_unplaced(self._owned)))
         unread = [item for item in self._owned if item not in found]
         found.update(self._beginnings(unread))
         return {item: found[item] for item in self._owned if item in found}
@@ -166,11 +166,11 @@ class KafkaConsumer:
         if not partitions:
             return {}
         if self._group is None:
-            raise self._misuse("a consumer without a group has no committed offsets")
+            self._refuse("a consumer without a group has no committed offsets")
         return _offsets(
             self._patiently(
                 "cannot read committed offsets",
-                lambda left: self._native.committed(_places(partitions), left),
+                lambda left: self._native.committed(_unplaced(partitions), left),
                 timeout,
             )
         )
@@ -180,7 +180,7 @@ class KafkaConsumer:
         if not offsets:
             return
         if self._group is None:
-            raise self._misuse("a consumer without a group cannot commit")
+            self._refuse("a consumer without a group cannot commit")
         places = _places(offsets)
         began = time.monotonic()
         while True:
@@ -189,7 +189,9 @@ class KafkaConsumer:
             except _native.KafkaError as error:
                 name, waited = error_name(error), time.monotonic() - began
                 if name == "REBALANCE_IN_PROGRESS" and waited > _REBALANCE_SECONDS:
-                    diagnostic = Diagnostic(codes.MEMBER_LOST, f"cannot commit on `{self._log}`: {error.args[0]}")
+                    diagnostic = Diagnostic(
+                        codes.MEMBER_LOST, f"cannot commit on `{self._log}`: {error.args[0]}"
+                    )
                     raise FencedError((diagnostic,)) from None
                 passing = name in RETRIABLE or name == "REBALANCE_IN_PROGRESS"
                 if not passing or waited > _COMMIT_SECONDS:
@@ -264,7 +266,7 @@ class KafkaConsumer:
                 raise fault(self._log, "cannot read", error) from None
             return []
         except ValueError:
-            raise self._misuse("the consumer is closed") from None
+            self._refuse("the consumer is closed")
         if not batches and not self._joined and self._topics:
             self._check_topics()
         return batches
@@ -307,7 +309,7 @@ class KafkaConsumer:
             self._native.complete(_places({item: self._starts.get(item, _UNSET) for item in partitions}))
         paused = self._paused.intersection(partitions)
         if paused:
-            self._native.pause(_places(paused))
+            self._native.pause(_unplaced(paused))
 
     def _protocol(self) -> str:
         return self._chosen or self._memory.protocol
@@ -341,7 +343,9 @@ class KafkaConsumer:
                     return
                 raise fault(self._log, f"cannot read `{topic}`", error) from None
             if count is None:
-                diagnostic = Diagnostic(codes.NO_SUCH_TOPIC, f"topic `{topic}` does not exist on `{self._log}`")
+                diagnostic = Diagnostic(
+                    codes.NO_SUCH_TOPIC, f"topic `{topic}` does not exist on `{self._log}`"
+                )
                 raise LogError((diagnostic,))
 
     def _beginnings(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
@@ -376,20 +380,22 @@ class KafkaConsumer:
                     raise fault(self._log, doing, error) from None
                 time.sleep(0.02)
             except ValueError:
-                raise self._misuse("the consumer is closed") from None
+                self._refuse("the consumer is closed")
 
-    def _misuse(self, message: str) -> LogError:
+    def _refuse(self, message: str) -> NoReturn:
         code = codes.CLOSED if self._closed else codes.BAD_STATE
-        return LogError((Diagnostic(code, f"{message} (`{self._log}`)"),))
+        raise LogError((Diagnostic(code, f"{message} (`{self._log}`)"),))
 
 
 def _ignore(partitions: Sequence[TopicPartition]) -> None:
     """Take no notice: `assign` has no group."""
 
 
-def _places(partitions: Iterable[TopicPartition] | Offsets) -> list[tuple[str, int, int]]:
-    if hasattr(partitions, "items"):
-        return [(item.topic, item.partition, offset) for item, offset in partitions.items()]
+def _places(positions: Offsets) -> list[tuple[str, int, int]]:
+    return [(item.topic, item.partition, offset) for item, offset in positions.items()]
+
+
+def _unplaced(partitions: Iterable[TopicPartition]) -> list[tuple[str, int, int]]:
     return [(item.topic, item.partition, _UNSET) for item in partitions]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import pyarrow as pa
 
@@ -63,7 +63,7 @@ class KafkaProducer:
     def send(self, topic: str, records: pa.RecordBatch) -> int:
         """Enqueue all rows in order and return the number of this batch; see `log.interface.Producer.send`."""
         if self._transactional and not self._open:
-            raise self._misuse("a transactional producer sends between `begin` and `commit`")
+            self._refuse("a transactional producer sends between `begin` and `commit`")
         prepared = self._prepared(records)
         with faults(self._log, f"cannot write to `{topic}`"):
             return self._native.send(topic, prepared)
@@ -81,7 +81,7 @@ class KafkaProducer:
     def begin(self) -> None:
         """Begin a transaction."""
         if not self._transactional:
-            raise self._misuse("a producer without a transactional id has no transactions")
+            self._refuse("a producer without a transactional id has no transactions")
         with faults(self._log, "cannot begin a transaction"):
             self._native.begin()
         self._open = True
@@ -92,9 +92,9 @@ class KafkaProducer:
         Failures that `flush` has not given yet refuse the commit, and stay for `flush` to give.
         """
         if not self._open:
-            raise self._misuse("no transaction is open")
+            self._refuse("no transaction is open")
         if not isinstance(consumer, KafkaConsumer):
-            raise self._misuse("the consumer reads another kind of log")
+            self._refuse("the consumer reads another kind of log")
         doing = "cannot commit a transaction"
         self._deliver(_TRANSACTION_SECONDS, doing)
         with faults(self._log, doing):
@@ -112,7 +112,7 @@ class KafkaProducer:
     def abort(self) -> None:
         """Abort the open transaction; what was sent in it will never be seen."""
         if not self._open:
-            raise self._misuse("no transaction is open")
+            self._refuse("no transaction is open")
         with faults(self._log, "cannot abort a transaction"):
             self._native.abort(_TRANSACTION_SECONDS)
             # They belong to the aborted transaction: purged or refused, nobody waits for them any more.
@@ -168,6 +168,6 @@ class KafkaProducer:
             raise LogError((Diagnostic(codes.BAD_RECORDS, "the batch has no column `value`"),))
         return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
 
-    def _misuse(self, message: str) -> LogError:
+    def _refuse(self, message: str) -> NoReturn:
         code = codes.CLOSED if self._closed else codes.BAD_STATE
-        return LogError((Diagnostic(code, f"{message} (`{self._log}`)"),))
+        raise LogError((Diagnostic(code, f"{message} (`{self._log}`)"),))
