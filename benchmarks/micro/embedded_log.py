@@ -46,7 +46,7 @@ def positions(count: int) -> pa.RecordBatch:
 def measure(path: Path, total: int) -> dict[str, float]:
     """Write and read `total` records, and give the figures."""
     batch = positions(BATCH)
-    figures = {"bytes a value": sum(map(len, batch.column("value").to_pylist())) / BATCH}
+    figures = {"bytes a value": sum(len(value or b"") for value in batch.column("value").to_pylist()) / BATCH}
     with EmbeddedLog(str(path)) as log:
         admin = log.admin()
         admin.create(TopicDescription("t", PARTITIONS))

@@ -95,6 +95,8 @@ def join(
             "UPDATE member SET incarnation = ?, topics = ?, session_ms = ?, seen_ms = ? WHERE id = ?",
             (incarnation, wanted, session_ms, now_ms, member),
         )
+        # The predecessor, if it still runs, shall notice at its next poll.
+        _count(tx, member)
     if known != wanted:
         rebalance(tx, group)
     assert member is not None, "an INSERT gives a row id"

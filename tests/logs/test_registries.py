@@ -1,0 +1,84 @@
+"""Schema registries: the one in the embedded log and a real server with Confluent's API."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+
+from headrace.formats.errors import IncompatibleSchemaError, UnknownSchemaError
+from headrace.formats.registry import EmbeddedRegistry
+from headrace.formats.registry.confluent import ConfluentRegistry
+from headrace.log.embedded import EmbeddedLog
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from headrace.formats.interface import Registry
+
+ONE = '{"type":"record","name":"R","fields":[{"name":"x","type":"int"}]}'
+TWO = '{"type":"record","name":"R","fields":[{"name":"x","type":"int"},{"name":"y","type":"string","default":""}]}'
+OTHER = '{"type":"record","name":"R","fields":[{"name":"x","type":"int"},{"name":"z","type":"string"}]}'
+
+
+@pytest.fixture(params=["embedded", pytest.param("confluent", marks=pytest.mark.kafka)])
+def registry(request: pytest.FixtureRequest) -> Iterator[Registry]:
+    if request.param == "confluent":
+        registry = ConfluentRegistry(request.getfixturevalue("registry_url"))
+        yield registry
+        registry.close()
+        return
+    with EmbeddedLog(":memory:") as log:
+        yield EmbeddedRegistry(log)
+
+
+@pytest.fixture
+def subject() -> str:
+    return f"subject-{uuid.uuid4().hex[:8]}-value"
+
+
+def test_versions_follow_each_other(registry: Registry, subject: str) -> None:
+    assert registry.latest(subject) is None
+    assert list(registry.check(subject, ONE)) == []
+    first = registry.register(subject, ONE)
+    assert registry.latest(subject) == (first, ONE)
+    assert list(registry.check(subject, TWO)) == []
+    second = registry.register(subject, TWO)
+    assert first != second
+    assert registry.latest(subject) == (second, TWO)
+    assert (registry.schema(first), registry.schema(second)) == (ONE, TWO)
+    assert subject in registry.subjects()
+
+
+def test_registering_again_gives_the_same_id(registry: Registry, subject: str) -> None:
+    assert (
+        registry.register(subject, ONE)
+        == registry.register(subject, ONE)
+        == registry.register(f"{subject}-b", ONE)
+    )
+
+
+def test_an_id_that_was_never_given_is_unknown(registry: Registry) -> None:
+    with pytest.raises(UnknownSchemaError):
+        registry.schema(2_000_000_000)
+
+
+def test_what_is_not_compatible_is_refused(registry: Registry, subject: str) -> None:
+    if isinstance(registry, ConfluentRegistry):
+        # The server under test checks nothing unless it is told to; Confluent's own begins with BACKWARD.
+        registry._client.set_compatibility(f"{subject}", "BACKWARD")
+    first = registry.register(subject, ONE)
+    assert list(registry.check(subject, OTHER)) == [
+        "the new schema cannot read the registered one: at `z` the field is absent from the data and has no default"
+    ]
+    with pytest.raises(IncompatibleSchemaError) as caught:
+        registry.register(subject, OTHER)
+    assert caught.value.diagnostics[0].notes
+    assert registry.latest(subject) == (first, ONE)
+
+
+def test_text_that_is_no_schema_is_refused(registry: Registry, subject: str) -> None:
+    registry.register(subject, ONE)
+    with pytest.raises(IncompatibleSchemaError):
+        registry.register(subject, '{"type":"record"}')
