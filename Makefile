@@ -15,6 +15,8 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/headrace/target
 export PIP_USER := 0
 export PIP_REQUIRE_VIRTUALENV := 0
 unexport PIP_TARGET PIP_PREFIX PIP_CONSTRAINT PIP_REQUIREMENT VIRTUAL_ENV PYTHONPATH PYTHONHOME
+# Without compiled bytecode a command starts two seconds later.
+unexport PYTHONDONTWRITEBYTECODE
 
 NATIVE := src/headrace/_native.abi3.so
 RUST_SOURCES := $(shell find native -name '*.rs' -o -name 'Cargo.*')
@@ -122,7 +124,7 @@ $(VENV)/.locked: requirements/uv.lock requirements/dev.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/uv.lock
 	@export UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(BIN)/python -m pip config get global.index-url 2>/dev/null || true)}}"; \
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --build-constraints requirements/dev.lock --requirement requirements/dev.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes --build-constraints requirements/dev.lock --requirement requirements/dev.lock
 	@touch $@
 
 $(NATIVE): $(VENV)/.locked pyproject.toml $(RUST_SOURCES)
