@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import Any, Protocol, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from headrace.errors import Diagnostic, ProgramError
 from headrace.errors.codes.format import UNSUPPORTED_TYPE

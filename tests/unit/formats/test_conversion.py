@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+from headrace.formats.conversion import why_not
+from headrace.formats.interface import Format
+
+F = Format
+RECORD = pa.struct([("a", pa.int32())])
+
+
+@pytest.mark.parametrize("format", [format for format in Format if format is not F.CSV])
+def test_a_format_may_stay(format: Format) -> None:
+    assert why_not(format, format, pa.int32()) is None
+
+
+@pytest.mark.parametrize(
+    ("source", "targets"),
+    [
+        (F.INT, {F.LONG, F.STRING, F.AVRO}),
+        (F.LONG, {F.STRING, F.AVRO}),
+        (F.STRING, {F.AVRO}),
+        (F.JSON, {F.INT, F.LONG, F.STRING, F.AVRO}),
+        (F.AVRO, {F.INT, F.LONG, F.STRING, F.JSON}),
+        (F.CSV, {F.JSON, F.AVRO}),
+        (F.BYTES, set()),
+    ],
+)
+def test_a_single_value_may_become(source: Format, targets: set[Format]) -> None:
+    assert {target for target in F if why_not(source, target, pa.int32()) is None} - {source} == targets
+
+
+@pytest.mark.parametrize("source", [F.JSON, F.AVRO])
+@pytest.mark.parametrize("target", [F.INT, F.LONG])
+def test_a_record_is_no_number(source: Format, target: Format) -> None:
+    assert "single value" in (why_not(source, target, RECORD) or "")
+
+
+def test_nothing_becomes_csv() -> None:
+    assert why_not(F.CSV, F.CSV, RECORD) == "CSV is for reading only"
