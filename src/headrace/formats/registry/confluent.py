@@ -85,6 +85,8 @@ class ConfluentRegistry:
         """See `Registry.latest`; never from a cache."""
         with self._errors():
             try:
+                # The client would answer from a cache without an end, and never see what others register.
+                self._client.clear_latest_caches()
                 found = self._client.get_latest_version(subject)
             except SchemaRegistryError as error:
                 if error.http_status_code != 404:
