@@ -122,9 +122,9 @@ class KafkaAdmin:
         while time.monotonic() < end:
             with self._faults(f"cannot use `{topic}`"):
                 found = self._client.list_topics(timeout=_SECONDS).topics.get(topic)
-            if found is not None and len(found.partitions) >= count:
-                if all(item.leader >= 0 for item in found.partitions.values()):
-                    return
+            leaders = [item.leader for item in found.partitions.values()] if found is not None else []
+            if len(leaders) >= count and min(leaders) >= 0:
+                return
             time.sleep(_PAUSE)
 
     def _wait(self, doing: str, future: Future[Any], unless: str | None = None) -> Any:

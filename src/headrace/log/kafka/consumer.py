@@ -27,6 +27,8 @@ _END: Final = -1
 _UNSET: Final = -1001
 # Long waits are cut up, so that signals are seen.
 _SLICE: Final = 0.2
+# An assignment that arrives during a wait is seen when the wait ends: before the first one it is awaited closely.
+_JOINING_SLICE: Final = 0.02
 _MAX_BYTES: Final = 32 << 20
 _COMMIT_SECONDS: Final = 30.0
 _REBALANCE_SECONDS: Final = 5.0
@@ -260,7 +262,7 @@ class KafkaConsumer:
     def _poll_once(self, max_records: int, left: float, linger: float) -> list[pa.RecordBatch]:
         try:
             self._serve_group()
-            batches = self._native.poll(max_records, _MAX_BYTES, min(max(left, 0.0), _SLICE), linger)
+            batches = self._native.poll(max_records, _MAX_BYTES, min(max(left, 0.0), self._slice()), linger)
         except _native.KafkaError as error:
             if not self._take_classic(error):
                 raise fault(self._log, "cannot read", error) from None
@@ -270,6 +272,9 @@ class KafkaConsumer:
         if not batches and not self._joined and self._topics:
             self._check_topics()
         return batches
+
+    def _slice(self) -> float:
+        return _SLICE if self._joined or not self._topics else _JOINING_SLICE
 
     def _next_event(self) -> tuple[str, list[tuple[str, int, int]]] | None:
         return self._native.rebalance()
