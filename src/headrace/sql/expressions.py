@@ -65,7 +65,7 @@ class ExpressionGrammar(CallGrammar):
         """Read an expression whose operators bind tighter than `binding`."""
         start = self.position
         self.enter()
-        left = self._prefix()
+        left = self._prefix(binding)
         while (operator := self._infix(binding)) is not None:
             left = self._operate(operator, left, start)
         self.leave()
@@ -125,7 +125,7 @@ class ExpressionGrammar(CallGrammar):
 
     # Prefixes
 
-    def _prefix(self) -> exp.Expression:
+    def _prefix(self, binding: int) -> exp.Expression:
         start = self.position
         token = self.token
         if token.kind is Kind.MARK and token.text in ("-", "+", "~"):
@@ -135,6 +135,8 @@ class ExpressionGrammar(CallGrammar):
                 return operand
             return self.mark((exp.Neg if token.text == "-" else exp.BitwiseNot)(this=operand), start)
         if token.upper == "NOT":
+            if binding >= NOT:
+                self.fail(codes.SYNTAX, "NOT cannot stand behind this operator", token.span, "write `(NOT …)`")
             self.advance()
             return self.mark(exp.Not(this=self.expression(NOT - 1)), start)
         return self._primary()

@@ -190,7 +190,7 @@ class QueryGrammar(SourceGrammar, ExpressionGrammar):
         """Tell whether STREAM or TABLE is the name of a column here."""
         following = self.peek()
         if following.kind is Kind.MARK:
-            return following.text not in ("*", "(", "[", "{", "-", "+", "?", "$")
+            return following.text not in ("*", "(", "[", "{", "-", "+", "~", "?", "$")
         return following.kind is Kind.END or following.upper in (
             "FROM",
             "AS",
