@@ -141,7 +141,7 @@ def test_a_record_that_is_too_large_is_reported_with_its_row(
 def test_batches_of_one_record_come_back_whole(log: Log, make_topic: Callable[..., str]) -> None:
     topic = make_topic()
     producer = log.producer(ProducerOptions())
-    values = [str(number).encode() for number in range(500)]
+    values = [str(number).encode() for number in range(1, 501)]
     for value in values:
         producer.send(topic, records(value=[value], key=[value], timestamp=[int(value)]))
     assert producer.flush(PATIENCE) == []
