@@ -9,10 +9,10 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute as compute
 
 from benchmarks.pipeline.child import HEADRACE
 from benchmarks.pipeline.workload import PARTITIONS, create, encoded
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
     from headrace.formats.interface import Format, Registry
     from headrace.log.interface import Consumer, Log
+
+pc: Any = compute
+"""Its functions; the stubs have them for some types of arrays only."""
+
 
 TICK = 0.01
 
@@ -72,7 +76,7 @@ def latency(
     process = _start(program, environment, f"{target}-app")
     stopped = threading.Event()
     sender = threading.Thread(target=_send, args=(log, registry, source, format, rate, stopped))
-    measured: list[pa.Array] = []
+    measured: list[pa.Array[Any]] = []
     try:
         with _reading(log, target) as consumer:
             sender.start()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute as compute
 
 from headrace.formats import make_encoder
 from headrace.formats.interface import Format, Side
@@ -16,6 +16,10 @@ from headrace.types.avro import avro_to_arrow
 if TYPE_CHECKING:
     from headrace.formats.interface import Registry
     from headrace.log.interface import Log
+
+pc: Any = compute
+"""Its functions; the stubs have them for some types of arrays only."""
+
 
 PARTITIONS: Final = 4
 SHIPS: Final = 20_000
@@ -42,15 +46,18 @@ TYPE: Final = avro_to_arrow(SCHEMA)
 def positions(count: int, seed: int) -> pa.StructArray:
     """Give `count` positions; the same seed gives the same ones."""
 
-    def draw(low: float, high: float, digits: int, salt: int) -> pa.Array:
+    def draw(low: float, high: float, digits: int, salt: int) -> pa.Array[Any]:
         unit = pc.random(count, initializer=seed * 16 + salt)
-        return pc.round(pc.add(pc.multiply(unit, high - low), low), digits)
+        drawn: pa.Array[Any] = pc.round(pc.add(pc.multiply(unit, high - low), low), digits)
+        return drawn
 
     mmsi = pc.add(draw(0, SHIPS, 0, 0).cast(pa.int64()), 244_000_000)
     time = pa.array(range(START + seed * count, START + (seed + 1) * count), pa.int64())
     # Speeds from 0 to 30: two thirds are above 10.
     columns = [mmsi, draw(0, 30, 1, 1), draw(-5, 10, 6, 2), draw(50, 60, 6, 3), time]
-    return pa.StructArray.from_arrays(columns, fields=list(TYPE))
+    return pa.StructArray.from_arrays(
+        columns, fields=[TYPE.field(number) for number in range(TYPE.num_fields)]
+    )
 
 
 def sides(format: Format) -> tuple[Side, Side]:

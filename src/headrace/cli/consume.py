@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute as compute
 
 from headrace.cli.failures import reported
 from headrace.cli.json_lines import JsonPrinter, envelopes, write_lines
@@ -17,6 +17,10 @@ from headrace.log.interface import Consumer, ConsumerOptions, Log, TopicPartitio
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+pc: Any = compute
+"""Its functions; the stubs have them for some types of arrays only."""
+
 
 BATCH = 10_000
 POLL_SECONDS = 0.5
@@ -64,10 +68,10 @@ def command(
 
 
 def _print(topic: str, records: pa.RecordBatch, key: JsonPrinter | None, value: JsonPrinter) -> None:
-    printed = value.print(records.column("value"))
+    printed = value.print(_bytes(records, "value"))
     lines, errors = pc.fill_null(printed.text, "null"), [("value", error) for error in printed.errors]
     if key is not None:
-        keys = key.print(records.column("key"))
+        keys = key.print(_bytes(records, "key"))
         errors += [("key", error) for error in keys.errors]
         lines = envelopes(records, keys.text, lines)
     if errors:
@@ -78,6 +82,10 @@ def _print(topic: str, records: pa.RecordBatch, key: JsonPrinter | None, value: 
     for side, error in errors:
         partition, offset = records.column("partition")[error.row], records.column("offset")[error.row]
         click.echo(f"{topic}[{partition}]@{offset}: {side} left out: {error.reason}", err=True)
+
+
+def _bytes(records: pa.RecordBatch, name: str) -> pa.BinaryArray:
+    return cast("pa.BinaryArray", records.column(name))
 
 
 def _read(

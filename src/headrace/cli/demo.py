@@ -6,7 +6,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 import pyarrow as pa
@@ -139,7 +139,9 @@ def _show(
         start = time.monotonic()
         while not stopped.is_set() and (gone := time.monotonic() - start) < seconds:
             for records in consumer.poll(10_000, TICK):
-                screen.records(records, decoder.decode(records.column("value")).columns[0])
+                screen.records(
+                    records, decoder.decode(cast("pa.BinaryArray", records.column("value"))).columns[0]
+                )
             screen.counts(ships.sent, gone)
     finally:
         stopped.set()

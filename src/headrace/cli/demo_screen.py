@@ -7,7 +7,7 @@ import time
 from collections import deque
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 from rich import box
@@ -30,7 +30,7 @@ FIELDS = ("MMSI", "Speed", "Long", "Lat", "Timestamp")
 class Screen(Protocol):
     """Where the demo shows its state."""
 
-    def records(self, records: pa.RecordBatch, values: pa.StructArray) -> None:
+    def records(self, records: pa.RecordBatch, values: Any) -> None:
         """Show records that came out of the processor: the raw ones and their decoded values."""
 
     def counts(self, sent: int, seconds: float) -> None:
@@ -64,7 +64,7 @@ class PlainScreen:
         self._shown = 0
         self._second = -1
 
-    def records(self, records: pa.RecordBatch, values: pa.StructArray) -> None:
+    def records(self, records: pa.RecordBatch, values: Any) -> None:
         """Print the first few of each second."""
         self._counter.add(len(values))
         for value in values.slice(0, PLAIN_ROWS_A_SECOND - self._shown).to_pylist():
@@ -88,7 +88,7 @@ class LiveScreen:
         self._counter = _Counter()
         self._newest: deque[tuple[str, ...]] = deque(maxlen=ROWS)
 
-    def records(self, records: pa.RecordBatch, values: pa.StructArray) -> None:
+    def records(self, records: pa.RecordBatch, values: Any) -> None:
         """Keep the newest."""
         self._counter.add(len(values))
         self._newest.extend(_cells(value) for value in values.slice(max(len(values) - ROWS, 0)).to_pylist())

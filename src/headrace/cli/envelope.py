@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute as compute
 
 from headrace.formats import make_decoder, make_encoder
 from headrace.formats.interface import Format, RowError, Side
 from headrace.log.records import HEADERS, TIMESTAMP
 from headrace.planner import connection
+
+pc: Any = compute
+"""Its functions; the stubs have them for some types of arrays only."""
+
 
 LINE: Final = pa.struct([("key", pa.string()), ("value", pa.string()), ("timestamp", TIMESTAMP)])
 STRING: Final = Side(Format.JSON, pa.string())
@@ -34,8 +38,8 @@ class Envelopes:
 
     key: pa.BinaryArray
     value: pa.BinaryArray
-    timestamp: pa.TimestampArray
-    headers: pa.ListArray
+    timestamp: pa.Array[Any]
+    headers: pa.Array[Any]
     errors: tuple[RowError, ...]
 
 
@@ -56,13 +60,13 @@ class EnvelopeReader:
         good = pc.if_else(pc.is_in(rows, bad), pa.scalar(None, lines.type), lines)
         batch = pa.table({"row": rows, "line": good.cast(pa.string())})
         self._connection.register("lines", batch)
-        kinds = self._connection.execute(KINDS).to_arrow_table().combine_chunks()
+        kinds: Any = self._connection.execute(KINDS).to_arrow_table()
         self._connection.unregister("lines")
         return Envelopes(
             self._texts(key, kinds.column("key")),
             self._texts(value, kinds.column("value")),
             timestamp,
-            _headers(kinds.column("headers")),
+            _whole(kinds.column("headers")).cast(HEADERS),
             decoded.errors,
         )
 
@@ -70,14 +74,15 @@ class EnvelopeReader:
         """Free the connection."""
         self._connection.close()
 
-    def _texts(self, column: pa.StringArray, quoted: pa.ChunkedArray) -> pa.BinaryArray:
+    def _texts(self, column: pa.Array[Any], quoted: Any) -> pa.BinaryArray:
         strings = self._quote.encode(column).data
-        return pc.if_else(pc.fill_null(_whole(quoted), False), strings, column.cast(pa.binary()))
+        texts: pa.BinaryArray = pc.if_else(
+            pc.fill_null(_whole(quoted), False), strings, column.cast(pa.binary())
+        )
+        return texts
 
 
-def _headers(column: pa.ChunkedArray) -> pa.ListArray:
-    return _whole(column).cast(HEADERS)
-
-
-def _whole(column: pa.ChunkedArray) -> pa.Array:
-    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
+def _whole(column: Any) -> pa.Array[Any]:
+    """Give a column of a table as one array."""
+    whole: pa.Array[Any] = column.combine_chunks()
+    return whole

@@ -6,7 +6,7 @@ import json
 import math
 import random
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -69,7 +69,7 @@ class Fleet:
         """Give keys and values of `count` reports sent at `now` (epoch ms)."""
         heard = [self._move(self._random.choice(self._vessels), now) for _ in range(count)]
         mmsi = pa.array([vessel.mmsi for vessel in heard], pa.int64())
-        columns = [
+        columns: list[pa.Array[Any]] = [
             mmsi,
             pa.array([vessel.speed for vessel in heard]),
             pa.array([vessel.course for vessel in heard]),

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute as compute
 
 from headrace.formats import make_decoder, make_encoder
 from headrace.formats.interface import Decoder, Encoder, Format, Registry, RowError, Side
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+pc: Any = compute
+"""Its functions; the stubs have them for some types of arrays only."""
+
 
 CHUNK = 1 << 20
 """How much of the input is taken at once, in bytes. What a slow writer has sent so far is taken at once too."""
@@ -39,7 +43,7 @@ def read_lines(stream: BinaryIO) -> Iterator[tuple[int, pa.BinaryArray]]:
         yield number, pa.array([rest], pa.binary())
 
 
-def write_lines(lines: pa.StringArray) -> None:
+def write_lines(lines: pa.Array[Any]) -> None:
     """Write one line a row to standard output, at once."""
     if len(lines):
         whole = pc.binary_join(pa.ListArray.from_arrays([0, len(lines)], lines), "\n")
@@ -51,7 +55,7 @@ def write_lines(lines: pa.StringArray) -> None:
 class JsonText:
     """One JSON text a row, without line breaks; null for a null value and for a row with an error."""
 
-    text: pa.StringArray
+    text: pa.Array[Any]
     errors: tuple[RowError, ...]
 
 
@@ -77,7 +81,7 @@ class JsonPrinter:
         return JsonText(encoded.data.cast(pa.string()), decoded.errors + encoded.errors)
 
 
-def envelopes(records: pa.RecordBatch, key: pa.StringArray, value: pa.StringArray) -> pa.StringArray:
+def envelopes(records: pa.RecordBatch, key: pa.Array[Any], value: pa.Array[Any]) -> pa.Array[Any]:
     """Join key, value, timestamp and headers of each record to one JSON object."""
     timestamp = records.column("timestamp").cast(pa.int64()).cast(pa.string())
     parts = [
@@ -91,10 +95,11 @@ def envelopes(records: pa.RecordBatch, key: pa.StringArray, value: pa.StringArra
         _headers_text(records.column("headers")),
         pa.scalar("}"),
     ]
-    return pc.binary_join_element_wise(*parts, "")
+    joined: pa.Array[Any] = pc.binary_join_element_wise(*parts, "")
+    return joined
 
 
-def _headers_text(headers: pa.ListArray) -> pa.Array:
+def _headers_text(headers: Any) -> pa.Array[Any]:
     """Give the headers of each record as a JSON object; `{}` where there are none."""
     if headers.null_count == len(headers):
         return pa.repeat(pa.scalar("{}"), len(headers))
@@ -105,22 +110,25 @@ def _headers_text(headers: pa.ListArray) -> pa.Array:
     pairs = pc.binary_join_element_wise(names, pc.fill_null(values, NULL), ":")
     offsets = pc.fill_null(headers.offsets, 0)
     lists = pa.ListArray.from_arrays(offsets, pairs)
-    joined = pc.binary_join(lists, ",")
-    return pc.binary_join_element_wise(pa.scalar("{"), pc.fill_null(joined, ""), pa.scalar("}"), "")
+    joined = pc.fill_null(pc.binary_join(lists, ","), "")
+    text: pa.Array[Any] = pc.binary_join_element_wise(pa.scalar("{"), joined, pa.scalar("}"), "")
+    return text
 
 
-def _as_text(values: pa.BinaryArray) -> pa.StringArray:
+def _as_text(values: pa.BinaryArray) -> pa.Array[Any]:
     """Give header values as text; those that are not UTF-8 as Base64 text, as BYTES are printed elsewhere."""
     text = make_decoder(Side(Format.STRING, pa.string()), [()], None).decode(values)
     if not text.errors:
         return text.columns[0]
     encoded = make_encoder(Side(Format.JSON, pa.binary())).encode(values).data.cast(pa.string())
-    return pc.coalesce(text.columns[0], pc.utf8_trim(encoded, characters='"'))
+    both: pa.Array[Any] = pc.coalesce(text.columns[0], pc.utf8_trim(encoded, characters='"'))
+    return both
 
 
-def _without_rows(data: pa.BinaryArray, errors: tuple[RowError, ...]) -> pa.BinaryArray:
+def _without_rows(data: pa.Array[Any], errors: tuple[RowError, ...]) -> pa.Array[Any]:
     if not errors:
         return data
     bad = pa.array([error.row for error in errors], pa.int64())
     rows = pa.array(range(len(data)), pa.int64())
-    return pc.if_else(pc.is_in(rows, bad), pa.scalar(None, data.type), data)
+    kept: pa.Array[Any] = pc.if_else(pc.is_in(rows, bad), pa.scalar(None, data.type), data)
+    return kept

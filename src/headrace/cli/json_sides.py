@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute as compute
 
 from headrace.formats import make_decoder, make_encoder
 from headrace.formats.interface import Format, Path, RowError, Side
+
+pc: Any = compute
+"""Its functions; the stubs have them for some types of arrays only."""
 
 
 @dataclass(frozen=True, slots=True)

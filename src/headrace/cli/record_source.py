@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute as compute
 
 from headrace.catalog.infer import infer_json
 from headrace.cli.envelope import EnvelopeReader
@@ -16,6 +17,10 @@ from headrace.formats import make_decoder
 from headrace.formats.interface import Decoder, Format, Path, Registry, RowError, Side
 from headrace.log.records import HEADERS, TIMESTAMP
 from headrace.types.avro import arrow_to_avro
+
+pc: Any = compute
+"""Its functions; the stubs have them for some types of arrays only."""
+
 
 SAMPLE = 1000
 """How many lines are looked at where the type must be inferred."""
@@ -40,7 +45,7 @@ class Chunk:
     """The records before the first bad line, the places of their lines in the chunk, and what is wrong with that line."""
 
     records: pa.RecordBatch
-    places: pa.Int64Array
+    places: pa.Array[Any]
     error: RowError | None
 
     def line_of(self, row: int) -> int:
@@ -84,7 +89,7 @@ class RecordSource:
         writers = self._settled(key, value)
         written = writers.value.write(value)
         errors += written.errors
-        columns: dict[str, pa.Array] = {"value": written.data}
+        columns: dict[str, pa.Array[Any]] = {"value": written.data}
         if writers.key is not None:
             keys = writers.key.write(key)
             errors += keys.errors

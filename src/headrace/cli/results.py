@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 import pyarrow as pa
 from pyarrow import csv
@@ -17,6 +17,7 @@ from headrace.formats.interface import Format, Side
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from io import IOBase
 
 RESULT_FORMATS: Final = ("table", "json", "csv", "arrow")
 
@@ -43,7 +44,7 @@ def open_printer(form: str, schema: pa.Schema) -> Iterator[ResultPrinter]:
         with csv.CSVWriter(sys.stdout.buffer, flat) as written:
             yield _Csv(written, flat)
     else:
-        with pa.ipc.new_stream(sys.stdout.buffer, schema) as stream:
+        with pa.ipc.new_stream(cast("IOBase", sys.stdout.buffer), schema) as stream:
             yield _Arrow(stream)
 
 

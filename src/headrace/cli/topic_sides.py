@@ -17,7 +17,7 @@ from headrace.types.avro import avro_to_arrow
 if TYPE_CHECKING:
     from headrace.cli.session import Session
 
-PRIMITIVES: Final = {
+PRIMITIVES: Final[dict[Format, pa.DataType]] = {
     Format.STRING: pa.string(),
     Format.INT: pa.int32(),
     Format.LONG: pa.int64(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import click
+import pyarrow as pa
 
 from headrace.catalog import Catalog
 from headrace.cli.failures import bad_call, reported
@@ -147,8 +148,9 @@ def _offsets(session: Session, topic: TopicDescription) -> list[tuple[str, str, 
 
 def _fields(facet: str, side: Side) -> list[tuple[str, str]]:
     """Give a row for each field of a record, or one for a primitive."""
-    if side.type.num_fields and hasattr(side.type, "names"):
-        return [(f"{facet}.{field.name}", type_name(field.type)) for field in side.type]
+    if isinstance(side.type, pa.StructType):
+        fields = [side.type.field(number) for number in range(side.type.num_fields)]
+        return [(f"{facet}.{field.name}", type_name(field.type)) for field in fields]
     return [(facet, type_name(side.type))]
 
 

@@ -1,0 +1,54 @@
+"""The list of commands, and what their help says."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from headrace.cli.group import COMMANDS, main
+
+CONTEXT = click.Context(main, info_name="headrace")
+
+
+def every_command() -> list[tuple[str, click.Command]]:
+    found = []
+    for name in main.list_commands(CONTEXT):
+        command = main.get_command(CONTEXT, name)
+        assert command is not None
+        found.append((name, command))
+        if isinstance(command, click.Group):
+            found += [(f"{name} {child}", command.commands[child]) for child in command.commands]
+    return found
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_says_what_the_command_says_of_itself(name: str) -> None:
+    command = main.get_command(CONTEXT, name)
+    assert command is not None
+    assert command.name == name
+
+
+@pytest.mark.parametrize(("name", "command"), every_command(), ids=[name for name, _ in every_command()])
+def test_the_help_of_every_command_has_an_example(name: str, command: click.Command) -> None:
+    shown = CliRunner().invoke(main, [*name.split(), "--help"])
+    assert shown.exit_code == 0
+    assert "Example" in shown.output
+    assert f"headrace {name.split()[0]}" in shown.output.split("Example", 1)[1]
+
+
+def test_an_unknown_command_is_a_wrong_call() -> None:
+    assert CliRunner().invoke(main, ["fly"]).exit_code == 2
+
+
+def test_help_loads_neither_arrow_nor_duckdb() -> None:
+    script = (
+        "import sys; from click.testing import CliRunner; from headrace.cli import main; "
+        "CliRunner().invoke(main, ['--help']); "
+        "print([name for name in ('pyarrow', 'duckdb', 'confluent_kafka', 'sqlglot', 'rich') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
