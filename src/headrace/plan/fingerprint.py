@@ -39,14 +39,14 @@ def fingerprint(pipeline: Pipeline, topology: Topology) -> str:
 
 
 def _renamed(query: str, name: str, place: str) -> str:
-    return "".join(place if part == name else part for part in _words(query))
+    return "".join(place if part == name else part for part in words(query))
 
 
 def _numbered(query: str) -> str:
     """Number the columns between the steps of a query anew, in the order in which they appear."""
     seen: dict[str, str] = {}
     found = []
-    for part in _words(query):
+    for part in words(query):
         if part[:1] in ("x", "p") and part[1:].isdigit():
             found.append(seen.setdefault(part, f"{part[0]}{len(seen)}"))
         else:
@@ -54,7 +54,7 @@ def _numbered(query: str) -> str:
     return "".join(found)
 
 
-def _words(query: str) -> list[str]:
+def words(query: str) -> list[str]:
     """Cut a query into names and what is between; literals and quoted names stay in one piece."""
     pieces: list[str] = []
     at = 0

@@ -88,6 +88,8 @@ def _check_types(
 
 
 def _aggregate(within: Expressions, node: exp.Expression, name: str) -> Exception:
+    if within.inner is not None:
+        return refusal(codes.NOT_YET, f"the aggregate `{name.upper()}` is not there yet", within.at(node))
     message = f"the aggregate `{name.upper()}` cannot run in a stream yet"
     return refusal(
         codes.NOT_YET,

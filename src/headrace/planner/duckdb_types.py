@@ -65,10 +65,12 @@ class Typer:
 
     Args:
         connection: a configured connection; not closed here.
+        grouped: take every column for one of GROUP BY, so that aggregates and columns can stand side by side.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, *, grouped: bool = False) -> None:
         self._connection = connection
+        self._grouped = grouped
         self._columns: dict[str, str] = {}
         self._known: dict[str, pa.DataType] = {}
         self._functions: dict[str, set[str]] = {}
@@ -127,7 +129,8 @@ class Typer:
         if not used:
             return ""
         nulls = ", ".join(f"CAST(NULL AS {self._columns[name]}) AS {quote(name)}" for name in used)
-        return f" FROM (SELECT {nulls}) AS input"
+        group = f" GROUP BY {', '.join(quote(name) for name in used)}" if self._grouped else ""
+        return f" FROM (SELECT {nulls}) AS input{group}"
 
 
 def from_duckdb(kind: DuckDBPyType) -> pa.DataType:

@@ -71,13 +71,13 @@ class Expressions:
         Raises:
             ProgramError: with the smallest part of it that is wrong.
         """
-        handler = _HANDLERS.get(type(node))
-        if handler is not None:
-            return handler(self, node)
         if self.inner is not None:
             taken = self.inner(node, self)
             if taken is not None:
                 return self.typed(taken, nullable=True, origin=node)
+        handler = _HANDLERS.get(type(node))
+        if handler is not None:
+            return handler(self, node)
         later = _LATER.get(type(node))
         if later is not None or (isinstance(node, exp.In) and node.args.get("query")):
             message = f"{later or 'IN (SELECT …)'} cannot run in a stream yet"

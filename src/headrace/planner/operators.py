@@ -55,7 +55,9 @@ def symbol(node: exp.Expression) -> str:
 
 def comparison(within: Expressions, node: exp.Expression) -> Typed:
     """Compile `=`, `<` and the like."""
-    left, right = (node.this, within.value(node.this)), (node.expression, within.value(node.expression))
+    left, right = _one_clock(
+        (node.this, within.value(node.this)), (node.expression, within.value(node.expression))
+    )
     never = isinstance(node, _NULL_SAFE)
     return _compared(
         within, node, type(node)(this=left[1].node, expression=right[1].node), left, right, never_null=never
@@ -67,6 +69,7 @@ def between(within: Expressions, node: exp.Expression) -> Typed:
     value = (node.this, within.value(node.this))
     low = (node.args["low"], within.value(node.args["low"]))
     high = (node.args["high"], within.value(node.args["high"]))
+    low, high = _one_clock(value, low)[1], _one_clock(value, high)[1]
     for bound in (low, high):
         _need_comparable(within, node, value, bound)
     built = exp.Between(this=value[1].node, low=low[1].node, high=high[1].node)
@@ -220,6 +223,19 @@ def _operands(within: Expressions, node: exp.Expression) -> tuple[Operand, Opera
         if is_text(mine[1].type) and not is_text(other[1].type) and not pa.types.is_null(other[1].type):
             raise within.misfit(node, [left, right])
     return left, right
+
+
+def _one_clock(left: Operand, right: Operand) -> tuple[Operand, Operand]:
+    """Bring an instant to milliseconds where it meets a number: `_meta.timestamp > NOW() - 1h`, or a long that holds a time."""
+    if is_integer(left[1].type) and pa.types.is_timestamp(right[1].type):
+        return left, (right[0], _millis(right[1]))
+    if is_integer(right[1].type) and pa.types.is_timestamp(left[1].type):
+        return (left[0], _millis(left[1])), right
+    return left, right
+
+
+def _millis(found: Typed) -> Typed:
+    return Typed(exp.Anonymous(this="epoch_ms", expressions=[found.node]), pa.int64(), found.nullable)
 
 
 def _compared(

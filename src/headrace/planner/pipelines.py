@@ -39,7 +39,7 @@ def pipelines(targets: Iterable[Target]) -> tuple[tuple[Pipeline, ...], dict[str
     sources = {}
     substitutes: dict[str, exp.Expression] = {}
     for name, (reads, columns) in used.items():
-        sources[name] = _source(reads, columns, substitutes)
+        sources[name] = source_columns(reads, columns, substitutes)
     found: list[Pipeline] = []
     for target, writer, query, key, value in drafts:
         _over_input(query, substitutes)
@@ -80,8 +80,17 @@ def _draft(
     return branch.output(columns), tuple(keys), tuple(values)
 
 
-def _source(reads: TopicReads, used: set[str], substitutes: dict[str, exp.Expression]) -> SourceTopic:
-    """Decide what is decoded: of a path that is read whole and in part, the whole."""
+def source_columns(
+    reads: TopicReads, used: set[str], substitutes: dict[str, exp.Expression], table: str | None = None
+) -> SourceTopic:
+    """Decide what is decoded: of a path that is read whole and in part, the whole.
+
+    Args:
+        reads: all that was asked for while the program was bound.
+        used: names of the columns that are left in the queries.
+        substitutes: takes for each of these names the expression over the input's columns.
+        table: qualifies them, where a query has several inputs.
+    """
     wanted = {place: column for place, column in reads.columns.items() if column[0].name in used}
     columns: dict[tuple[Facet, Path], InputColumn] = {}
     for (facet, path), (_, kind) in wanted.items():
@@ -89,7 +98,7 @@ def _source(reads: TopicReads, used: set[str], substitutes: dict[str, exp.Expres
             columns[facet, path] = InputColumn(f"c{len(columns)}", facet, path, kind)
     for (facet, path), (node, _) in wanted.items():
         length = next(size for size in range(len(path) + 1) if (facet, path[:size]) in columns)
-        found: exp.Expression = exp.column(columns[facet, path[:length]].name)
+        found: exp.Expression = exp.column(columns[facet, path[:length]].name, table=table)
         for name in path[length:]:
             found = exp.Anonymous(this="struct_extract", expressions=[found, exp.Literal.string(name)])
         substitutes[node.name] = found

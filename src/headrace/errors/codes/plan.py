@@ -156,3 +156,21 @@ NO_REGISTRY = Code(
     "AVRO is written with a schema that a registry keeps. Name the registry with `--registry` or `HEADRACE_SCHEMA_REGISTRY`, or store "
     "another format.",
 )
+
+AMBIGUOUS_COLUMN = Code(
+    "SQL0209",
+    "column in several sources",
+    "More than one source of the query has a column of this name. Write the source's name before it: `source.column`.",
+)
+
+NOT_ONE_QUERY = Code(
+    "SQL0317",
+    "not one query",
+    "A snapshot query is one SELECT; SET, WITH and CREATE TABLE may stand before it. INSERT is for `headrace run`.",
+)
+
+BAD_GROUPING = Code(
+    "SQL0318",
+    "columns and aggregates do not go together",
+    "In a SELECT with GROUP BY or with an aggregate, every column stands in GROUP BY or inside an aggregate, and WHERE has none.",
+)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from headrace.plan.fingerprint import fingerprint
+from headrace.plan.fingerprint import fingerprint, words
 from headrace.plan.topology import Facet, KeyMode, ValueMode
 from headrace.types.sql import type_name
 
@@ -53,7 +53,9 @@ def _pipeline(pipeline: Pipeline, topology: Topology) -> list[str]:
     if pipeline.sets_time:
         lines.append("  timestamp: from EVENTTIME BY")
     lines.append(f"  query: {pipeline.query}")
-    names = [f"{column.name} = {_place(column)}" for column in topology.sources[pipeline.source].columns]
+    used = set(words(pipeline.query))
+    columns = topology.sources[pipeline.source].columns
+    names = [f"{column.name} = {_place(column)}" for column in columns if column.name in used]
     if names:
         lines.append(f"  where {', '.join(names)}")
     return lines

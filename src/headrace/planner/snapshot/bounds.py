@@ -1,0 +1,121 @@
+"""What a scan need not read: conditions on partition, offset and timestamp that every row of the result must meet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from headrace.plan.snapshot import Bounds
+from headrace.sql.paths import column_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Constant = Callable[[exp.Expression], int | None]
+"""Gives the value of an expression that reads no record, as a whole number; instants as epoch ms; None for others."""
+
+_OLD = {"_partition": "partition", "_offset": "offset", "_ts": "timestamp"}
+_TURNED = {exp.GT: exp.LT, exp.GTE: exp.LTE, exp.LT: exp.GT, exp.LTE: exp.GTE, exp.EQ: exp.EQ}
+
+
+def bounds_of(conditions: Iterable[exp.Expression], alias: str, constant: Constant, *, only: bool) -> Bounds:
+    """Give the bounds of one source.
+
+    Args:
+        conditions: joined by AND, all of which a row must meet.
+        alias: of the source.
+        constant: evaluates.
+        only: whether it is the only source, so that unqualified names mean it.
+    """
+    found = Bounds()
+    for condition in conditions:
+        found = _narrowed(found, condition, alias, constant, only=only)
+    return found
+
+
+def last_offset_back(node: exp.Expression) -> int | None:
+    """Give n of `LAST_OFFSET() - n`; 0 for the bare call; None for anything else."""
+    if isinstance(node, exp.Anonymous) and str(node.this).upper() == "LAST_OFFSET" and not node.expressions:
+        return 0
+    if isinstance(node, exp.Sub) and last_offset_back(node.this) == 0:
+        step = node.expression
+        if isinstance(step, exp.Literal) and step.is_int:
+            return int(step.name)
+    return None
+
+
+def reads_last_offset(node: exp.Expression) -> bool:
+    """Say whether LAST_OFFSET() is in an expression: it is for bounds, and has no value in a row."""
+    return any(str(call.this).upper() == "LAST_OFFSET" for call in node.find_all(exp.Anonymous))
+
+
+def meta_field(node: exp.Expression, alias: str, *, only: bool) -> str | None:
+    """Give which field of `_meta` of the source a name means; None if it means none."""
+    path = column_path(node)
+    names = [part.name for part in path or ()]
+    if names and names[0] == alias and len(names) > 1:
+        names = names[1:]
+    elif not only:
+        return None
+    if len(names) == 1:
+        return _OLD.get(names[0])
+    return names[1] if len(names) == 2 and names[0] == "_meta" else None
+
+
+def _narrowed(
+    bounds: Bounds, condition: exp.Expression, alias: str, constant: Constant, *, only: bool
+) -> Bounds:
+    if isinstance(condition, exp.Between):
+        low = exp.GTE(this=condition.this, expression=condition.args["low"])
+        high = exp.LTE(this=condition.this, expression=condition.args["high"])
+        bounds = _narrowed(bounds, low, alias, constant, only=only)
+        return _narrowed(bounds, high, alias, constant, only=only)
+    if isinstance(condition, exp.In) and not condition.args.get("query"):
+        if meta_field(condition.this, alias, only=only) != "partition":
+            return bounds
+        numbers = [constant(item) for item in condition.expressions]
+        if any(number is None for number in numbers):
+            return bounds
+        return _partitions(bounds, frozenset(number for number in numbers if number is not None))
+    kind = type(condition)
+    if kind not in _TURNED:
+        return bounds
+    left, right = condition.this, condition.expression
+    name = meta_field(left, alias, only=only)
+    if name is None:
+        name, right, kind = meta_field(right, alias, only=only), left, _TURNED[kind]
+    if name is None:
+        return bounds
+    back = last_offset_back(right)
+    if name == "offset" and back is not None and kind in (exp.GT, exp.GTE):
+        return replace(bounds, last_offsets=back + (kind is exp.GTE))
+    value = constant(right)
+    return bounds if value is None else _bound(bounds, name, kind, value)
+
+
+def _bound(bounds: Bounds, name: str, kind: type[exp.Expression], value: int) -> Bounds:
+    if name == "partition" and kind is exp.EQ:
+        return _partitions(bounds, frozenset((value,)))
+    if name == "offset":
+        first = {exp.GT: value + 1, exp.GTE: value, exp.EQ: value}.get(kind)
+        end = {exp.LT: value, exp.LTE: value + 1, exp.EQ: value + 1}.get(kind)
+        if first is not None:
+            first = max(first, bounds.first_offset or 0)
+            bounds = replace(bounds, first_offset=first)
+        if end is not None:
+            end = max(0, end if bounds.end_offset is None else min(end, bounds.end_offset))
+            bounds = replace(bounds, end_offset=end)
+    if name == "timestamp":
+        first = {exp.GT: value, exp.GTE: value, exp.EQ: value}.get(kind)
+        if first is not None:
+            bounds = replace(bounds, first_time=max(first, bounds.first_time or 0))
+    return bounds
+
+
+def _partitions(bounds: Bounds, numbers: frozenset[int]) -> Bounds:
+    if bounds.partitions is not None:
+        numbers &= bounds.partitions
+    return replace(bounds, partitions=numbers)

@@ -1,0 +1,213 @@
+"""A snapshot query and a catalog into scans and one DuckDB query over them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import duckdb
+import pyarrow as pa
+from sqlglot import exp
+
+from headrace.catalog import declared_topic
+from headrace.errors import Diagnostic, ProgramError
+from headrace.errors.codes import plan as codes
+from headrace.functions import setup_sql
+from headrace.plan.snapshot import Scan, SnapshotPlan
+from headrace.planner.connection import connection
+from headrace.planner.duckdb_types import BindError, Typer
+from headrace.planner.expressions import Expressions
+from headrace.planner.faults import refusal
+from headrace.planner.pipelines import source_columns
+from headrace.planner.relations import Names, columns_in
+from headrace.planner.snapshot.queries import ScanDraft, SnapshotQueries
+from headrace.planner.snapshot.sources import Sources
+from headrace.planner.typed import text
+from headrace.sql.nodes import CreateTable, Insert, Query, With
+from headrace.sql.spans import span_of
+from headrace.types.sql import duckdb_type, is_integer
+
+if TYPE_CHECKING:
+    from headrace.catalog import CatalogTopic, TopicCatalog
+    from headrace.errors import Source
+    from headrace.formats.interface import Format, Registry
+    from headrace.log.interface import TopicDescription
+    from headrace.planner.snapshot.bounds import Constant
+    from headrace.planner.snapshot.queries import Bound
+    from headrace.sql.nodes import Program
+
+_UNGROUPED = re.compile(r'column "?([px]\d+)"? must appear in the GROUP BY', re.IGNORECASE)
+
+
+def plan_query(program: Program, catalog: TopicCatalog) -> SnapshotPlan:
+    """Plan a snapshot query.
+
+    Args:
+        program: one query; SET, WITH and CREATE TABLE may stand before it.
+        catalog: what the topics hold.
+
+    Raises:
+        ProgramError: what is wrong with it, with places in the text.
+    """
+    queries = [item for item in program.statements if isinstance(item, Query)]
+    if len(queries) != 1 or any(isinstance(item, Insert) for item in program.statements):
+        message = "a snapshot query is one SELECT"
+        raise ProgramError((Diagnostic(codes.NOT_ONE_QUERY, message),), program.source)
+    duck = connection()
+    try:
+        return _plan(program, queries[0], _Declared.over(program, catalog), duck)
+    except ProgramError as fault:
+        raise ProgramError(fault.diagnostics, program.source) from None
+    except RecursionError:
+        message = "the query is nested too deeply to be planned"
+        raise ProgramError((Diagnostic(codes.TOO_DEEP, message),), program.source) from None
+    finally:
+        duck.close()
+
+
+def _plan(
+    program: Program, query: Query, catalog: TopicCatalog, duck: duckdb.DuckDBPyConnection
+) -> SnapshotPlan:
+    typer = Typer(duck, grouped=True)
+    names = Names(typer)
+    worker = SnapshotQueries(catalog, typer, names, program.source, _constants(typer, duck, program.source))
+    named: dict[str, exp.Expression] = {}
+    for statement in program.statements:
+        if isinstance(statement, With):
+            named.update({entry.name: entry.query for entry in statement.names})
+    named.update({entry.name: entry.query for entry in query.names})
+    bound = worker.bind(query.query, named)
+    worker.put_in(bound.query)
+    scans = _scans(worker.scans, bound)
+    shown = text(bound.query)
+    _check(shown, scans, duck, query, bound)
+    return SnapshotPlan(
+        scans=scans,
+        query=shown,
+        names=tuple(item.name for item in bound.outputs),
+        limit=_limit(query.query),
+        setup=setup_sql(),
+        follows=len(scans) == 1 and _is_plain(query.query),
+    )
+
+
+def _scans(drafts: list[ScanDraft], bound: Bound) -> tuple[Scan, ...]:
+    used = columns_in([bound.query])
+    found = []
+    substitutes: dict[str, exp.Expression] = {}
+    for draft in drafts:
+        source = source_columns(draft.reads, used, substitutes, table=draft.relation)
+        found.append(Scan(draft.relation, source, draft.bounds))
+    for column in list(bound.query.find_all(exp.Column)):
+        place = substitutes.get(column.name)
+        if place is not None:
+            column.replace(place.copy())
+    return tuple(found)
+
+
+def _check(
+    shown: str, scans: tuple[Scan, ...], duck: duckdb.DuckDBPyConnection, query: Query, bound: Bound
+) -> None:
+    """Let DuckDB bind the whole: what its parts cannot tell is whether they fit each other (GROUP BY)."""
+    tables = []
+    for scan in scans:
+        nulls = [f"CAST(NULL AS {duckdb_type(item.type)}) AS {item.name}" for item in scan.source.columns]
+        tables.append(f"{scan.relation} AS (SELECT {', '.join([*nulls, 'false AS _tombstone'])})")
+    try:
+        duck.sql((f"WITH {', '.join(tables)} " if tables else "") + f"SELECT * FROM ({shown})")
+    except duckdb.Error as fault:
+        message = "the query cannot be run as it stands"
+        if "must appear in the GROUP BY" in str(fault):
+            message = "a column of the SELECT is neither in GROUP BY nor inside an aggregate"
+        elif "aggregates" in str(fault) or "aggregate" in str(fault):
+            message = "an aggregate stands where there is no group"
+        raise refusal(codes.BAD_GROUPING, message, span_of(query.query)) from None
+
+
+def _constants(typer: Typer, duck: duckdb.DuckDBPyConnection, source: Source) -> Constant:
+    """Give the evaluator of expressions that read no record."""
+
+    def constant(node: exp.Expression) -> int | None:
+        if node.find(exp.Column) is not None:
+            return None
+        try:
+            found = Expressions(Sources(), typer, source).value(node)
+        except (ProgramError, BindError):
+            return None
+        value = found.node
+        if pa.types.is_timestamp(found.type):
+            value = exp.Anonymous(this="epoch_ms", expressions=[value])
+        elif not is_integer(found.type):
+            return None
+        try:
+            row = duck.execute(f"SELECT CAST({text(value)} AS BIGINT)").fetchone()
+        except duckdb.Error:
+            return None
+        return None if row is None or row[0] is None else int(row[0])
+
+    return constant
+
+
+def _limit(node: exp.Expression) -> int | None:
+    """Give how many rows are enough: LIMIT, where rows that come later cannot change those that came."""
+    while isinstance(node, exp.Subquery) and node.args.get("limit") is None:
+        node = node.this
+    part = node.args.get("limit")
+    if part is None or node.args.get("order") is not None:
+        return None
+    return int(part.expression.name)
+
+
+def _is_plain(node: exp.Expression) -> bool:
+    """Say whether each record gives its rows by itself."""
+    if not isinstance(node, exp.Select):
+        return False
+    whole = ("group", "having", "order", "limit", "offset", "distinct", "qualify", "joins", "with_")
+    if any(node.args.get(key) for key in whole):
+        return False
+    inside = (exp.Window, exp.Subquery, exp.Exists)
+    if any(node.find(kind) is not None for kind in inside):
+        return False
+    duck_aggregates = ("count", "sum", "avg", "min", "max")
+    return not any(_call_is_aggregate(call, duck_aggregates) for call in node.find_all(exp.Anonymous))
+
+
+def _call_is_aggregate(call: exp.Anonymous, names: tuple[str, ...]) -> bool:
+    return str(call.this).lower() in names
+
+
+class _Declared:
+    """A catalog with the CREATE TABLEs of a query's text over it."""
+
+    def __init__(self, below: TopicCatalog, declared: dict[str, CatalogTopic]) -> None:
+        self._below = below
+        self._declared = declared
+
+    @classmethod
+    def over(cls, program: Program, below: TopicCatalog) -> TopicCatalog:
+        """Give the catalog as a query sees it."""
+        declared = {}
+        for statement in program.statements:
+            if isinstance(statement, CreateTable):
+                there = below.describe(statement.name)
+                declared[statement.name] = declared_topic(statement, there.partitions if there else 1)
+        return cls(below, declared)
+
+    @property
+    def registry(self) -> Registry | None:
+        """The schema registry."""
+        return self._below.registry
+
+    def names(self) -> list[str]:
+        """Give the names of all topics."""
+        return self._below.names()
+
+    def describe(self, name: str) -> TopicDescription | None:
+        """Give partitions and settings."""
+        return self._below.describe(name)
+
+    def topic(
+        self, name: str, key_format: Format | None = None, value_format: Format | None = None
+    ) -> CatalogTopic | None:
+        """Give what a topic holds: as declared, else as the log and the registry say."""
+        return self._declared.get(name) or self._below.topic(name, key_format, value_format)
