@@ -26,7 +26,7 @@ from headrace.plan.topology import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
 BYTES = Side(Format.BYTES, pa.binary())
 NUMBERS = Side(Format.JSON, pa.struct([("n", pa.int64()), ("s", pa.string())]))
@@ -150,9 +150,13 @@ def expected(values: Iterable[int]) -> list[int]:
     return sorted(value for value in values if value % 3)
 
 
-def committed(log: Log, group: str) -> Mapping[TopicPartition, int]:
-    admin = log.admin()
+def committed(log: Log, group: str, topic: str) -> dict[TopicPartition, int]:
+    """Give the committed offsets of a group."""
+    admin, member = log.admin(), log.consumer(ConsumerOptions(group=group))
     try:
-        return admin.group_offsets(group)
+        description = admin.describe(topic)
+        assert description is not None
+        return member.committed([TopicPartition(topic, number) for number in range(description.partitions)])
     finally:
+        member.close()
         admin.close()

@@ -89,7 +89,7 @@ def test_terminate_finishes_commits_and_leaves(url: str, log: Log, tmp_path: Pat
         assert child.terminate() == 0
         assert time.monotonic() - begun < 5
         assert "stopped" in child.lines.read_text()
-    done = sum(committed(log, application).values())
+    done = sum(committed(log, application, source).values())
     assert done > 0
     # The group is left, so the next member need not wait for a session to expire.
     Processor(

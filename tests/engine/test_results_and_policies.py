@@ -149,7 +149,7 @@ def test_fail_stops_before_the_record_and_a_restart_meets_it_again(
             run(log, topology, application, batch)
         assert "no number" not in str(caught.value)
         assert results(log, sink) == [1, 2]
-        assert committed(log, application) == {TopicPartition(source, 0): 2}
+        assert committed(log, application, source) == {TopicPartition(source, 0): 2}
 
 
 FAILING_QUERY = "SELECT _row, c0 AS v0, (c0 * 2)::INTEGER AS v1 FROM input WHERE 12 // (c0 - 5) IS NOT NULL"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from headrace.log.interface import Admin, Consumer, TopicPartition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
 _LOOK = 0.25
 """Seconds between two looks at the group's committed offsets."""
@@ -27,12 +27,10 @@ def partitions_of_topics(admin: Admin, topics: Iterable[str]) -> list[TopicParti
 class EndOfInput:
     """The ends to reach. Belongs to one thread."""
 
-    def __init__(
-        self, ends: Mapping[TopicPartition, int], group: Callable[[], Mapping[TopicPartition, int]]
-    ) -> None:
-        """Take the ends and a way to ask for the committed offsets of the group."""
+    def __init__(self, ends: Mapping[TopicPartition, int], member: Consumer) -> None:
+        """Take the ends, and a consumer of the group that can tell what others have committed."""
         self._missing = dict(ends)
-        self._group = group
+        self._member = member
         self._next_look = 0.0
 
     @staticmethod
@@ -45,7 +43,7 @@ class EndOfInput:
         """Say whether all ends are committed, here (`committed`) or by other members of the group."""
         self._take(committed)
         if self._missing and time.monotonic() >= self._next_look:
-            self._take(self._group())
+            self._take(self._member.committed(sorted(self._missing)))
             self._next_look = time.monotonic() + _LOOK
         return not self._missing
 

@@ -85,7 +85,7 @@ class Processor:
             end = None
             if self._options.until_end:
                 ends = EndOfInput.of(self._monitoring(), partitions_of_topics(admin, topics))
-                end = EndOfInput(ends, lambda: admin.group_offsets(self._options.application))
+                end = EndOfInput(ends, self._monitoring())
             self._states = [ThreadState() for _ in range(count)]
             self._threads = [
                 threading.Thread(
@@ -179,7 +179,9 @@ class Processor:
         if self._monitor is None:
             self._monitor = self._log.consumer(
                 ConsumerOptions(
-                    properties={**self._topology.settings.client, **self._topology.settings.consumer_client}
+                    # Of the group, to see what other members commit; it never joins.
+                    group=self._options.application,
+                    properties={**self._topology.settings.client, **self._topology.settings.consumer_client},
                 )
             )
         return self._monitor
