@@ -127,7 +127,7 @@ def _draw(item: Diagnostic, lines: _Lines | None, paint: _Paint) -> str:
         output.append(f"{' ' * (gutter + 1)}{arrow} {_clean(lines.name)}:{line + 1}:{column + 1}")
         output.extend(_excerpt(marks, lines, gutter, paint, item))
     elif item.help:
-        output.append(f"  {paint('=', _BLUE)} help: {_clean(item.help)}")
+        output.append(f"{' ' * (gutter + 2)}{paint('=', _BLUE)} help: {_clean(item.help)}")
     equals = paint("=", _BLUE)
     output.extend(f"{' ' * (gutter + 2)}{equals} note: {_clean(note)}" for note in item.notes)
     return "\n".join(output)

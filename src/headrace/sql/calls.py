@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
@@ -12,7 +13,6 @@ from headrace.sql.tokens import Kind
 from headrace.sql.typenames import TYPES, TypeGrammar
 from headrace.sql.windows import WindowGrammar
 from headrace.sql.words import CLAUSES
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NoReturn, TypeVar, TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from sqlglot import exp
 

@@ -136,7 +136,9 @@ class ExpressionGrammar(CallGrammar):
             return self.mark((exp.Neg if token.text == "-" else exp.BitwiseNot)(this=operand), start)
         if token.upper == "NOT":
             if binding >= NOT:
-                self.fail(codes.SYNTAX, "NOT cannot stand behind this operator", token.span, "write `(NOT …)`")
+                self.fail(
+                    codes.SYNTAX, "NOT cannot stand behind this operator", token.span, "write `(NOT …)`"
+                )
             self.advance()
             return self.mark(exp.Not(this=self.expression(NOT - 1)), start)
         return self._primary()

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from sqlglot import exp
-
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from headrace.errors import Source, Span

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
@@ -13,11 +14,11 @@ from headrace.sql.spans import set_span
 from headrace.sql.tokens import Kind
 from headrace.sql.windows import WINDOWS
 from headrace.sql.words import CLAUSE_NAMES, CLAUSES, STATEMENTS, meant
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from headrace.errors import Span
     from collections.abc import Callable
+
+    from headrace.errors import Span
 
 _ENDS = (*CLAUSES, "UNION", "INTERSECT", "EXCEPT")
 _SET_OPERATIONS: dict[str, tuple[int, type[exp.SetOperation]]] = {

@@ -6,9 +6,9 @@ survives `copy()`, and `transform()` for every node that the transformation keep
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 
 from headrace.errors import Span
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sqlglot import exp
