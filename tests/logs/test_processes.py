@@ -43,14 +43,18 @@ def path(tmp_path: Path) -> Path:
 
 @contextmanager
 def process(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    child = subprocess.Popen([sys.executable, *arguments], stdout=subprocess.PIPE, text=True)
+    child = subprocess.Popen(
+        [sys.executable, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     try:
         yield child
     finally:
         child.kill()
         child.wait()
         assert child.stdout is not None
+        assert child.stdin is not None
         child.stdout.close()
+        child.stdin.close()
 
 
 def test_a_writer_that_is_killed_leaves_nothing_half(path: Path) -> None:
@@ -83,6 +87,31 @@ def test_a_writer_that_is_killed_leaves_nothing_half(path: Path) -> None:
         for number in range(PARTITIONS):
             values = [int(row["value"]) for row in rows if row["partition"] == number]
             assert values == list(range(total))
+
+
+OPENER = """
+import sys
+from headrace.log.embedded import EmbeddedLog
+from headrace.log.interface import TopicDescription
+
+print("ready", flush=True)
+for path in sys.stdin:
+    with EmbeddedLog(path.strip()) as log:
+        log.admin().create(TopicDescription("t", 1))
+        print(*log.admin().topics(), flush=True)
+"""
+
+
+def test_processes_that_begin_at_once_share_one_new_file(tmp_path: Path) -> None:
+    with process("-c", OPENER) as first, process("-c", OPENER) as second, process("-c", OPENER) as third:
+        children = (first, second, third)
+        assert [child.stdout.readline() for child in children if child.stdout] == ["ready\n"] * 3
+        for number in range(30):
+            for child in children:
+                assert child.stdin is not None
+                child.stdin.write(f"{tmp_path}/log-{number}.db\n")
+                child.stdin.flush()
+            assert [child.stdout.readline() for child in children if child.stdout] == ["t\n"] * 3
 
 
 def test_partitions_of_a_killed_member_go_to_another_process(path: Path) -> None:

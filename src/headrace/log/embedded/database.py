@@ -139,10 +139,22 @@ class Database:
         self._first_lock = RLock()
         try:
             with faults(self.name):
-                _lay_out(self._first, self.name)
+                self._lay_out()
         except BaseException:
             self._first.close()
             raise
+
+    def _lay_out(self) -> None:
+        # Several processes may begin with the same new file. SQLite does not wait for the lock while it goes over to WAL, so
+        # this does.
+        deadline = time.monotonic() + self._lock_timeout
+        while True:
+            try:
+                return _lay_out(self._first, self.name)
+            except sqlite3.OperationalError as error:
+                if "BUSY" not in error.sqlite_errorname or time.monotonic() >= deadline:
+                    raise
+                time.sleep(_LAST_PAUSE)
 
     @property
     def in_memory(self) -> bool:
