@@ -1,4 +1,5 @@
 SET autocreate=true;
+SET topic.retention.ms='-1';
 
 INSERT INTO delayed_long_haul
 SELECT STREAM
