@@ -43,7 +43,9 @@ def test_values_go_out_as_kafka_writes_them_and_come_back(
     ],
 )
 def test_bad_bytes_are_refused_alone(format: Format, bad: bytes, reason: str) -> None:
-    good = encode(Side(format, TYPES[format]), ["x" if format is Format.STRING else 1]).data.to_pylist()[0]
+    good = encode(
+        Side(format, TYPES[format]), [{Format.STRING: "x", Format.BYTES: b"x"}.get(format, 1)]
+    ).data.to_pylist()[0]
     found = decode(Side(format, TYPES[format]), [good, bad, good])
     assert found.columns[0].is_null().to_pylist() == [False, True, False]
     assert [(error.row, error.reason) for error in found.errors] == [(1, reason)]

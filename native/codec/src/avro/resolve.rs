@@ -4,7 +4,7 @@ use arrow_schema::{DataType, TimeUnit};
 
 use super::default::put_default;
 use super::read::{Op, Record, Step, least_entry};
-use super::schema::{self, Kind, Logical, Result, Schema, branch_columns};
+use super::schema::{self, Kind, Logical, Name, Result, Schema, branch_columns};
 use super::skip::Skip;
 use crate::column::per_second;
 use crate::fault::Unsupported;
@@ -280,10 +280,12 @@ fn reader_union(writer: &Schema, branches: &[Schema], target: &DataType) -> Resu
             None => Ok(Op::Branch(None, Box::new(Op::Skip(Skip::of(writer))))),
         }
     };
-    if let Some((index, name)) = columns
-        .iter()
-        .find(|(index, _)| same_type(writer, &branches[*index]))
-    {
+    let same = |exactly: bool| {
+        columns
+            .iter()
+            .find(|(index, _)| same_type(writer, &branches[*index], exactly))
+    };
+    if let Some((index, name)) = same(true).or_else(|| same(false)) {
         return attempt(*index, name);
     }
     columns
@@ -298,13 +300,21 @@ fn reader_union(writer: &Schema, branches: &[Schema], target: &DataType) -> Resu
         })
 }
 
-/// Whether two types are the same branch: the same kind and, for named types, the same name.
-fn same_type(writer: &Schema, reader: &Schema) -> bool {
+/// Whether two types are the same branch: the same kind and, for named types, the same name; not exactly: without its namespace,
+/// or an alias.
+fn same_type(writer: &Schema, reader: &Schema, exactly: bool) -> bool {
+    let same = |reader: &Name, writer: &Name| {
+        if exactly {
+            reader.full == writer.full
+        } else {
+            reader.matches(writer)
+        }
+    };
     match (&writer.kind, &reader.kind) {
-        (Kind::Record(writer), Kind::Record(reader)) => reader.name.matches(&writer.name),
-        (Kind::Enum(writer), Kind::Enum(reader)) => reader.name.matches(&writer.name),
+        (Kind::Record(writer), Kind::Record(reader)) => same(&reader.name, &writer.name),
+        (Kind::Enum(writer), Kind::Enum(reader)) => same(&reader.name, &writer.name),
         (Kind::Fixed(writer), Kind::Fixed(reader)) => {
-            reader.name.matches(&writer.name) && reader.size == writer.size
+            same(&reader.name, &writer.name) && reader.size == writer.size
         }
         (writer, reader) => std::mem::discriminant(writer) == std::mem::discriminant(reader),
     }
