@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
-import pyarrow as pa
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    import pyarrow as pa
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -45,7 +47,7 @@ class ConsumerOptions:
         instance: static membership (`group.instance.id`), None for a dynamic member.
         offset_reset: where to begin without a committed offset.
         read_committed: hide records of open and aborted transactions.
-        properties: further client properties, passed through as they are; the embedded log ignores them.
+        properties: further client properties, passed through as they are; the embedded log knows its time-outs alone.
     """
 
     group: str | None = None
@@ -61,7 +63,7 @@ class ProducerOptions:
 
     Args:
         transactional_id: None writes without transactions; otherwise every `send` stands between `begin` and `commit` or `abort`.
-        properties: further client properties, passed through as they are; the embedded log ignores them.
+        properties: further client properties, passed through as they are; the embedded log knows its time-outs alone.
     """
 
     transactional_id: str | None = None
@@ -72,7 +74,12 @@ class Consumer(Protocol):
     """Reads batches. Not thread safe: one thread owns it."""
 
     def subscribe(
-        self, topics: Sequence[str], *, on_assign: OnPartitions, on_revoke: OnPartitions, on_lost: OnPartitions
+        self,
+        topics: Sequence[str],
+        *,
+        on_assign: OnPartitions,
+        on_revoke: OnPartitions,
+        on_lost: OnPartitions,
     ) -> None:
         """Join the group for these topics.
 
@@ -101,15 +108,27 @@ class Consumer(Protocol):
     def healthy(self) -> bool:
         """Say whether at least one broker is connected."""
 
-    def assignment(self) -> list[TopicPartition]: ...
-    def pause(self, partitions: Sequence[TopicPartition]) -> None: ...
-    def resume(self, partitions: Sequence[TopicPartition]) -> None: ...
-    def seek(self, positions: Offsets) -> None: ...
+    def assignment(self) -> list[TopicPartition]:
+        """Give the partitions that this consumer reads."""
+
+    def pause(self, partitions: Sequence[TopicPartition]) -> None:
+        """Give no records of these partitions until `resume`."""
+
+    def resume(self, partitions: Sequence[TopicPartition]) -> None:
+        """Give records of these partitions again."""
+
+    def seek(self, positions: Offsets) -> None:
+        """Read on from these offsets."""
 
     def positions(self) -> dict[TopicPartition, int]:
-        """Give, for each assigned partition, the offset after the last record that `poll` returned (committed or start offset before)."""
+        """Give, for each assigned partition, the offset after the last record that `poll` returned.
 
-    def committed(self, partitions: Sequence[TopicPartition], timeout: float = 10.0) -> dict[TopicPartition, int]:
+        Before the first record: the offset where reading begins.
+        """
+
+    def committed(
+        self, partitions: Sequence[TopicPartition], timeout: float = 10.0
+    ) -> dict[TopicPartition, int]:
         """Give the committed offsets of the group; partitions without one are left out."""
 
     def commit(self, offsets: Offsets) -> None:
@@ -167,8 +186,11 @@ class Producer(Protocol):
             FencedError: another instance has taken over; this one must stop.
         """
 
-    def abort(self) -> None: ...
-    def close(self) -> None: ...
+    def abort(self) -> None:
+        """Throw away what was sent since `begin`."""
+
+    def close(self) -> None:
+        """Abort what is open and free everything; may be called twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,16 +207,29 @@ class TopicDescription:
 class Admin(Protocol):
     """Topics and groups."""
 
-    def topics(self) -> list[str]: ...
-    def describe(self, topic: str) -> TopicDescription | None: ...
+    def topics(self) -> list[str]:
+        """Give the names of all topics, sorted."""
+
+    def describe(self, topic: str) -> TopicDescription | None:
+        """Give what is known of a topic, None if there is none."""
 
     def create(self, topic: TopicDescription) -> bool:
-        """Create and wait until it can be used; False if it existed already. `partitions`/`replication` of -1: the log's default."""
+        """Create and wait until it can be used; False if it existed already.
 
-    def add_partitions(self, topic: str, total: int) -> None: ...
-    def delete(self, topic: str) -> bool: ...
-    def group_offsets(self, group: str) -> dict[TopicPartition, int]: ...
-    def close(self) -> None: ...
+        `partitions` or `replication` of -1 stand for the log's default.
+        """
+
+    def add_partitions(self, topic: str, total: int) -> None:
+        """Raise the number of partitions to `total`."""
+
+    def delete(self, topic: str) -> bool:
+        """Delete a topic; False if there was none."""
+
+    def group_offsets(self, group: str) -> dict[TopicPartition, int]:
+        """Give what the group has committed."""
+
+    def close(self) -> None:
+        """Free everything; may be called twice."""
 
 
 class Log(Protocol):
@@ -204,10 +239,18 @@ class Log(Protocol):
     def name(self) -> str:
         """For messages: `kafka://host:port` or `sqlite:path`, without secrets."""
 
-    def consumer(self, options: ConsumerOptions) -> Consumer: ...
-    def producer(self, options: ProducerOptions) -> Producer: ...
-    def admin(self) -> Admin: ...
-    def close(self) -> None: ...
+    def consumer(self, options: ConsumerOptions) -> Consumer:
+        """Make a consumer, which belongs to one thread."""
+
+    def producer(self, options: ProducerOptions) -> Producer:
+        """Make a producer, which belongs to one thread."""
+
+    def admin(self) -> Admin:
+        """Give topics and groups."""
+
+    def close(self) -> None:
+        """Free everything; may be called twice."""
+
     def __enter__(self) -> Self: ...
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
