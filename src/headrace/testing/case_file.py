@@ -1,0 +1,125 @@
+"""Golden cases as text: a program, the records that go in, and what must come out.
+
+A file is a row of sections, each begun by a line `=== kind`. Inputs are written by hand:
+
+    === sql
+    INSERT INTO fast SELECT …
+    === topic positions
+    format: STRING, JSON
+    {"key": "a", "value": {"Speed": 12}, "timestamp": 1000, "headers": {"h": "x"}}
+
+The other sections (`output`, `dead letters`, `schema`, `failure`, `warnings`, `diagnostics`) are what the run gave; they are
+filled in by an update and read by whoever reviews the change.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_MARK: Final = "=== "
+_INPUTS: Final = ("sql", "topic")
+
+
+class CaseFileError(Exception):
+    """A case file that cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicInput:
+    """A topic of a case before the program runs.
+
+    Args:
+        options: `format`, `partitions`, `key schema`, `value schema`, as written.
+        records: one JSON object each: `key`, `value`, or their bytes as `key_hex`, `value_hex`; `timestamp` in milliseconds,
+            `headers`, `partition`.
+    """
+
+    name: str
+    options: dict[str, str] = field(default_factory=dict)
+    records: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A case: what goes in, and the sections that must come out, by title."""
+
+    sql: str
+    topics: tuple[TopicInput, ...]
+    expected: dict[str, str]
+    inputs_text: str
+    """The input sections as they stand in the file, kept by an update."""
+
+
+def read_case(path: Path) -> Case:
+    """Read a case file.
+
+    Raises:
+        CaseFileError: it has no `sql`, a section twice, or a record that is no JSON.
+    """
+    sql: str | None = None
+    topics: list[TopicInput] = []
+    expected: dict[str, str] = {}
+    inputs = []
+    for title, body in _sections(path):
+        kind, _, name = title.partition(" ")
+        if kind in _INPUTS:
+            inputs.append(f"{_MARK}{title}\n{body}")
+        if kind == "sql":
+            sql = body
+        elif kind == "topic":
+            topics.append(_topic(name.strip(), body, path))
+        elif title in expected:
+            message = f"{path}: the section `{title}` stands twice"
+            raise CaseFileError(message)
+        else:
+            expected[title] = body
+    if sql is None:
+        message = f"{path}: there is no section `sql`"
+        raise CaseFileError(message)
+    return Case(sql, tuple(topics), expected, "".join(inputs))
+
+
+def write_case(path: Path, case: Case, actual: dict[str, str]) -> None:
+    """Write a case with what came out; the inputs stay as they are."""
+    outputs = "".join(f"{_MARK}{title}\n{body}" for title, body in actual.items())
+    path.write_text(case.inputs_text + outputs, encoding="utf-8")
+
+
+def _sections(path: Path) -> list[tuple[str, str]]:
+    found: list[tuple[str, list[str]]] = []
+    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+        if line.startswith(_MARK):
+            found.append((line[len(_MARK) :].strip(), []))
+        elif found:
+            found[-1][1].append(line if line.endswith("\n") else line + "\n")
+        elif line.strip():
+            message = f"{path}: text before the first section"
+            raise CaseFileError(message)
+    return [(title, "".join(lines)) for title, lines in found]
+
+
+def _topic(name: str, body: str, path: Path) -> TopicInput:
+    options: dict[str, str] = {}
+    records: list[dict[str, Any]] = []
+    for line in body.splitlines():
+        text = line.strip()
+        if not text:
+            continue
+        if not text.startswith("{"):
+            key, colon, value = text.partition(":")
+            if not colon:
+                message = f"{path}: topic `{name}`: neither `option: value` nor a record: {text}"
+                raise CaseFileError(message)
+            options[key.strip()] = value.strip()
+            continue
+        try:
+            records.append(json.loads(text))
+        except ValueError as error:
+            message = f"{path}: topic `{name}`: {error}: {text}"
+            raise CaseFileError(message) from None
+    return TopicInput(name, options, tuple(records))
