@@ -136,6 +136,11 @@ impl Client {
             .map(|(code, reason)| Error::new(self.library, code, reason))
     }
 
+    /// Give the cause of the fatal error that this client has had.
+    pub(crate) fn fatal(&self) -> Error {
+        fatal(self.library, self.handle)
+    }
+
     /// Ask any broker for its metadata: the only way to learn that one is connected again.
     pub(crate) fn probe(&self, wait: Duration) -> bool {
         let mut metadata: *const Metadata = std::ptr::null();
@@ -224,6 +229,18 @@ unsafe fn callbacks<'a>(opaque: *mut c_void) -> &'a Callbacks {
     unsafe { &*opaque.cast::<Callbacks>() }
 }
 
+/// Ask for the cause of a fatal error, which is reported under a code of its own.
+fn fatal(library: &'static Library, handle: *mut Handle) -> Error {
+    let mut detail = [0 as c_char; 512];
+    // SAFETY: the handle is alive, and the text is cut to the length given.
+    let original = unsafe { (library.fatal_error)(handle, detail.as_mut_ptr(), detail.len()) };
+    let message = unsafe { CStr::from_ptr(detail.as_ptr()) };
+    Error {
+        fatal: true,
+        ..Error::new(library, original, message.to_string_lossy())
+    }
+}
+
 unsafe extern "C" fn on_log(_: *const Handle, _: c_int, _: *const c_char, _: *const c_char) {
     // What matters comes as an error event too; a library writes no log of its own.
 }
@@ -239,15 +256,8 @@ unsafe extern "C" fn on_error(
         let mut text = text(reason);
         match error {
             code::FATAL => {
-                let mut detail = [0 as c_char; 512];
-                let original = (library.fatal_error)(handle, detail.as_mut_ptr(), detail.len());
-                text = CStr::from_ptr(detail.as_ptr())
-                    .to_string_lossy()
-                    .into_owned();
-                let fault = Error {
-                    fatal: true,
-                    ..Error::new(library, original, text.clone())
-                };
+                let fault = fatal(library, handle);
+                text.clone_from(&fault.message);
                 lock(&events.fatal).get_or_insert(fault);
             }
             code::ALL_BROKERS_DOWN => events.down.store(true, Ordering::Relaxed),

@@ -417,11 +417,12 @@ impl Client {
             | code::CLUSTER_AUTHORIZATION
             | code::UNSUPPORTED_VERSION
             | code::AUTO_OFFSET_RESET
-            | code::FENCED_INSTANCE
-            | code::FATAL => Some(
+            | code::FENCED_INSTANCE => Some(
                 self.fault()
                     .unwrap_or_else(|| Error::new(self.library, message.err, detail)),
             ),
+            // May come before the client's own callback has told the cause.
+            code::FATAL => Some(self.fatal()),
             _ => {
                 self.events().faults.fetch_add(1, Ordering::Relaxed);
                 *lock(&self.events().last) = Some((message.err, detail));

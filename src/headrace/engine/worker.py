@@ -1,19 +1,25 @@
-"""One thread of a processor: a session with the group, and a new one when it was thrown out."""
+"""One thread of a processor: a session with the group, and a new one when it was thrown out or lost the log."""
 
 from __future__ import annotations
+
+import time
 
 from headrace.engine.session import Session, Surroundings, ThreadState
 from headrace.engine.transform import Transformer
 from headrace.errors import Diagnostic, RunError
+from headrace.errors.codes.log import UNREACHABLE
 from headrace.errors.codes.run import FENCED
-from headrace.log.errors import FencedError
+from headrace.log.errors import FencedError, LogError
 from headrace.telemetry.events import MemberFenced
 
-_FENCED_LIMIT = 5
-"""So many times in a row, without a commit between them, a thread is thrown out before it gives up."""
+_PATIENCE = 120.0
+"""Seconds in which a thread may be thrown out again and again, without a commit, before it gives up.
 
-_PAUSE = 0.2
-"""Seconds before the first new session; doubled each time."""
+Longer than brokers remember a member that was killed: until then its successor of the same name is kept out.
+"""
+
+_PAUSE = (0.2, 3.0)
+"""First and longest pause, in seconds, before a new session."""
 
 
 def work(around: Surroundings, number: int, state: ThreadState) -> None:
@@ -23,29 +29,22 @@ def work(around: Surroundings, number: int, state: ThreadState) -> None:
         HeadraceError: what can be mended neither by waiting nor by doing it again.
     """
     transformer = Transformer(around.topology, around.registry, around.schema_ids, around.options.application)
-    fenced = 0
+    comeback = _Comeback(around)
     try:
         while not around.stopping.is_set():
-            session = Session(around, number, transformer, state)
+            session: Session | None = None
             try:
+                session = Session(around, number, transformer, state)
                 session.run()
-            except FencedError as error:
-                session.abandon()
-                fenced = 1 if session.commits else fenced + 1
-                if fenced > _FENCED_LIMIT:
-                    raise RunError(
-                        (
-                            Diagnostic(
-                                FENCED,
-                                f"thrown out of the group {fenced} times in a row: {error}",
-                                help="give each process of the application an instance name of its own",
-                            ),
-                        )
-                    ) from error
-                MemberFenced(str(error)).emit(around.metrics)
-                around.stopping.wait(_PAUSE * 2**fenced)
+            except LogError as error:
+                if session is not None:
+                    session.abandon()
+                comeback.prepare(error, progress=session is not None and session.commits > 0)
+                if not isinstance(error, FencedError):
+                    around.broker.seen(number, there=False)
             except BaseException:
-                session.abandon()
+                if session is not None:
+                    session.abandon()
                 raise
             finally:
                 state.owned = frozenset()
@@ -53,3 +52,45 @@ def work(around: Surroundings, number: int, state: ThreadState) -> None:
         around.broker.left(number)
         around.schemas.left(number)
         transformer.close()
+
+
+class _Comeback:
+    """Decides whether a thread begins a new session after an error, and how long it waits before."""
+
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
+        self._tries = 0
+        self._fenced_since: float | None = None
+
+    def prepare(self, error: LogError, *, progress: bool) -> None:
+        """Wait for the next try; raises if there is none.
+
+        A new session finds out what became of the last one's work: a transaction whose end is not known is either
+        committed, and so are its offsets, or it is aborted when the transactional id is taken over.
+        """
+        if progress:
+            self._tries, self._fenced_since = 0, None
+        if isinstance(error, FencedError):
+            now = time.monotonic()
+            if self._fenced_since is None:
+                self._fenced_since = now
+                MemberFenced(str(error)).emit(self._around.metrics)
+            elif now - self._fenced_since > _PATIENCE:
+                raise _fenced(error) from error
+        elif all(diagnostic.code is not UNREACHABLE for diagnostic in error.diagnostics):
+            raise error
+        first, longest = _PAUSE
+        self._around.stopping.wait(min(longest, first * 2.0 ** min(self._tries, 10)))
+        self._tries += 1
+
+
+def _fenced(error: FencedError) -> RunError:
+    return RunError(
+        (
+            Diagnostic(
+                FENCED,
+                f"thrown out of the group again and again for {_PATIENCE:.0f} s: {error}",
+                help="give each process of the application an instance name of its own",
+            ),
+        )
+    )
