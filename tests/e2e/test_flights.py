@@ -1,0 +1,163 @@
+"""The flights example on real data, equal to DuckDB over the CSV file."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from examples.flights.flights import archive, lines
+from headrace.formats import make_decoder
+from headrace.formats.interface import Format, Registry, Side
+from headrace.formats.registry import open_registry
+from headrace.log import open_log
+from headrace.log.interface import ConsumerOptions, Log, TopicPartition
+from headrace.types.avro import avro_to_arrow
+
+if TYPE_CHECKING:
+    from tests.servers.kafka import KafkaServer
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "flights"
+FLIGHTS = 336_776
+TARGET = "delayed_long_haul"
+COLUMNS = (
+    "carrier, flight, tailnum, origin, dest, distance, arr_delay, arr_delay - dep_delay AS lost_in_the_air, "
+    "distance * 60.0 / air_time AS miles_an_hour, strftime(time_hour, '%Y-%m-%dT%H:%M:%SZ') AS time_hour"
+)
+JSON_TYPE = pa.struct(
+    [
+        ("carrier", pa.string()),
+        ("flight", pa.int64()),
+        ("tailnum", pa.string()),
+        ("origin", pa.string()),
+        ("dest", pa.string()),
+        ("distance", pa.int64()),
+        ("arr_delay", pa.int64()),
+        ("lost_in_the_air", pa.int64()),
+        ("miles_an_hour", pa.float64()),
+        ("time_hour", pa.string()),
+    ]
+)
+
+
+@pytest.fixture(scope="session")
+def flights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The flights as JSON lines, and unpacked as CSV beside them."""
+    folder = tmp_path_factory.mktemp("flights")
+    with (folder / "flights.jsonl").open("w", encoding="utf-8") as file:
+        file.writelines(f"{line}\n" for line in lines())
+    with zipfile.ZipFile(archive()) as opened:
+        opened.extractall(folder)
+    return folder
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("format", [Format.AVRO, Format.JSON])
+def test_delayed_flights_on_the_embedded_log(format: Format, flights: Path, tmp_path: Path) -> None:
+    _check(f"sqlite:{tmp_path / 'flights.db'}", None, format, flights)
+
+
+@pytest.mark.kafka
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("format", [Format.AVRO, Format.JSON])
+def test_delayed_flights_on_kafka(
+    format: Format, flights: Path, kafka: KafkaServer, registry_url: str
+) -> None:
+    _headrace("topics", "delete", "flights", TARGET, log=kafka.url, check=False)
+    _check(kafka.url, registry_url, format, flights)
+
+
+def _check(url: str, registry_url: str | None, format: Format, folder: Path) -> None:
+    call = {"log": url, "registry": registry_url}
+    _headrace("topics", "create", "flights", "--partitions", "4", "--config", "retention.ms=-1", **call)
+    schema = ("--schema", f"@{EXAMPLE / 'flights.avsc'}") if format is Format.AVRO else ()
+    options = ("--key", "tailnum", "--timestamp", "time_hour", "--value-format", format.value, *schema)
+    with (folder / "flights.jsonl").open("rb") as file:
+        said = _headrace("produce", "flights", *options, stdin=file, **call)
+    assert f"{FLIGHTS} records written" in said.stderr
+    program = str(EXAMPLE / "delayed_long_haul.sql")
+    _headrace("run", program, "--until-end", "--app-id", f"flights-{format}", **call)
+    with open_log(url) as log:
+        found = _rows(log, open_registry(registry_url, log), format)
+    differing, expected = _compare(found, folder / "flights.csv", format)
+    assert found.num_rows == expected > 1000
+    assert differing == 0
+
+
+def _compare(found: pa.Table, csv: Path, format: Format) -> tuple[int, int]:
+    """Give how many rows are on one side only, and how many DuckDB selects from the file."""
+    shown = (
+        "* REPLACE (strftime(time_hour, '%Y-%m-%dT%H:%M:%SZ') AS time_hour)" if format is Format.AVRO else "*"
+    )
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.register("found", found)
+        connection.execute(
+            f"CREATE TABLE expected AS SELECT {COLUMNS} FROM read_csv(?, nullstr = 'NA') "
+            "WHERE distance > 1500 AND arr_delay > 60",
+            [str(csv)],
+        )
+        connection.execute(f"CREATE TABLE result AS SELECT {shown} FROM found")
+        both = "(FROM {} EXCEPT ALL FROM {})"
+        query = f"SELECT count(*) FROM {both.format('result', 'expected')}"
+        reverse = f"SELECT count(*) FROM {both.format('expected', 'result')}"
+        counts = [
+            connection.execute(text).fetchall()[0][0]
+            for text in (query, reverse, "SELECT count(*) FROM expected")
+        ]
+    return counts[0] + counts[1], counts[2]
+
+
+def _rows(log: Log, registry: Registry | None, format: Format) -> pa.Table:
+    """Read the whole target."""
+    side = Side(Format.JSON, JSON_TYPE)
+    if format is Format.AVRO:
+        assert registry is not None
+        latest = registry.latest(f"{TARGET}-value")
+        assert latest is not None
+        side = Side(Format.AVRO, avro_to_arrow(latest[1]), latest[1])
+    decoder = make_decoder(side, [()], registry)
+    consumer = log.consumer(ConsumerOptions())
+    arrays: list[pa.Array[Any]] = []
+    try:
+        admin = log.admin()
+        described = admin.describe(TARGET)
+        admin.close()
+        assert described is not None
+        parts = [TopicPartition(TARGET, number) for number in range(described.partitions)]
+        ends = {part: end for part, (first, end) in consumer.watermarks(parts).items() if end > first}
+        consumer.assign(dict.fromkeys(parts, -2))
+        while any(consumer.positions().get(part, 0) < end for part, end in ends.items()):
+            for batch in consumer.poll(50_000, 1.0):
+                decoded = decoder.decode(batch.column("value"))
+                assert not decoded.errors
+                arrays += decoded.columns
+    finally:
+        consumer.close()
+    return pa.Table.from_batches([pa.RecordBatch.from_struct_array(array) for array in arrays])
+
+
+def _headrace(
+    *arguments: str, log: str, registry: str | None = None, stdin: Any = None, check: bool = True
+) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "HEADRACE_LOG": log}
+    if registry is not None:
+        environment["HEADRACE_SCHEMA_REGISTRY"] = registry
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "headrace"), *arguments],
+        env=environment,
+        stdin=stdin or subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+    )
+    assert not check or done.returncode == 0, done.stderr
+    return done
