@@ -106,6 +106,12 @@ def in_record(writer: Any, reader: Any, value: Any) -> Any:
             1000,
             dt.datetime(1970, 1, 1, 0, 0, 1, tzinfo=dt.UTC),
         ),
+        (
+            {"type": "int", "logicalType": "time-millis"},
+            {"type": "long", "logicalType": "time-micros"},
+            dt.time(23, 59, 59, 999000),
+            dt.time(23, 59, 59, 999000),
+        ),
         ({"type": "long", "logicalType": "timestamp-millis"}, "long", dt.datetime(1970, 1, 1, 0, 0, 1, tzinfo=dt.UTC), 1000),
         (
             {"type": "bytes", "logicalType": "decimal", "precision": 6, "scale": 2},
@@ -282,6 +288,8 @@ MIN_LONG = b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"
         ({"type": "map", "values": "int"}, b"\x02\x02\xff\x02\x00"),
         ({"type": "bytes", "logicalType": "decimal", "precision": 4, "scale": 2}, b"\x06\x7f\xff\xff"),
         ({"type": "bytes", "logicalType": "decimal", "precision": 38, "scale": 2}, b"\x24" + b"\x7f" * 18),
+        ({"type": "int", "logicalType": "time-millis"}, b"\x01"),
+        ({"type": "long", "logicalType": "time-micros"}, b"\x80\x80\x80\xc0\xb8\x83\x05"),
         ("int", b"\x02\x02"),
     ],
 )

@@ -1,12 +1,14 @@
 //! A program that reads values of a writer's schema into columns of the reader's type.
 
+use arrow_schema::TimeUnit;
+
 use super::schema::Schema;
 use super::skip::{Skip, no_branch};
 use super::wire::Input;
-use crate::column::{Column, Values};
+use crate::column::{Column, Values, per_second};
 use crate::decimal;
 use crate::fault::{Fault, Result};
-use crate::text::{push_bool, push_decimal, push_i32, push_i64, push_integer};
+use crate::text::{push_bool, push_decimal, push_i32, push_i64, push_integer, push_time};
 
 /// Reads one value and appends it to a column.
 #[derive(Debug)]
@@ -39,6 +41,8 @@ pub enum Op {
         to: i8,
         precision: u8,
     },
+    /// A time of the day, from one unit into another.
+    Time(TimeUnit, TimeUnit),
     /// An int or long times a factor into 64 bits: finer units of time.
     Multiplied(i64),
     /// A long by a divisor, rounded down: coarser units of time.
@@ -123,6 +127,16 @@ impl Op {
                 };
                 let value = decimal::rescale(unscaled(bytes)?, *from, *to, *precision)?;
                 push_decimal(column, value);
+                Ok(())
+            }
+            Self::Time(from, to) => {
+                let (value, from) = (input.long()?, per_second(*from));
+                if !(0..86_400 * from).contains(&value) {
+                    return Err(Fault::new("a time that is not in a day"));
+                }
+                // At most the nanoseconds of a day times a thousand million: far from the end of 128 bits.
+                let scaled = i128::from(value) * i128::from(per_second(*to)) / i128::from(from);
+                push_time(column, scaled as i64, *to);
                 Ok(())
             }
             Self::Multiplied(factor) => {

@@ -81,14 +81,13 @@ fn scalar(writer: &Schema, reader: &Schema, target: &DataType) -> Result<Op> {
     Ok(match (&writer.kind, target) {
         (Kind::Boolean, DataType::Boolean) => Op::Bool,
         (Kind::Int, DataType::Int32 | DataType::Date32) => Op::Int32,
-        (Kind::Int, DataType::Time32(TimeUnit::Millisecond)) => Op::Int32,
         (Kind::Int | Kind::Long, DataType::Int64) => Op::Int64,
-        (Kind::Int | Kind::Long, DataType::Time64(unit)) => {
-            let from = match writer.logical {
-                Some(Logical::Time(unit)) => unit,
-                _ => TimeUnit::Microsecond,
+        (Kind::Int | Kind::Long, DataType::Time32(unit) | DataType::Time64(unit)) => {
+            let from = match (writer.logical, reader.logical) {
+                (Some(Logical::Time(unit)), _) | (_, Some(Logical::Time(unit))) => unit,
+                _ => *unit,
             };
-            scaled(from, *unit)
+            Op::Time(from, *unit)
         }
         (Kind::Int | Kind::Long, DataType::Timestamp(unit, _)) => {
             let from = match (writer.logical, reader.logical) {
