@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -54,7 +54,7 @@ class OneSchema:
         return []
 
 
-def positions() -> pa.StructArray:
+def positions() -> pa.Array[Any]:
     start = dt.datetime(2018, 5, 10, 12, 34, 56, tzinfo=dt.UTC)
     return pa.array(
         [

@@ -21,6 +21,7 @@ from headrace.types.avro import avro_to_arrow
 from tests.unit.formats.decoding import Schemas, binary, decode
 
 WRITER = 7
+TEXT_UUID = "12345678-1234-5678-1234-567812345678"
 
 
 def record(*fields: Any, name: str = "R") -> dict[str, Any]:
@@ -125,7 +126,7 @@ def in_record(writer: Any, reader: Any, value: Any) -> Any:
             Decimal("-0.01"),
             Decimal("-0.01"),
         ),
-        ({"type": "string", "logicalType": "uuid"}, "string", "12345678-1234-5678-1234-567812345678", "12345678-1234-5678-1234-567812345678"),
+        ({"type": "string", "logicalType": "uuid"}, "string", TEXT_UUID, TEXT_UUID),
     ],
 )  # fmt: skip
 def test_a_writer_is_resolved_to_the_reader(writer: Any, reader: Any, value: Any, expected: Any) -> None:
@@ -409,12 +410,19 @@ def test_a_schema_that_does_not_fit_the_type_is_refused(type: pa.DataType, schem
         make_decoder(Side(Format.AVRO, type, schema), [()], Schemas({}))
 
 
+def immense() -> dict[str, Any]:
+    """Four hundred records that each hold the same four hundred."""
+    first = [field(f"g{m}", record(name=f"X{m}")) for m in range(400)]
+    again = [field(f"g{m}", f"X{m}") for m in range(400)]
+    return record(*(field(f"f{n}", record(*(again if n else first), name=f"Y{n}")) for n in range(400)))
+
+
 @pytest.mark.parametrize(
     "schema",
     [
         "[" * 200 + "]" * 200,
         json.dumps(record(field("next", ["null", "R"]))),
-        json.dumps({"type": "record", "name": "R", "fields": [field(f"f{n}", record(*(field(f"g{m}", record(name=f"X{n}_{m}") if n == 0 else f"X0_{m}") for m in range(400)), name=f"Y{n}")) for n in range(400)]}),
+        json.dumps(immense()),
     ],
 )  # fmt: skip
 def test_schemas_without_end_are_refused(schema: str) -> None:

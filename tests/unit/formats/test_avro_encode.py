@@ -25,7 +25,7 @@ def in_record(schema: Any, type: pa.DataType, *values: Any) -> tuple[list[Any], 
     text = json.dumps(record(schema))
     side = Side(Format.AVRO, pa.struct([("x", type)]), text)
     found = encode(side, [{"x": value} for value in values], 258)
-    read = []
+    read: list[Any] = []
     for data in found.data.to_pylist():
         if data is None:
             read.append(None)
@@ -39,6 +39,7 @@ def in_record(schema: Any, type: pa.DataType, *values: Any) -> tuple[list[Any], 
 
 
 UTC = dt.UTC
+SECOND = dt.datetime(1969, 12, 31, 23, 59, 59, tzinfo=UTC)
 AT = dt.datetime(1969, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
 
 
@@ -69,7 +70,7 @@ AT = dt.datetime(1969, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
             Decimal(-129),
         ),
         ({"type": "long", "logicalType": "timestamp-millis"}, pa.timestamp("us", tz="UTC"), AT, AT.replace(microsecond=999000)),
-        ({"type": "long", "logicalType": "timestamp-micros"}, pa.timestamp("s", tz="UTC"), AT.replace(microsecond=0), AT.replace(microsecond=0)),
+        ({"type": "long", "logicalType": "timestamp-micros"}, pa.timestamp("s", tz="UTC"), SECOND, SECOND),
         ("long", pa.timestamp("ms", tz="UTC"), AT, -1),
         ({"type": "enum", "name": "E", "symbols": ["A", "B"]}, pa.string(), "B", "B"),
         ({"type": "fixed", "name": "F", "size": 2}, pa.binary(), b"ab", b"ab"),

@@ -48,7 +48,8 @@ def test_a_record_is_written_with_its_nulls() -> None:
         (pa.map_(pa.string(), pa.int64()), [("a", 1), ('"', None)], r'{"a":1,"\"":null}'),
         (pa.struct([]), {}, "{}"),
         (pa.struct([('a"', pa.int64())]), {'a"': 1}, r'{"a\"":1}'),
-        (pa.struct([("a", pa.struct([("b", pa.list_(pa.struct([("c", pa.null())])))]))]), {"a": {"b": [{}]}}, '{"a":{"b":[{"c":null}]}}'),
+        (pa.struct([("a", pa.struct([("b", pa.list_(pa.struct([("c", pa.null())])))]))]), {"a": {"b": [{}]}},
+         '{"a":{"b":[{"c":null}]}}'),
     ],
 )  # fmt: skip
 def test_values_are_written(type: pa.DataType, value: Any, expected: str) -> None:

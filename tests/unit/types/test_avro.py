@@ -65,13 +65,18 @@ def record(*fields: Any, name: str = "R") -> dict[str, Any]:
                 ]
             ),
         ),
-        (record(field("u", ["int", "string"])), pa.struct([pa.field("u", pa.struct([("int", pa.int32()), ("string", pa.string())]), nullable=False)])),
         (
-            [record(name="one.T"), record(name="two.T"), {"type": "array", "items": "int"}],
-            pa.struct([("one.T", pa.struct([])), ("two.T", pa.struct([])), ("array", pa.list_(pa.field("item", pa.int32(), nullable=False)))]),
+            record(field("u", ["int", "string"])),
+            pa.struct([pa.field("u", pa.struct([("int", pa.int32()), ("string", pa.string())]), nullable=False)]),
         ),
         (
-            {"type": "record", "name": "R", "namespace": "s", "fields": [field("a", record(name="N")), field("b", "N"), field("c", "s.N")]},
+            [record(name="one.T"), record(name="two.T"), {"type": "array", "items": "int"}],
+            pa.struct([("one.T", pa.struct([])), ("two.T", pa.struct([])), ("array",
+             pa.list_(pa.field("item", pa.int32(), nullable=False)))]),
+        ),
+        (
+            {"type": "record", "name": "R", "namespace": "s",
+             "fields": [field("a", record(name="N")), field("b", "N"), field("c", "s.N")]},
             pa.struct([pa.field(name, pa.struct([]), nullable=False) for name in "abc"]),
         ),
     ],
