@@ -89,9 +89,9 @@ def test_schemas_stay_in_the_file_and_threads_agree(tmp_path: Path) -> None:
         assert len(set(first)) == 20
         assert first[:20] == first[20:40] == first[40:]
     with EmbeddedLog(path) as log:
-        registry = open_registry(None, log)
-        assert registry is not None
-        assert [registry.schema(number) for number in first[:20]] == schemas
+        again = open_registry(None, log)
+        assert again is not None
+        assert [again.schema(number) for number in first[:20]] == schemas
 
 
 @pytest.mark.parametrize("url", ["redis://x", "http://", "localhost:8081", "http://h:port", "http://a:1,b:2"])

@@ -56,9 +56,8 @@ class ConfluentRegistry:
             self._client = SchemaRegistryClient(conf)
         except (ValueError, TypeError, OSError) as error:
             # The text of the error may quote a property, so it is not shown; its kind is enough to find it.
-            raise _bad(
-                f"the client of `{self._name}` refuses its settings ({type(error).__name__})"
-            ) from error
+            message = f"the client of `{self._name}` refuses its settings ({type(error).__name__})"
+            raise _bad(message) from error
         self._texts: dict[int, str] = {}
 
     @property
@@ -86,7 +85,7 @@ class ConfluentRegistry:
         with self._errors():
             try:
                 # The client would answer from a cache without an end, and never see what others register.
-                self._client.clear_latest_caches()
+                self._client.clear_latest_caches()  # type: ignore[no-untyped-call]
                 found = self._client.get_latest_version(subject)
             except SchemaRegistryError as error:
                 if error.http_status_code != 404:
