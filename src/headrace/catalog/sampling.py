@@ -70,6 +70,8 @@ def _read(
     ends = {place: min(marks[place][1], start + share) for place, start in starts.items()}
     found = []
     consumer.assign(starts)
+    # A partition that an earlier read has paused stays paused when it is assigned again.
+    consumer.resume(list(starts))
     until = time.monotonic() + _PATIENCE
     # Positions decide, not counts: transaction markers leave holes between offsets.
     while time.monotonic() < until and any(
