@@ -19,6 +19,7 @@ def main() -> None:
         guarantee=Guarantee(facts.get("guarantee", "exactly_once")),
         commit_interval=float(facts.get("interval", "0.05")),
         threads=int(facts.get("threads", "1")),
+        client={"group.protocol": facts.get("protocol", "consumer")},
     )
     options = ProcessorOptions(
         application,
