@@ -1,7 +1,7 @@
 """What a topic holds: formats and types, declared, from the registry, or inferred from a sample of its records."""
 
 from headrace.catalog.catalog import Catalog
-from headrace.catalog.declaration import declared_topic, format_named
+from headrace.catalog.declaration import declared_topic, format_named, primitive_type
 from headrace.catalog.topic import CatalogTopic, KnownTopics, Origin, TopicCatalog
 
 __all__ = [
@@ -12,4 +12,5 @@ __all__ = [
     "TopicCatalog",
     "declared_topic",
     "format_named",
+    "primitive_type",
 ]

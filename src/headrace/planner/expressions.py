@@ -26,7 +26,7 @@ from headrace.planner.typed import Typed
 from headrace.sql.nodes import Duration
 from headrace.sql.paths import column_path
 from headrace.sql.spans import nearest_span
-from headrace.types.sql import arrow_type, duckdb_type, is_integer, type_name
+from headrace.types.sql import arrow_type, duckdb_type, is_integer, is_text, type_name
 
 if TYPE_CHECKING:
     from headrace.errors import ProgramError, Source, Span
@@ -79,7 +79,9 @@ class Expressions:
         if handler is not None:
             return handler(self, node)
         later = _LATER.get(type(node))
-        if later is not None or (isinstance(node, exp.In) and node.args.get("query")):
+        if isinstance(node, exp.In) and not node.args.get("query"):
+            return operators.among(self, node)
+        if later is not None or isinstance(node, exp.In):
             message = f"{later or 'IN (SELECT …)'} cannot run in a stream yet"
             raise refusal(codes.NOT_YET, message, nearest_span(node))
         return self._generic(node)
@@ -208,6 +210,8 @@ class Expressions:
             found = self.bind(cast_type(this=source, to=to), nullable=safe or inner.nullable)
         except BindError:
             found = None
+        if pa.types.is_nested(inner.type) and not pa.types.is_nested(target) and not is_text(target):
+            found = None
         if found is None or (
             isinstance(inner.node, exp.Literal) and not safe and not self.typer.converts(inner.node, target)
         ):
@@ -270,9 +274,6 @@ class Expressions:
 
     def _between(self, node: exp.Expression) -> Typed:
         return operators.between(self, node)
-
-    def _in(self, node: exp.Expression) -> Typed:
-        return operators.among(self, node)
 
     def _generic(self, node: exp.Expression) -> Typed:
         """Take a node that needs no rule of its own: its parts compiled, the whole typed."""

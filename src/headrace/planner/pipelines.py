@@ -17,7 +17,7 @@ from headrace.plan.topology import (
 )
 from headrace.planner.columns import at_place
 from headrace.planner.relations import columns_in
-from headrace.planner.typed import text
+from headrace.planner.typed import extract, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -99,8 +99,10 @@ def source_columns(
     for (facet, path), (node, _) in wanted.items():
         length = next(size for size in range(len(path) + 1) if (facet, path[:size]) in columns)
         found: exp.Expression = exp.column(columns[facet, path[:length]].name, table=table)
+        kind = columns[facet, path[:length]].type
         for name in path[length:]:
-            found = exp.Anonymous(this="struct_extract", expressions=[found, exp.Literal.string(name)])
+            found = extract(found, kind, name)
+            kind = kind.field(kind.get_field_index(name)).type
         substitutes[node.name] = found
     topic = reads.topic
     return SourceTopic(topic.name, topic.key, topic.value, tuple(columns.values()))

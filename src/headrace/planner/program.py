@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sqlglot import exp
+
 from headrace.catalog import declared_topic
 from headrace.errors import Diagnostic, ProgramError, Span
 from headrace.errors.codes import plan as codes
-from headrace.functions import setup_sql
 from headrace.plan.topology import Topology
 from headrace.planner.connection import connection
 from headrace.planner.duckdb_types import Typer
@@ -89,9 +90,12 @@ class _Plan:
             except ProgramError as fault:
                 self.faults.add(fault.diagnostics)
         self.faults.raise_if_any()
-        found, sources = pipelines(self.targets.found.values())
+        try:
+            found, sources = pipelines(self.targets.found.values())
+        except ProgramError as fault:
+            raise ProgramError(fault.diagnostics, self.program.source) from None
         sinks = {name: target.sink() for name, target in self.targets.found.items()}
-        return Topology(sources, sinks, found, run_settings(settings), setup_sql(), self.faults.warnings)
+        return Topology(sources, sinks, found, run_settings(settings), (), self.faults.warnings)
 
     def _declare(self) -> None:
         seen: dict[str, Span] = {}
@@ -132,8 +136,8 @@ class _Plan:
     def _insert(self, insert: Insert, settings: ProgramSettings) -> None:
         named = dict(self.named)
         self._with(insert.names, named)
-        if insert.columns:
-            message = "a list of columns goes with VALUES; in a processor the SELECT names its columns"
+        if insert.columns and not isinstance(insert.query, exp.Values):
+            message = "a list of columns goes with VALUES; here the SELECT names its columns"
             self.faults.add([Diagnostic(codes.NOT_IN_A_PROCESSOR, message, insert.target_span, "use AS")])
             return
         self.places.setdefault(insert.target, insert.target_span)

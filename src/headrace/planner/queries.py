@@ -59,14 +59,18 @@ class Queries:
     names: Names
     source: Source
     faults: Faults
+    broken: set[str] = field(default_factory=set)
+    """WITH names whose query has faults: what reads them is not looked at, since all its faults would come from theirs."""
     _open: list[str] = field(default_factory=list)
 
     def check(self, entry: Named, named: Mapping[str, Named]) -> None:
         """Look for faults in a query of WITH, used or not."""
         self._open.append(entry.name)
         try:
-            self.branches(entry.query, named)
+            if not self.branches(entry.query, named):
+                self.broken.add(entry.name)
         except ProgramError as fault:
+            self.broken.add(entry.name)
             self.faults.add(fault.diagnostics)
         finally:
             self._open.pop()
@@ -110,8 +114,7 @@ class Queries:
         return from_here
 
     def _select(self, select: exp.Select, named: Mapping[str, Named]) -> list[SelectRelation]:
-        refused = list(refuse_stateful(select))
-        self.faults.add(refused)
+        self.faults.add(refuse_stateful(select, self.source))
         where = select.args.get("where")
         formats = extract_formats(where.this if where is not None else None)
         found = []
@@ -186,6 +189,8 @@ class Queries:
         if not isinstance(origin, exp.Table) or not isinstance(origin.this, exp.Identifier):
             raise refusal(codes.NOT_YET, "a function cannot be read as a stream", nearest_span(origin))
         name, span = origin.this.name, span_of(origin.this)
+        if name in self.broken:
+            return []
         if name in named:
             return [(relation, alias) for relation in self._with(named[name], named)]
         topic = self._topic(name, span, named, formats)

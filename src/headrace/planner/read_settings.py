@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headrace.config import read_settings
-from headrace.errors import Span
+from headrace.config import ProgramSettings, TopicSettings, read_settings
+from headrace.errors import ProgramError, Span
 from headrace.log.interface import OffsetReset
 from headrace.plan.topology import ErrorPolicy, Guarantee, RunSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from headrace.config import ProgramSettings
     from headrace.errors import Diagnostic
     from headrace.sql.nodes import Set
 
@@ -40,7 +39,11 @@ def program_settings(
         defaults: settings from outside, by key; the program's win.
     """
     outside = [_Default(tuple(key.split(".")), value) for key, value in defaults.items()]
-    settings, complaints = read_settings([*outside, *sets])
+    try:
+        settings, complaints = read_settings([*outside, *sets])
+    except ProgramError as fault:
+        # Planning goes on with the product's settings, so that all that is wrong comes out at once.
+        return ProgramSettings(defaults=TopicSettings(autocreate=True)), [_placed(item) for item in fault.diagnostics]
     return settings, [_placed(item) for item in complaints]
 
 

@@ -213,6 +213,9 @@ class SelectRelation:
         """Whether this SELECT is the one that drops rows without a value."""
         if self.table or not self.source.tombstones:
             return False
+        if self.of(Facet.KEY):
+            # A key of the value's fields cannot be told from a record without a value.
+            return True
         return bool(self.where) or not (self.star or self.deletes)
 
     @property

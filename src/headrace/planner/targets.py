@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from headrace.catalog import CatalogTopic, Origin, format_named
+from headrace.catalog import CatalogTopic, Origin, format_named, primitive_type
 from headrace.errors import Diagnostic, ProgramError
 from headrace.errors.codes import plan as codes
 from headrace.formats.conversion import why_not
@@ -214,6 +214,11 @@ def finish(target: Target, topics: Topics, span: Span | None) -> None:
     for facet in (Facet.KEY, Facet.VALUE):
         side = target.key if facet is Facet.KEY else target.value
         modes = [writer.key_mode if facet is Facet.KEY else writer.value_mode for writer in target.writers]
+        if pa.types.is_null(side.type):
+            # Nobody writes this side: say what its format would hold.
+            named = Side(side.format, primitive_type(side.format) or pa.string())
+            target.key, target.value = (named, target.value) if facet is Facet.KEY else (target.key, named)
+            continue
         unused = all(mode in (KeyMode.NONE, ValueMode.TOMBSTONE) for mode in modes)
         if side.format is not Format.AVRO or side.schema is None or unused:
             continue
@@ -260,13 +265,17 @@ def _shaped(
     if wanted is None:
         return columns
     first = columns[0]
-    record = len(columns) > 1 or len(first.path) > 1 or pa.types.is_struct(first.value.type)
+    # A value's column always has a name; `_key.name` is written for a record's sake.
+    named = len(first.path) > (what == "value")
+    record = len(columns) > 1 or named or pa.types.is_struct(first.value.type)
     if record and form is Format.STRING and text:
         return (json_text(columns),)
     if record:
         message = f"a {what} of format {form} holds one value, and the query gives {_count(columns)}"
         way_out = f"write `STORE {what.upper()} AS JSON` (or AVRO) behind the target"
-        raise refusal(codes.STORE_NOT_ALLOWED, message, span, way_out)
+        raise refusal(
+            codes.STORE_NOT_ALLOWED, message, span if what == "value" else first.span or span, way_out
+        )
     kind = first.value.type
     takes = {
         Format.STRING: not pa.types.is_nested(kind) and not pa.types.is_binary(kind),

@@ -174,3 +174,10 @@ BAD_GROUPING = Code(
     "columns and aggregates do not go together",
     "In a SELECT with GROUP BY or with an aggregate, every column stands in GROUP BY or inside an aggregate, and WHERE has none.",
 )
+
+SAME_BUT_CASE = Code(
+    "SQL0210",
+    "field names that differ only by case",
+    "A record has two fields whose names differ only by case. Each of them can be read by its full path (`a.b.Name`), but not from a "
+    "record that the same program also reads as a whole.",
+)

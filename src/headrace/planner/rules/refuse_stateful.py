@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from headrace.errors import Diagnostic
+from headrace.errors import Diagnostic, Span
 from headrace.errors.codes import plan as codes
 from headrace.sql.nodes import Duration, Window
 from headrace.sql.spans import nearest_span, span_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from headrace.errors import Source
 
 _CLAUSES = {
     "window": "WINDOW BY",
@@ -27,10 +30,12 @@ _CLAUSES = {
     "sample": "USING SAMPLE",
 }
 
+_EMIT = re.compile(r"\bEMIT\s+(CHANGES|FINAL)\b", re.IGNORECASE)
+
 _SNAPSHOT = ("order", "limit", "offset", "qualify")
 
 
-def refuse_stateful(select: exp.Select) -> Iterator[Diagnostic]:
+def refuse_stateful(select: exp.Select, source: Source) -> Iterator[Diagnostic]:
     """Give a diagnostic for each clause of a SELECT that cannot run in a stream yet, at the clause."""
     for join in select.args.get("joins") or ():
         yield _not_yet("a join", join)
@@ -47,7 +52,7 @@ def refuse_stateful(select: exp.Select) -> Iterator[Diagnostic]:
             yield _not_yet(name, part[0] if isinstance(part, list) else part, snapshot=key in _SNAPSHOT)
     emit = select.args.get("emit")
     if emit:
-        yield _not_yet(f"EMIT {emit}", select, snapshot=False)
+        yield Diagnostic(codes.NOT_YET, f"EMIT {emit} cannot run in a stream yet", _emit_span(select, source))
 
 
 def refuse_set_operation(node: exp.SetOperation) -> Iterator[Diagnostic]:
@@ -61,6 +66,15 @@ def refuse_set_operation(node: exp.SetOperation) -> Iterator[Diagnostic]:
         part = node.args.get(key)
         if part is not None:
             yield _not_yet(_CLAUSES[key], part, snapshot=True)
+
+
+def _emit_span(select: exp.Select, source: Source) -> Span | None:
+    """Give the place of EMIT, which the tree keeps as a word alone."""
+    around = span_of(select)
+    if around is None:
+        return None
+    found = list(_EMIT.finditer(source.text, around.start, around.end))
+    return Span(found[-1].start(), found[-1].end()) if found else around
 
 
 def _not_yet(what: str, node: exp.Expression, *, snapshot: bool = False) -> Diagnostic:
