@@ -17,7 +17,8 @@ SQL = [
     pytest.param(block, id=f"{page.relative_to(ROOT)}:{block.line}")
     for page in all_pages()
     for block in blocks(page)
-    if block.language == "sql"
+    # The generated reference shows expressions; the tests of the functions run them.
+    if block.language == "sql" and page.parent.name != "reference"
 ]
 
 
