@@ -6,7 +6,7 @@ expression, so a stream, a snapshot query and a test compute it in the same way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -95,6 +95,16 @@ class Function:
     def never_null(self) -> bool:
         """Say whether the result is never null."""
         return self.nulls is Nulls.NEVER
+
+    def may_be_null(self, arguments: Iterable[bool]) -> bool:
+        """Say whether the result may be null.
+
+        Args:
+            arguments: whether each argument may be null.
+        """
+        if self.nulls is Nulls.PROPAGATE:
+            return any(arguments)
+        return self.nulls is not Nulls.NEVER
 
     @property
     def macro_name(self) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+import re
+from typing import TYPE_CHECKING, Final
 
 from headrace.functions import (
     aggregate,
@@ -16,7 +17,10 @@ from headrace.functions import (
     obfuscation,
     string,
 )
-from headrace.functions.declaration import Function, Kind
+from headrace.functions.declaration import MACRO_PREFIX, Function, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 FAMILIES: Final = (general, string, number, date, json, array, header, obfuscation, hash, aggregate)
 
@@ -31,6 +35,13 @@ def _index() -> dict[str, tuple[Function, ...]]:
 
 
 _BY_NAME: Final = _index()
+_MACROS: Final = {
+    function.macro_name: statement
+    for family in FAMILIES
+    for function in family.FUNCTIONS
+    if (statement := function.setup_sql()) is not None
+}
+_CALL: Final = re.compile(rf"\b({MACRO_PREFIX}\w+)\s*\(", re.IGNORECASE)
 
 
 def all_functions() -> tuple[Function, ...]:
@@ -63,6 +74,16 @@ def lookup(name: str, arguments: int | None = None) -> Function | None:
     return next((function for function in found if function.kind is Kind.AGGREGATE), found[0])
 
 
-def setup_sql() -> tuple[str, ...]:
-    """Give the statements that create our macros; they are run once on each DuckDB connection."""
-    return tuple(text for function in all_functions() if (text := function.setup_sql()) is not None)
+def macros_in(query: str) -> frozenset[str]:
+    """Give the names of our macros that a DuckDB query calls."""
+    return frozenset(name for name in (text.lower() for text in _CALL.findall(query)) if name in _MACROS)
+
+
+def setup_sql(macros: Iterable[str] | None = None) -> tuple[str, ...]:
+    """Give the statements that create our macros on a DuckDB connection.
+
+    Args:
+        macros: the ones that are needed, see `macros_in`; all if None. Each costs a connection more than a millisecond, and
+            a processor opens several before it reads its first record.
+    """
+    return tuple(_MACROS[name] for name in (_MACROS if macros is None else sorted(macros)))

@@ -41,7 +41,7 @@ def call(within: Expressions, node: exp.Expression) -> Typed:
     _check_types(within, node, function, arguments)
     if name.upper() in _FIRST_NOT_NULL:
         need_one_type(within, list(zip(node.expressions, arguments, strict=True)), f"`{name}`")
-    nullable = not function.never_null
+    nullable = function.may_be_null(argument.nullable for argument in arguments)
     if name.upper() in _FIRST_NOT_NULL:
         nullable = all(argument.nullable for argument in arguments)
     try:

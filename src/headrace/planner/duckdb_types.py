@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
 import pyarrow as pa
 from sqlglot import exp
 
+from headrace.functions import macros_in, setup_sql
 from headrace.functions.declaration import MACRO_PREFIX
 from headrace.planner.typed import text
 from headrace.types.sql import duckdb_type, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from duckdb.sqltypes import DuckDBPyType
 
-_SCALARS = {
+_SCALARS: Final[dict[str, pa.DataType]] = {
     "boolean": pa.bool_(),
     "tinyint": pa.int8(),
     "smallint": pa.int16(),
@@ -46,7 +45,7 @@ _SCALARS = {
     "enum": pa.string(),
 }
 
-_NARROW = {
+_NARROW: Final[dict[pa.DataType, pa.DataType]] = {
     pa.int8(): pa.int32(),
     pa.int16(): pa.int32(),
     pa.uint8(): pa.int32(),
@@ -74,6 +73,7 @@ class Typer:
         self._columns: dict[str, str] = {}
         self._known: dict[str, pa.DataType] = {}
         self._functions: dict[str, set[str]] = {}
+        self._macros: set[str] = set()
 
     def declare(self, column: str, kind: pa.DataType) -> None:
         """Make a column known, under a name that no other column of the program has."""
@@ -119,6 +119,10 @@ class Typer:
         return frozenset(name for kind in kinds for name in self._functions.get(kind, ()))
 
     def _bind(self, query: str) -> duckdb.DuckDBPyRelation:
+        missing = macros_in(query) - self._macros
+        for statement in setup_sql(missing):
+            self._connection.execute(statement)
+        self._macros |= missing
         try:
             return self._connection.sql(query)
         except duckdb.Error as fault:

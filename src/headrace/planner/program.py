@@ -9,6 +9,7 @@ from sqlglot import exp
 from headrace.catalog import declared_topic
 from headrace.errors import Diagnostic, ProgramError, Span
 from headrace.errors.codes import plan as codes
+from headrace.functions import macros_in, setup_sql
 from headrace.plan.topology import Topology
 from headrace.planner.connection import connection
 from headrace.planner.duckdb_types import Typer
@@ -95,7 +96,8 @@ class _Plan:
         except ProgramError as fault:
             raise ProgramError(fault.diagnostics, self.program.source) from None
         sinks = {name: target.sink() for name, target in self.targets.found.items()}
-        return Topology(sources, sinks, found, run_settings(settings), (), self.faults.warnings)
+        setup = setup_sql(macros_in(" ".join(item.query for item in found)))
+        return Topology(sources, sinks, found, run_settings(settings), setup, self.faults.warnings)
 
     def _declare(self) -> None:
         seen: dict[str, Span] = {}

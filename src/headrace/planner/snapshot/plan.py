@@ -12,6 +12,7 @@ from sqlglot import exp
 from headrace.catalog import declared_topic
 from headrace.errors import Diagnostic, ProgramError
 from headrace.errors.codes import plan as codes
+from headrace.functions import macros_in, setup_sql
 from headrace.plan.snapshot import Scan, SnapshotPlan
 from headrace.planner.connection import connection
 from headrace.planner.duckdb_types import BindError, Typer
@@ -86,6 +87,7 @@ def _plan(
         names=tuple(item.name for item in bound.outputs),
         limit=_limit(query.query),
         follows=len(scans) == 1 and _is_plain(query.query),
+        setup=setup_sql(macros_in(shown)),
     )
 
 
