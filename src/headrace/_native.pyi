@@ -6,6 +6,19 @@ from typing import Any, Self, final
 
 import pyarrow as pa
 
+__all__ = [
+    "AvroDecoder",
+    "AvroEncoder",
+    "CsvDecoder",
+    "JsonDecoder",
+    "JsonEncoder",
+    "KafkaConsumer",
+    "KafkaError",
+    "KafkaProducer",
+    "PrimitiveCodec",
+    "kafka_version",
+]
+
 @final
 class JsonDecoder:
     """Decodes JSON into the fields of a type that some paths lead to. Belongs to one thread; releases the GIL.
