@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from headrace.catalog.declaration import primitive_type
 from headrace.catalog.sampling import sample_side, take_sample
 from headrace.catalog.topic import CatalogTopic, Origin
@@ -96,7 +98,7 @@ class Catalog:
         return self._samples[name]
 
 
-_BYTES = primitive_type(Format.BYTES)
+_BYTES = pa.binary()
 
 
 def _nothing_known(name: str, form: Format | None) -> Diagnostic:

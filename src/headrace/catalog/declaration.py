@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
@@ -15,8 +15,9 @@ from headrace.types.sql import arrow_type
 
 if TYPE_CHECKING:
     from headrace.sql.nodes import ColumnDef, CreateTable
+    from headrace.types.shape import Field
 
-_PRIMITIVE = {
+_PRIMITIVE: Final[dict[Format, pa.DataType]] = {
     Format.STRING: pa.string(),
     Format.INT: pa.int32(),
     Format.LONG: pa.int64(),
@@ -115,7 +116,7 @@ def _side(
 
 
 def _plant(
-    tree: dict[str, object], path: tuple[str, ...], leaf: pa.Field, span: Span, faults: list[Diagnostic]
+    tree: dict[str, object], path: tuple[str, ...], leaf: Field, span: Span, faults: list[Diagnostic]
 ) -> None:
     node = tree
     for name in path[:-1]:
@@ -133,7 +134,7 @@ def _plant(
 
 
 def _record(tree: dict[str, object]) -> pa.DataType:
-    fields: list[pa.Field] = []
+    fields: list[Field] = []
     for name, below in tree.items():
         if isinstance(below, dict):
             fields.append(pa.field(name, _record(below), nullable=True))

@@ -8,11 +8,13 @@ lack it. Fields keep the order in which they are first seen.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _INT: Final = 2**31
 _LONG: Final = 2**63
@@ -53,7 +55,7 @@ class Shape:
         return _TYPES.get(self.kind or "", pa.string())
 
 
-_TYPES: Final = {
+_TYPES: Final[dict[str, pa.DataType]] = {
     "boolean": pa.bool_(),
     "int": pa.int64(),
     "long": pa.int64(),

@@ -88,7 +88,7 @@ def _bytes(batches: list[pa.RecordBatch], column: str, size: int) -> tuple[bytes
     found: list[bytes] = []
     for batch in batches:
         held = batch.column(batch.schema.get_field_index(column)).drop_null()
-        found += held.slice(0, size).to_pylist()
+        found += [item for item in held.slice(0, size).to_pylist() if item is not None]
     return tuple(found)
 
 

@@ -5,15 +5,19 @@ Only data: made by the planner, run by the engine, shown by `headrace plan`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
-from headrace.errors import Diagnostic
-from headrace.formats.interface import Path, Side
 from headrace.log.interface import OffsetReset, TopicDescription
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pyarrow as pa
+
+    from headrace.errors import Diagnostic
+    from headrace.formats.interface import Path, Side
 
 
 class Facet(StrEnum):
@@ -35,8 +39,8 @@ class InputColumn:
 
     Args:
         name: `c0`, `c1`, …; free of the user's spelling, so case never clashes in DuckDB.
-        facet: KEY, VALUE: decoded at `path`; META: `path` is (name,) with partition, offset, timestamp (epoch ms, int64), `__keysize`,
-            `__valuesize`, topic; HEADERS: `path` () is the whole column as log.HEADERS.
+        facet: KEY, VALUE: decoded at `path`; META: `path` is (name,) with partition, offset, timestamp (epoch ms, int64),
+            `__keysize`, `__valuesize` (null without key or value), topic; HEADERS: `path` () is the whole column as log.HEADERS.
         type: Arrow type that DuckDB sees.
     """
 
@@ -109,10 +113,11 @@ class Pipeline:
     Args:
         id: stable name from the logical plan, for metrics and explain.
         source, sink: topics; keys of `Topology.sources` and `Topology.sinks`.
-        query: a SELECT over `input`. Output columns, in this order: `_row`; then the names of `key_columns` (`k0`, `k1`, …), the names
-            of `value_columns` (`v0`, `v1`, …) and, with `sets_time`, `_time` (epoch ms, int64). Flat, so that field names that
-            differ only by case never meet in DuckDB. Rows in input order. Input rows with null value (tombstones) are dropped by
-            the query's own condition on `_tombstone` (a boolean column that the engine always gives), or passed on, as the plan says.
+        query: a SELECT over `input`. Output columns, in this order: `_row`; then the names of `key_columns` (`k0`, `k1`, …),
+            the names of `value_columns` (`v0`, `v1`, …) and, with `sets_time`, `_time` (epoch ms, int64). Flat, so that field
+            names that differ only by case never meet in DuckDB. Rows in input order. Input rows with null value (tombstones)
+            are dropped by the query's own condition on `_tombstone` (a boolean column that the engine always gives), or
+            passed on, as the plan says.
         key_mode, value_mode: where bytes come from.
         sets_time: the record timestamp is `_time`, else the input's.
         key_columns: with KeyMode.ENCODE, what the key is made of.

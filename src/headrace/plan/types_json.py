@@ -7,31 +7,39 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-_PLAIN: Final = {
-    str(kind): kind
-    for kind in (
-        pa.null(),
-        pa.bool_(),
-        pa.int8(),
-        pa.int16(),
-        pa.int32(),
-        pa.int64(),
-        pa.uint8(),
-        pa.uint16(),
-        pa.uint32(),
-        pa.uint64(),
-        pa.float32(),
-        pa.float64(),
-        pa.string(),
-        pa.binary(),
-        pa.date32(),
-        *(pa.timestamp(unit) for unit in ("s", "ms", "us", "ns")),
-        *(pa.timestamp(unit, tz="UTC") for unit in ("s", "ms", "us", "ns")),
-        *(pa.time32(unit) for unit in ("s", "ms")),
-        *(pa.time64(unit) for unit in ("us", "ns")),
-        *(pa.duration(unit) for unit in ("s", "ms", "us", "ns")),
-    )
-}
+from headrace.types.shape import Field, fields
+
+_KINDS: Final[tuple[pa.DataType, ...]] = (
+    pa.null(),
+    pa.bool_(),
+    pa.int8(),
+    pa.int16(),
+    pa.int32(),
+    pa.int64(),
+    pa.uint8(),
+    pa.uint16(),
+    pa.uint32(),
+    pa.uint64(),
+    pa.float32(),
+    pa.float64(),
+    pa.string(),
+    pa.binary(),
+    pa.date32(),
+    pa.timestamp("s"),
+    pa.timestamp("ms"),
+    pa.timestamp("us"),
+    pa.timestamp("ns"),
+    pa.timestamp("s", tz="UTC"),
+    pa.timestamp("ms", tz="UTC"),
+    pa.timestamp("us", tz="UTC"),
+    pa.timestamp("ns", tz="UTC"),
+    pa.time32("s"),
+    pa.time32("ms"),
+    pa.time64("us"),
+    pa.time64("ns"),
+    pa.duration("us"),
+)
+_PLAIN: Final = {str(kind): kind for kind in _KINDS}
 _SIZED: Final = re.compile(r"(decimal128|fixed_size_binary)[(\[](\d+)(?:, (\d+))?[)\]]")
 
 
@@ -42,7 +50,7 @@ def type_to_json(kind: pa.DataType) -> Any:
         ValueError: plans hold no such type.
     """
     if pa.types.is_struct(kind):
-        return {"struct": [_field(kind.field(index)) for index in range(kind.num_fields)]}
+        return {"struct": [_field(part) for part in fields(kind)]}
     if pa.types.is_list(kind):
         return {"list": _field(kind.value_field)}
     if pa.types.is_map(kind):
@@ -66,7 +74,8 @@ def type_from_json(data: Any) -> pa.DataType:
             return pa.list_(_field_back(parts))
         if form == "map":
             key, item = (_field_back(part) for part in parts)
-            return pa.map_(key, item)
+            found: pa.DataType = pa.map_(key, item)  # type: ignore[call-overload]
+            return found
     message = "no type of a plan"
     raise ValueError(message)
 
@@ -84,12 +93,12 @@ def _plain(shown: str) -> pa.DataType:
     return pa.binary(int(sized[2]))
 
 
-def _field(part: pa.Field) -> dict[str, Any]:
+def _field(part: Field) -> dict[str, Any]:
     found: dict[str, Any] = {"name": part.name, "type": type_to_json(part.type)}
     if not part.nullable:
         found["nullable"] = False
     return found
 
 
-def _field_back(data: Any) -> pa.Field:
+def _field_back(data: Any) -> Field:
     return pa.field(data["name"], type_from_json(data["type"]), data.get("nullable", True))

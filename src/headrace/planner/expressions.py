@@ -1,14 +1,13 @@
 """Expressions of the language into DuckDB expressions with types.
 
-Bottom up: each operator and call is typed as soon as its operands are, so the first thing that DuckDB does not take is the smallest
-part of the text that is wrong, and the message can say it in the user's own names.
+Bottom up: each operator and call is typed as soon as its operands are, so the first thing that DuckDB does not take is
+the smallest part of the text that is wrong, and the message can say it in the user's own names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 from sqlglot import exp
@@ -21,7 +20,7 @@ from headrace.planner import calls, operators
 from headrace.planner.duckdb_types import BindError, Typer
 from headrace.planner.faults import refusal
 from headrace.planner.relations import pack
-from headrace.planner.scope import Header, Scope
+from headrace.planner.scope import Header, Rows
 from headrace.planner.typed import Typed
 from headrace.sql.nodes import Duration
 from headrace.sql.paths import column_path
@@ -29,9 +28,30 @@ from headrace.sql.spans import nearest_span
 from headrace.types.sql import arrow_type, duckdb_type, is_integer, is_text, type_name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from headrace.errors import ProgramError, Source, Span
 
 _UNKNOWN = pa.null()
+
+
+class Names(Protocol):
+    """What names mean: a `Scope`, or the sources of a snapshot query."""
+
+    @property
+    def alias(self) -> str:
+        """Name of the rows, for messages."""
+
+    @property
+    def relation(self) -> Rows:
+        """The rows."""
+
+    def resolve(self, parts: Sequence[exp.Identifier]) -> Typed | Header:
+        """Give what a dotted name means."""
+
+    def star(self, parts: Sequence[exp.Identifier]) -> Facet | None:
+        """Give which part of the record `name.*` means."""
+
 
 _LATER: dict[type[exp.Expression], str] = {
     exp.Window: "OVER",
@@ -59,7 +79,7 @@ class Expressions:
             query can; None refuses them.
     """
 
-    scope: Scope
+    scope: Names
     typer: Typer
     source: Source
     inner: Callable[[exp.Expression, Expressions], exp.Expression | None] | None = None

@@ -16,7 +16,7 @@ from headrace.plan.topology import (
     ValueMode,
 )
 from headrace.planner.columns import at_place
-from headrace.planner.relations import columns_in
+from headrace.planner.relations import columns_in, follow
 from headrace.planner.typed import extract, text
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def source_columns(
         kind = columns[facet, path[:length]].type
         for name in path[length:]:
             found = extract(found, kind, name)
-            kind = kind.field(kind.get_field_index(name)).type
+            kind = follow(kind, (name,))[0]
         substitutes[node.name] = found
     topic = reads.topic
     return SourceTopic(topic.name, topic.key, topic.value, tuple(columns.values()))

@@ -12,15 +12,14 @@ from headrace.errors import Diagnostic, ProgramError
 from headrace.errors.codes import plan as codes
 from headrace.plan.topology import Facet
 from headrace.planner.faults import refusal
-from headrace.planner.relations import META, Item, follow
-from headrace.planner.typed import Typed
+from headrace.planner.relations import META, Item
 from headrace.sql.nodes import Target
 from headrace.sql.paths import column_path
 from headrace.sql.spans import nearest_span, span_of
+from headrace.types.shape import field_names
 from headrace.types.sql import type_name
 
 if TYPE_CHECKING:
-    from headrace.errors import Span
     from headrace.formats.interface import Path
     from headrace.planner.expressions import Expressions
     from headrace.planner.faults import Faults
@@ -72,7 +71,7 @@ def _is_whole_star(nodes: list[exp.Expression]) -> bool:
         return not node.args.get("except_") and not node.args.get("replace")
     star = node.this if isinstance(node, exp.Column) else None
     parts = _qualifiers(node) if isinstance(star, exp.Star) else None
-    if parts is None or star.args.get("except_") or star.args.get("replace"):
+    if parts is None or star is None or star.args.get("except_") or star.args.get("replace"):
         return False
     return parts[-1].name not in ("_key", *_READ_ONLY)
 
@@ -86,7 +85,7 @@ def _items(node: exp.Expression, within: Expressions) -> list[Item]:
     if facet is not None:
         return _expand(facet, node, within)
     if isinstance(node, Target):
-        target, path = _target([part for part in node.expressions], node)
+        target, path = _target(list(node.expressions), node)
         return [Item(target, path, within.value(node.this), span_of(node))]
     if isinstance(node, exp.Alias):
         target, path = _target([node.args["alias"]], node)
@@ -158,7 +157,7 @@ def _excluded(star: exp.Expression, kind: pa.DataType, within: Expressions) -> s
     found = set()
     for node in star.args.get("except_") or ():
         parts = column_path(node)
-        if parts is None or len(parts) != 1 or kind.get_field_index(parts[0].name) < 0:
+        if parts is None or len(parts) != 1 or parts[0].name not in field_names(kind):
             message = f"`{within.words(node)}` is no column of `*`"
             raise refusal(codes.UNKNOWN_COLUMN, message, nearest_span(node))
         found.add(parts[0].name)

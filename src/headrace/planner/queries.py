@@ -13,6 +13,7 @@ from headrace.errors import Diagnostic, ProgramError, Span
 from headrace.errors.codes import catalog as catalog_codes
 from headrace.errors.codes import plan as codes
 from headrace.errors.suggest import did_you_mean
+from headrace.plan.topology import Facet
 from headrace.planner.expressions import Expressions
 from headrace.planner.faults import refusal
 from headrace.planner.projection import projection
@@ -28,7 +29,6 @@ from headrace.planner.rules.refuse_stateful import refuse_set_operation, refuse_
 from headrace.planner.scope import Scope
 from headrace.planner.typed import Typed
 from headrace.planner.unions import alike
-from headrace.plan.topology import Facet
 from headrace.sql.nodes import ArrayLateral, Mode, Named
 from headrace.sql.spans import nearest_span, span_of
 from headrace.types.sql import is_integer
@@ -137,7 +137,7 @@ class Queries:
         within = Expressions(scope, self.typer, self.source)
         for lateral in select.args.get("laterals") or ():
             if isinstance(lateral, ArrayLateral):
-                self._lateral(lateral, scope, within)
+                relation = self._lateral(lateral, relation, scope, within)
         good = True
         conditions: list[exp.Expression] = []
         for part in conjuncts(formats.where):
@@ -156,10 +156,10 @@ class Queries:
         if found is None or not good:
             return None
         return SelectRelation(
-            scope.relation,
+            relation,
             found.items,
             tuple(conditions),
-            self._keyed(mode, scope.relation),
+            self._keyed(mode, relation),
             self.names,
             found.star,
             time,
@@ -228,15 +228,18 @@ class Queries:
         message = f"there is no topic `{name}`"
         raise refusal(catalog_codes.UNKNOWN_TOPIC, message, span, did_you_mean(name, known))
 
-    def _lateral(self, lateral: ArrayLateral, scope: Scope, within: Expressions) -> None:
+    def _lateral(
+        self, lateral: ArrayLateral, source: Relation, scope: Scope, within: Expressions
+    ) -> LateralRelation:
         array = within.value(lateral.this)
         alias = lateral.args["alias"].name
         if not pa.types.is_list(array.type):
             message = f"LATERAL takes an array, and {within.describe(lateral.this, array)} is none"
             raise refusal(codes.TYPE_MISMATCH, message, nearest_span(lateral.this))
-        relation = LateralRelation(scope.relation, array, alias, self.names)
+        relation = LateralRelation(source, array, alias, self.names)
         scope.relation = relation
         scope.laterals[alias] = relation.element
+        return relation
 
     def _event_time(self, select: exp.Select, within: Expressions) -> Typed | None:
         node = select.args.get("eventtime")

@@ -43,7 +43,9 @@ def program_settings(
         settings, complaints = read_settings([*outside, *sets])
     except ProgramError as fault:
         # Planning goes on with the product's settings, so that all that is wrong comes out at once.
-        return ProgramSettings(defaults=TopicSettings(autocreate=True)), [_placed(item) for item in fault.diagnostics]
+        return ProgramSettings(defaults=TopicSettings(autocreate=True)), [
+            _placed(item) for item in fault.diagnostics
+        ]
     return settings, [_placed(item) for item in complaints]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import count
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import pyarrow as pa
 from sqlglot import exp
@@ -17,6 +17,7 @@ from sqlglot import exp
 from headrace.log.records import HEADERS
 from headrace.plan.topology import ROW, Facet
 from headrace.planner.typed import Typed
+from headrace.types.shape import element_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 INPUT = "input"
 TOMBSTONE = "_tombstone"
 
-META = {
+META: Final[dict[str, pa.DataType]] = {
     "topic": pa.string(),
     "partition": pa.int32(),
     "offset": pa.int64(),
@@ -265,7 +266,7 @@ class SelectRelation:
         """Give the query with the needed columns."""
         columns = [(name, node) for name, node in self.pulled.items() if name in needed]
         hidden = [self._tombstone()] if self.tombstones else []
-        return self._query(columns, hidden).subquery("s")
+        return _aside(self._query(columns, hidden))
 
     def output(self, columns: list[tuple[str, exp.Expression]]) -> exp.Select:
         """Give the query that ends a pipeline, with these columns under these names."""
@@ -287,14 +288,14 @@ class SelectRelation:
 
     def _tombstone(self) -> exp.Expression:
         gone = self.tombstone_condition()
-        return gone if isinstance(gone, exp.Column) else exp.alias_(gone, TOMBSTONE)
+        return gone if isinstance(gone, exp.Column) else _named(gone, TOMBSTONE)
 
     def tombstone_condition(self) -> exp.Expression:
         """Give, over the source's rows, whether a row comes out as a tombstone."""
         if not self.table or not self.where:
             return exp.column(TOMBSTONE)
         matches = exp.and_(*(node.copy() for node in self.where), copy=False)
-        gone = exp.Not(this=exp.Coalesce(this=matches, expressions=[exp.false()]))
+        gone: exp.Expression = exp.Not(this=exp.Coalesce(this=matches, expressions=[exp.false()]))
         if self.source.tombstones:
             gone = exp.Or(this=exp.column(TOMBSTONE), expression=gone)
         return gone
@@ -332,7 +333,7 @@ class LateralRelation:
     element: Typed = field(init=False)
 
     def __post_init__(self) -> None:
-        kind = self.array.type.value_type
+        kind = element_type(self.array.type)
         self.element = Typed(self.names.column("x", kind), kind, nullable=True)
 
     @property
@@ -388,7 +389,7 @@ class LateralRelation:
         query = exp.Select(expressions=selected).from_(self.source.render(used))
         if self.source.tombstones:
             query.set("where", exp.Where(this=exp.Not(this=exp.column(TOMBSTONE))))
-        return query.subquery("s")
+        return _aside(query)
 
 
 def follow(kind: pa.DataType, path: Path) -> tuple[pa.DataType, bool]:
@@ -448,7 +449,11 @@ def _record(tree: dict[str, object]) -> pa.DataType:
     return pa.struct(fields)
 
 
+def _aside(query: exp.Select) -> exp.Expression:
+    return exp.Subquery(this=query, alias=exp.TableAlias(this=exp.to_identifier("s")))
+
+
 def _named(node: exp.Expression, name: str) -> exp.Expression:
     if isinstance(node, exp.Column) and node.name == name:
         return node.copy()
-    return exp.alias_(node.copy(), name)
+    return exp.Alias(this=node.copy(), alias=exp.to_identifier(name))

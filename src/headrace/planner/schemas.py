@@ -24,8 +24,8 @@ def name_side(
 ) -> Side:
     """Give the side of a target for a type that is written there.
 
-    An Avro schema that the registry has already is kept if the type fits it; otherwise the new schema takes its names, so that it can
-    become its next version.
+    An Avro schema that the registry has already is kept if the type fits it; otherwise the new schema takes its names, so
+    that it can become its next version.
     """
     if form is not Format.AVRO:
         return Side(form, kind)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 
-from headrace.errors import ProgramError, Span
 from headrace.errors.codes import plan as codes
 from headrace.errors.suggest import did_you_mean
 from headrace.plan.topology import Facet
 from headrace.planner.faults import refusal
 from headrace.planner.relations import META, NoSuchField
 from headrace.sql.spans import span_of
+from headrace.types.shape import field_named, field_names
 from headrace.types.sql import type_name
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from sqlglot import exp
 
+    from headrace.errors import ProgramError, Span
     from headrace.formats.interface import Path
-    from headrace.planner.relations import Relation
     from headrace.planner.typed import Typed
 
 _FACETS = {
@@ -34,6 +34,16 @@ _FACETS = {
 }
 
 _META_2018 = {"_partition": "partition", "_offset": "offset", "_ts": "timestamp", "_topic": "topic"}
+
+
+class Rows(Protocol):
+    """Rows that names can mean columns of."""
+
+    def type_of(self, facet: Facet) -> pa.DataType:
+        """Give the type of the key or the value."""
+
+    def pull(self, facet: Facet, path: Path) -> Typed:
+        """Give a column. Raises NoSuchField."""
 
 
 @dataclass(slots=True)
@@ -53,7 +63,7 @@ class Scope:
         laterals: elements of LATERAL by alias; they hide fields of the same name.
     """
 
-    relation: Relation
+    relation: Rows
     alias: str
     laterals: dict[str, Typed] = field(default_factory=dict)
 
@@ -90,7 +100,7 @@ class Scope:
         kind = self.relation.type_of(Facet.VALUE)
         if path[0] in self.laterals:
             return True
-        return path[1] not in _names(kind) and path[1] not in _FACETS and path[0] in _names(kind)
+        return path[1] not in field_names(kind) and path[1] not in _FACETS and path[0] in field_names(kind)
 
     def _unqualified(self, parts: Sequence[exp.Identifier], path: Path) -> Typed | Header:
         element = self.laterals.get(path[0])
@@ -118,7 +128,7 @@ class Scope:
     def _inside(self, element: Typed, parts: Sequence[exp.Identifier], path: Path) -> Typed:
         found = element
         for depth, name in enumerate(path[1:], 1):
-            names = _names(found.type)
+            names = field_names(found.type)
             if name not in names:
                 raise self._unknown(parts, depth, names, found.type)
             found = found.field(name)
@@ -151,7 +161,7 @@ class Scope:
         deeper = [found for found in self.candidates() if found.rsplit(".", 1)[-1] == last and "." in found]
         if deeper:
             return f"did you mean `{deeper[0]}`?"
-        return _listing(_names(self.relation.type_of(Facet.VALUE)), f"`{self.alias}`")
+        return _listing(field_names(self.relation.type_of(Facet.VALUE)), f"`{self.alias}`")
 
     @staticmethod
     def _fields_help(name: str, candidates: list[str]) -> str | None:
@@ -164,20 +174,21 @@ def cover(parts: Sequence[exp.Identifier]) -> Span | None:
     return first.cover(last) if first is not None else last
 
 
-def _names(kind: pa.DataType) -> list[str]:
-    if not pa.types.is_struct(kind):
-        return []
-    return [kind.field(index).name for index in range(kind.num_fields)]
-
-
 def _paths(kind: pa.DataType, prefix: Path, depth: int = 0) -> list[Path]:
     found = []
-    for name in _names(kind):
+    for name in field_names(kind):
         path = (*prefix, name)
         found.append(path)
         if depth < 8:
-            found += _paths(kind.field(kind.get_field_index(name)).type, path, depth + 1)
+            found += _paths(_type_at(kind, name), path, depth + 1)
     return found
+
+
+def _type_at(kind: pa.DataType, name: str) -> pa.DataType:
+    found = field_named(kind, name)
+    assert found is not None
+    kind_there: pa.DataType = found.type
+    return kind_there
 
 
 def _listing(names: list[str], owner: str) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
@@ -21,13 +21,13 @@ from headrace.types.coercion import common_type, fits
 from headrace.types.sql import is_integer, type_name
 
 if TYPE_CHECKING:
+    from headrace.config import TopicSettings
     from headrace.errors import Span
     from headrace.planner.relations import SelectRelation
-    from headrace.config import TopicSettings
     from headrace.planner.topics import Topics
     from headrace.sql.nodes import Insert
 
-_ONE_VALUE = {
+_ONE_VALUE: Final[dict[Format, pa.DataType]] = {
     Format.INT: pa.int32(),
     Format.LONG: pa.int64(),
     Format.STRING: pa.string(),
@@ -295,7 +295,7 @@ def _count(columns: tuple[Column, ...]) -> str:
 
 
 def _lenient(kind: pa.DataType, target: pa.DataType) -> pa.DataType:
-    """Take the nullability of the target where the written type allows null: a null there is an error of the record, not of the plan."""
+    """Take the nullability of the target: a null where it allows none is an error of the record, not of the plan."""
     if not pa.types.is_struct(kind) or not pa.types.is_struct(target):
         return kind
     fields = []

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
 from sqlglot import exp
 
 from headrace.errors import Diagnostic, ProgramError
 from headrace.errors.codes import plan as codes
+from headrace.types.shape import field_named, field_names
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,8 @@ class Typed:
 
     def field(self, name: str) -> Typed:
         """Give a field of a record."""
-        child = self.type.field(self.type.get_field_index(name))
+        child = field_named(self.type, name)
+        assert child is not None
         call = extract(self.node, self.type, name)
         return Typed(call, child.type, self.nullable or child.nullable)
 
@@ -44,8 +49,7 @@ def extract(record: exp.Expression, kind: pa.DataType, name: str) -> exp.Express
         ProgramError: another field has the same name but for case. DuckDB cannot tell the two apart inside a record; where a
             topic is read by the whole path it can, since such a field is a column of its own.
     """
-    names = [kind.field(index).name for index in range(kind.num_fields)]
-    twins = [other for other in names if other.lower() == name.lower()]
+    twins = [other for other in field_names(kind) if other.lower() == name.lower()]
     if len(twins) > 1:
         shown = " and ".join(f"`{twin}`" for twin in twins)
         message = (

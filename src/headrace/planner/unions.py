@@ -55,7 +55,10 @@ def _alike(first: SelectRelation, branch: SelectRelation, facet: Facet, place: S
         kinds = (theirs.value.type, mine.value.type)
         if common_type(*kinds) is None:
             name = ".".join(theirs.path) or facet.value
-            message = f"column `{name}` is {type_name(kinds[0])} in the first SELECT of the UNION ALL, and {type_name(kinds[1])} here"
+            shown = type_name(kinds[0]), type_name(kinds[1])
+            message = (
+                f"column `{name}` is {shown[0]} in the first SELECT of the UNION ALL, and {shown[1]} here"
+            )
             raise refusal(codes.UNION_MISMATCH, message, mine.span or place, "convert one of them with CAST")
         renamed.append(replace(mine, path=theirs.path))
     if [item.path for item in given] == [item.path for item in renamed]:

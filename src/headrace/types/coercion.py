@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Final
+
 import pyarrow as pa
 
 from headrace.types.sql import is_number, is_text
 
-_WIDTH = {pa.int8(): 0, pa.int16(): 1, pa.int32(): 2, pa.int64(): 3}
+if TYPE_CHECKING:
+    from headrace.types.shape import Field
+
+_DIGITS: Final[dict[pa.DataType, int]] = {pa.int8(): 3, pa.int16(): 5, pa.int32(): 10}
+_WIDTH: Final[dict[pa.DataType, int]] = {pa.int8(): 0, pa.int16(): 1, pa.int32(): 2, pa.int64(): 3}
 
 
 def common_type(left: pa.DataType, right: pa.DataType) -> pa.DataType | None:
     """Give the narrowest type that holds both without surprise; None if there is none.
 
-    int < long < float < double, decimals win over integers, null fits everything, records are joined field by field in the order of
-    the left one (fields that only one has become nullable).
+    int < long < float < double, decimals win over integers, null fits everything, records are joined field by field
+    in the order of the left one (fields that only one has become nullable).
     """
     if left.equals(right):
         return left
@@ -46,7 +52,7 @@ def common_type(left: pa.DataType, right: pa.DataType) -> pa.DataType | None:
 
 def common_record(left: pa.DataType, right: pa.DataType) -> pa.DataType | None:
     """Give the record that holds both, see `common_type`."""
-    fields: list[pa.Field] = []
+    fields: list[Field] = []
     others = {right.field(i).name: right.field(i) for i in range(right.num_fields)}
     for index in range(left.num_fields):
         mine = left.field(index)
@@ -74,16 +80,14 @@ def fits(written: pa.DataType, target: pa.DataType) -> bool:
         return fits(written.key_type, target.key_type) and fits(written.item_type, target.item_type)
     if pa.types.is_timestamp(written) and pa.types.is_timestamp(target):
         # Finer instants lose digits below the unit of the target, as every Kafka client does with milliseconds.
-        return (written.tz is None) == (target.tz is None)
+        return bool((written.tz is None) == (target.tz is None))
     if pa.types.is_time(written) and pa.types.is_time(target):
         return True
     if is_text(written) and is_text(target):
         return True
     if pa.types.is_decimal(written) and pa.types.is_decimal(target):
-        return (
-            target.scale >= written.scale
-            and target.precision - target.scale >= written.precision - written.scale
-        )
+        whole = target.precision - target.scale >= written.precision - written.scale
+        return bool(whole and target.scale >= written.scale)
     if pa.types.is_floating(written) and pa.types.is_float64(target):
         return True
     return common_type(written, target) == target if is_number(written) and is_number(target) else False
@@ -116,4 +120,4 @@ def _common_number(left: pa.DataType, right: pa.DataType) -> pa.DataType:
 def _decimal_size(kind: pa.DataType) -> tuple[int, int]:
     if pa.types.is_decimal(kind):
         return kind.precision, kind.scale
-    return {pa.int8(): 3, pa.int16(): 5, pa.int32(): 10}.get(kind, 19), 0
+    return _DIGITS.get(kind, 19), 0

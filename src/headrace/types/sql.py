@@ -5,21 +5,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from headrace.types.shape import element_type, fields
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable
 
 _Type = exp.DataType.Type
 
 INSTANT: Final = pa.timestamp("ms", tz="UTC")
 """The type of a `timestamp` column."""
 
-_SCALARS: Final[dict[exp.DataType.Type, pa.DataType]] = {
+_SCALARS: Final[dict[Any, pa.DataType]] = {
     _Type.BOOLEAN: pa.bool_(),
     _Type.TINYINT: pa.int32(),
     _Type.SMALLINT: pa.int32(),
@@ -42,7 +44,7 @@ _SCALARS: Final[dict[exp.DataType.Type, pa.DataType]] = {
     _Type.DATETIME: pa.timestamp("us"),
 }
 
-_NAMED: Final = {"bytes": pa.binary(), "long": pa.int64(), "string": pa.string()}
+_NAMED: Final[dict[str, pa.DataType]] = {"bytes": pa.binary(), "long": pa.int64(), "string": pa.string()}
 
 DEFAULT_DECIMAL: Final = (38, 18)
 """Precision and scale of `decimal` without arguments."""
@@ -100,7 +102,7 @@ def type_name(kind: pa.DataType) -> str:
     if pa.types.is_struct(kind):
         return f"record({_fields(kind, type_name)})"
     if _is_list(kind):
-        return f"{type_name(kind.value_type)}[]"
+        return f"{type_name(element_type(kind))}[]"
     if pa.types.is_map(kind):
         return f"map({type_name(kind.key_type)}, {type_name(kind.item_type)})"
     if pa.types.is_decimal(kind):
@@ -116,7 +118,7 @@ def duckdb_type(kind: pa.DataType) -> str:
     if pa.types.is_struct(kind):
         return f"STRUCT({_fields(kind, duckdb_type)})"
     if _is_list(kind):
-        return f"{duckdb_type(kind.value_type)}[]"
+        return f"{duckdb_type(element_type(kind))}[]"
     if pa.types.is_map(kind):
         return f"MAP({duckdb_type(kind.key_type)}, {duckdb_type(kind.item_type)})"
     if pa.types.is_decimal(kind):
@@ -151,11 +153,9 @@ def _is_list(kind: pa.DataType) -> bool:
     return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
 
 
-def _fields(kind: pa.DataType, name: object) -> str:
-    assert callable(name)
-    parts: Iterable[pa.Field] = (kind.field(i) for i in range(kind.num_fields))
+def _fields(kind: pa.DataType, name: Callable[[pa.DataType], str]) -> str:
     return ", ".join(
-        f"{quote(part.name) if name is duckdb_type else part.name} {name(part.type)}" for part in parts
+        f"{quote(part.name) if name is duckdb_type else part.name} {name(part.type)}" for part in fields(kind)
     )
 
 

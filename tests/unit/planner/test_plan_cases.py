@@ -10,7 +10,6 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.unit.planner.topics import known
 
 from headrace.errors import ProgramError
 from headrace.errors.render import render
@@ -18,6 +17,7 @@ from headrace.plan.explain import explain
 from headrace.plan.serde import from_json, to_json
 from headrace.planner import plan_program
 from headrace.sql import parse_program
+from tests.unit.planner.topics import known
 
 CASES = Path(__file__).parents[2] / "cases"
 PLANS = sorted((CASES / "plan").rglob("*.case"))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pyarrow as pa
 
 from headrace.catalog import CatalogTopic, KnownTopics
 from headrace.formats.interface import Format, Registry, Side
-from headrace.plan.topology import Topology
 from headrace.planner import plan_program
 from headrace.sql import parse_program
+
+if TYPE_CHECKING:
+    from headrace.plan.topology import Topology
 
 TEXT = Side(Format.STRING, pa.string())
 BYTES = Side(Format.BYTES, pa.binary())

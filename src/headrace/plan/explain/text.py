@@ -67,9 +67,8 @@ def _sink(sink: Sink) -> list[str]:
         made = f"  created if missing: {sink.create.partitions} partitions"
         configs = ", ".join(f"{key}={value}" for key, value in sorted(sink.create.configs.items()))
         lines.append(made + (f", {configs}" if configs else ""))
-    for pair in (sink.register_key, sink.register_value):
-        if pair is not None:
-            lines.append(f"  registers {pair[0]}")
+    registered = (sink.register_key, sink.register_value)
+    lines.extend(f"  registers {pair[0]}" for pair in registered if pair is not None)
     return lines
 
 

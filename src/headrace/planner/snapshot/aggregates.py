@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -13,6 +12,8 @@ from headrace.planner.faults import refusal
 from headrace.sql.spans import nearest_span
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from headrace.planner.expressions import Expressions
 
 _RENAMED = {"ANYF": "any_value", "MAXK": "max", "MINK": "min"}

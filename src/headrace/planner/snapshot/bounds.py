@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sqlglot import exp
 
@@ -18,7 +18,13 @@ Constant = Callable[[exp.Expression], int | None]
 """Gives the value of an expression that reads no record, as a whole number; instants as epoch ms; None for others."""
 
 _OLD = {"_partition": "partition", "_offset": "offset", "_ts": "timestamp"}
-_TURNED = {exp.GT: exp.LT, exp.GTE: exp.LTE, exp.LT: exp.GT, exp.LTE: exp.GTE, exp.EQ: exp.EQ}
+_TURNED: Final[dict[type[exp.Expression], type[exp.Expression]]] = {
+    exp.GT: exp.LT,
+    exp.GTE: exp.LTE,
+    exp.LT: exp.GT,
+    exp.LTE: exp.GTE,
+    exp.EQ: exp.EQ,
+}
 
 
 def bounds_of(conditions: Iterable[exp.Expression], alias: str, constant: Constant, *, only: bool) -> Bounds:
@@ -100,18 +106,16 @@ def _bound(bounds: Bounds, name: str, kind: type[exp.Expression], value: int) ->
     if name == "partition" and kind is exp.EQ:
         return _partitions(bounds, frozenset((value,)))
     if name == "offset":
-        first = {exp.GT: value + 1, exp.GTE: value, exp.EQ: value}.get(kind)
-        end = {exp.LT: value, exp.LTE: value + 1, exp.EQ: value + 1}.get(kind)
-        if first is not None:
-            first = max(first, bounds.first_offset or 0)
-            bounds = replace(bounds, first_offset=first)
-        if end is not None:
-            end = max(0, end if bounds.end_offset is None else min(end, bounds.end_offset))
-            bounds = replace(bounds, end_offset=end)
-    if name == "timestamp":
-        first = {exp.GT: value, exp.GTE: value, exp.EQ: value}.get(kind)
-        if first is not None:
-            bounds = replace(bounds, first_time=max(first, bounds.first_time or 0))
+        if kind in (exp.GT, exp.GTE, exp.EQ):
+            first = value + (kind is exp.GT)
+            bounds = replace(bounds, first_offset=max(first, bounds.first_offset or 0))
+        if kind in (exp.LT, exp.LTE, exp.EQ):
+            end = max(0, value + (kind is not exp.LT))
+            bounds = replace(
+                bounds, end_offset=end if bounds.end_offset is None else min(end, bounds.end_offset)
+            )
+    if name == "timestamp" and kind in (exp.GT, exp.GTE, exp.EQ):
+        bounds = replace(bounds, first_time=max(value, bounds.first_time or 0))
     return bounds
 
 

@@ -22,7 +22,7 @@ from headrace.planner.scope import Scope
 from headrace.planner.snapshot.aggregates import RULES, aggregate, is_aggregate, order
 from headrace.planner.snapshot.bounds import Constant, bounds_of, reads_last_offset
 from headrace.planner.snapshot.sources import DerivedRelation, Output, Sources
-from headrace.planner.typed import Typed, text
+from headrace.planner.typed import Typed
 from headrace.sql.nodes import ArrayLateral, Target
 from headrace.sql.paths import column_path
 from headrace.sql.spans import nearest_span, span_of
@@ -269,13 +269,15 @@ class SnapshotQueries:
     def _using(join: exp.Expression, sources: Sources) -> exp.Expression:
         right = sources.scopes[-1]
         left = Sources(sources.scopes[:-1])
-        parts = []
+        found: exp.Expression | None = None
         for name in join.args["using"]:
             sides = left.resolve([name]), right.resolve([name])
             assert isinstance(sides[0], Typed)
             assert isinstance(sides[1], Typed)
-            parts.append(exp.EQ(this=sides[0].node, expression=sides[1].node))
-        return exp.and_(*parts, copy=False)
+            pair = exp.EQ(this=sides[0].node, expression=sides[1].node)
+            found = pair if found is None else exp.And(this=found, expression=pair)
+        assert found is not None
+        return found
 
     def _laterals(self, select: exp.Select, built: exp.Select, sources: Sources, within: Expressions) -> None:
         for lateral in select.args.get("laterals") or ():
@@ -416,7 +418,8 @@ class SnapshotQueries:
         """Put ORDER BY and LIMIT behind a query that is no SELECT."""
         if not any(node.args.get(key) for key in ("order", "limit", "offset")):
             return bound
-        built = exp.Select(expressions=[exp.Star()]).from_(bound.query.subquery("s"), copy=False)
+        aside = exp.Subquery(this=bound.query, alias=exp.TableAlias(this=exp.to_identifier("s")))
+        built = exp.Select(expressions=[exp.Star()], from_=exp.From(this=aside))
         if node.args.get("order") is not None:
             sources = Sources(renamed={item.name: item.value for item in bound.outputs})
             built.set("order", order(node.args["order"], self._expressions(sources, {})))

@@ -13,7 +13,6 @@ from headrace.plan.topology import Facet
 from headrace.planner.faults import refusal
 from headrace.planner.relations import NoSuchField, TopicRelation, follow
 from headrace.planner.scope import Header, Scope, cover
-from headrace.planner.typed import Typed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from sqlglot import exp
 
     from headrace.formats.interface import Path
+    from headrace.planner.typed import Typed
 
 
 @dataclass(frozen=True, slots=True)
