@@ -46,7 +46,7 @@ def test_an_unknown_command_is_a_wrong_call() -> None:
 
 def test_help_loads_neither_arrow_nor_duckdb() -> None:
     script = (
-        "import sys; from click.testing import CliRunner; from headrace.cli import main; "
+        "import sys; from click.testing import CliRunner; from headrace.cli.group import main; "
         "CliRunner().invoke(main, ['--help']); "
         "print([name for name in ('pyarrow', 'duckdb', 'confluent_kafka', 'sqlglot', 'rich') if name in sys.modules])"
     )
