@@ -18,7 +18,9 @@ TEXT = Side(Format.STRING, pa.string())
 BYTES = Side(Format.BYTES, pa.binary())
 
 ADDRESS = pa.struct([("street", pa.string()), ("zip", pa.int32()), ("country", pa.string())])
-LINES = pa.list_(pa.struct([("item", pa.string()), ("quantity", pa.int32()), ("notes", pa.list_(pa.string()))]))
+LINES = pa.list_(
+    pa.struct([("item", pa.string()), ("quantity", pa.int32()), ("notes", pa.list_(pa.string()))])
+)
 
 POSITIONS = pa.struct(
     [

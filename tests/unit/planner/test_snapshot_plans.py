@@ -1,0 +1,114 @@
+"""Plans of snapshot queries: what is scanned, what is bound, what stops early."""
+
+from __future__ import annotations
+
+import pytest
+
+from headrace.errors import ProgramError
+from headrace.plan.snapshot import Bounds, SnapshotPlan
+from headrace.planner import plan_query
+from headrace.sql import parse_program
+from tests.unit.planner.topics import known
+
+
+def query(text: str) -> SnapshotPlan:
+    return plan_query(parse_program(text), known())
+
+
+@pytest.mark.parametrize(
+    ("condition", "bounds"),
+    [
+        ("_meta.partition = 1", Bounds(partitions=frozenset({1}))),
+        ("_partition IN (0, 2) AND _partition IN (2, 3)", Bounds(partitions=frozenset({2}))),
+        ("_meta.offset > 5 AND _meta.offset <= 9", Bounds(first_offset=6, end_offset=10)),
+        ("_offset BETWEEN 3 AND 7", Bounds(first_offset=3, end_offset=8)),
+        ("7 = _meta.offset", Bounds(first_offset=7, end_offset=8)),
+        ("10 <= _meta.offset", Bounds(first_offset=10)),
+        ("_meta.timestamp >= 1000 AND _ts > 2000", Bounds(first_time=2000)),
+        ("_meta.offset >= LAST_OFFSET() - 100", Bounds(last_offsets=101)),
+        ("_meta.offset > 5 OR id = 1", Bounds()),
+        ("NOT _meta.offset > 5", Bounds()),
+        ("_meta.offset > id", Bounds()),
+    ],
+)
+def test_conditions_on_the_place_become_bounds(condition: str, bounds: Bounds) -> None:
+    (scan,) = query(f"SELECT id FROM orders WHERE {condition}").scans
+    assert scan.bounds == bounds
+
+
+def test_bounds_of_a_join_belong_to_their_side() -> None:
+    plan = query(
+        "SELECT a.id FROM orders AS a JOIN orders_by_id AS b ON a.id = b.id WHERE a._meta.offset > 5 AND b._partition = 1"
+    )
+    assert [scan.bounds for scan in plan.scans] == [
+        Bounds(first_offset=6),
+        Bounds(partitions=frozenset({1})),
+    ]
+
+
+def test_only_what_is_named_is_decoded() -> None:
+    (scan,) = query("SELECT address.zip, UPPER(customer) FROM orders WHERE quantity > 1").scans
+    assert {column.path for column in scan.source.columns} == {
+        ("address", "zip"),
+        ("customer",),
+        ("quantity",),
+    }
+
+
+def test_result_columns_have_the_names_of_the_user() -> None:
+    plan = query("SELECT id AS a, customer AS A, COUNT(*), address.zip FROM orders GROUP BY ALL")
+    assert plan.names == ("a", "A", "COUNT", "zip")
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "follows"),
+    [
+        ("SELECT id FROM orders", None, True),
+        ("SELECT id FROM orders LIMIT 3", 3, False),
+        ("SELECT id FROM orders ORDER BY id LIMIT 3", None, False),
+        ("SELECT COUNT(*) FROM orders", None, False),
+        ("SELECT DISTINCT id FROM orders", None, False),
+        ("SELECT o.id FROM orders AS o, positions AS p", None, False),
+    ],
+)
+def test_what_stops_early_and_what_can_follow(text: str, limit: int | None, follows: bool) -> None:
+    plan = query(text)
+    assert (plan.limit, plan.follows) == (limit, follows)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "WITH big AS (SELECT id, amount FROM orders WHERE amount > 3) SELECT b.id FROM big AS b JOIN big AS c USING (id)",
+        "SELECT customer, SUM(amount) / COUNT(*) AS mean FROM orders GROUP BY customer HAVING COUNT(*) > 1 ORDER BY mean DESC",
+        "SELECT id FROM orders WHERE id IN (SELECT MMSI FROM positions WHERE Speed > orders.quantity)",
+        "SELECT ROW_NUMBER() OVER (PARTITION BY customer ORDER BY id) AS n FROM orders QUALIFY n = 1",
+        "SELECT id FROM orders UNION ALL SELECT MMSI FROM positions ORDER BY id LIMIT 3",
+        "SELECT line.item FROM orders LATERAL `lines` AS line WHERE line.quantity > 1",
+        "SELECT COUNT(DISTINCT customer) FILTER (WHERE paid), COLLECT(id, 3) FROM orders",
+        "SELECT (SELECT MAX(Speed) FROM positions) AS top, id FROM orders",
+        "SELECT 1 + 1",
+    ],
+)
+def test_ordinary_queries_bind(text: str) -> None:
+    assert query(text).query
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("SELECT cstomer FROM orders", "SQL0201"),
+        ("SELECT id FROM orders AS a JOIN orders_by_id AS b ON a.id = b.id", "SQL0209"),
+        ("SELECT customer, id FROM orders GROUP BY customer", "SQL0318"),
+        ("SELECT id FROM orders WHERE COUNT(*) > 1", "SQL0318"),
+        ("SELECT id FROM nothing", "CAT0101"),
+        ("SELECT id FROM orders WHERE customer > 3", "SQL0301"),
+        ("SELECT id FROM orders EVENTTIME BY placed", "SQL0303"),
+        ("INSERT INTO archive SELECT STREAM id FROM orders", "SQL0317"),
+    ],
+)
+def test_wrong_queries_are_refused(text: str, code: str) -> None:
+    with pytest.raises(ProgramError) as refused:
+        query(text)
+    assert refused.value.diagnostics[0].code.id == code
+    assert refused.value.source is not None
