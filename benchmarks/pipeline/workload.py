@@ -82,6 +82,8 @@ def encoded(format: Format, topic: str, registry: Registry | None, count: int, s
 def fill(log: Log, registry: Registry | None, topic: str, format: Format, records: int) -> int:
     """Create a topic with so many records; gives the mean size of a value."""
     create(log, topic)
+    if registry is not None and format is Format.AVRO:
+        registry.register(f"{topic}-value", SCHEMA)
     producer = log.producer(ProducerOptions(properties={"linger.ms": "20", "compression.type": "none"}))
     size = 0
     try:
