@@ -55,16 +55,16 @@ def encode_records(
 
     Args:
         topic: whose formats and schemas count.
-        records: each with its number in the topic, which is its timestamp in seconds where it says none.
+        records: each with its number in the topic, which, counted from 1, is its timestamp in seconds where it says none.
         ids: of the registered schemas.
     """
     key_format, value_format = formats_of(topic)
     rows = [record for _, record in records]
-    columns = {
+    columns: dict[str, pa.Array[Any]] = {
         "key": _side(topic, "key", key_format, rows, ids),
         "value": _side(topic, "value", value_format, rows, ids),
         "timestamp": pa.array(
-            [record.get("timestamp", number * 1000) for number, record in records], pa.int64()
+            [record.get("timestamp", (number + 1) * 1000) for number, record in records], pa.int64()
         ).cast(TIMESTAMP),
         "headers": pa.array([_headers(record) for record in rows], HEADERS),
         "partition": pa.array([record.get("partition") for record in rows], pa.int32()),
@@ -148,35 +148,35 @@ def read_topic(log: Log, topic: str) -> pa.Table:
     return table.sort_by([("partition", "ascending"), ("offset", "ascending")])
 
 
-def record_lines(table: pa.Table, key: Side | None, value: Side | None, registry: Registry | None) -> list[str]:
+def record_lines(
+    table: pa.Table, key: Side | None, value: Side | None, registry: Registry | None
+) -> list[str]:
     """Give one JSON line a record; without a side its bytes are shown as text, or in hexadecimal."""
     if table.num_rows == 0:
         return []
-    keys = _texts(table.column("key").combine_chunks(), key, registry)
-    values = _texts(table.column("value").combine_chunks(), value, registry)
+    keys = _texts(table.column("key").to_pylist(), key, registry)
+    values = _texts(table.column("value").to_pylist(), value, registry)
     times = table.column("timestamp").cast(pa.int64()).to_pylist()
     headers = table.column("headers").to_pylist()
     lines = []
     for row in range(table.num_rows):
         parts = [f'"key": {keys[row]}', f'"value": {values[row]}', f'"timestamp": {times[row]}']
-        if headers[row]:
+        found = headers[row]
+        if found:
             shown = [
-                [item["key"], "…" if item["key"] in _VOLATILE else _plain(item["value"])] for item in headers[row]
+                [item["key"], "…" if item["key"] in _VOLATILE else _plain(item["value"])] for item in found
             ]
             parts.append(f'"headers": {json.dumps(shown, ensure_ascii=False)}')
         lines.append("{" + ", ".join(parts) + "}")
     return lines
 
 
-def _texts(data: pa.Array, side: Side | None, registry: Registry | None) -> list[str]:
-    if isinstance(data, pa.ChunkedArray):
-        data = data.combine_chunks()
-    raw: list[bytes | None] = data.to_pylist()
+def _texts(raw: list[bytes | None], side: Side | None, registry: Registry | None) -> list[str]:
     if side is None or side.format in (Format.STRING, Format.BYTES):
         return [json.dumps(_plain(item), ensure_ascii=False) for item in raw]
     if side.format is Format.JSON:
         return ["null" if item is None else item.decode("utf-8", "backslashreplace") for item in raw]
-    decoded = make_decoder(side, [()], registry).decode(data)
+    decoded = make_decoder(side, [()], registry).decode(pa.array(raw, pa.binary()))
     written = make_encoder(Side(Format.JSON, side.type)).encode(decoded.columns[0])
     faults = [*decoded.errors, *written.errors]
     assert not faults, f"an output cannot be read back: {faults[0].reason}"

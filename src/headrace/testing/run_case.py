@@ -71,7 +71,8 @@ class Outcome:
 
 def _sorted(sections: dict[str, str], loose: frozenset[str]) -> dict[str, str]:
     return {
-        title: "\n".join(sorted(body.splitlines())) if title in loose else body for title, body in sections.items()
+        title: "\n".join(sorted(body.splitlines())) if title in loose else body
+        for title, body in sections.items()
     }
 
 
@@ -177,7 +178,9 @@ def _outcome(
         table = read_topic(log, sink.topic)
         title = f"output {sink.topic}"
         lines = record_lines(table, sink.key, sink.value, registry)
-        sections[title] = _lines([f"format: {sink.key.format}, {sink.value.format}", *_configs(log, sink.topic), *lines])
+        sections[title] = _lines(
+            [f"format: {sink.key.format}, {sink.value.format}", *_configs(log, sink.topic), *lines]
+        )
         feeders = [item for item in topology.pipelines if item.sink == name]
         if len(feeders) > 1 or _spread(log, [sink.topic, *inputs]):
             unordered.add(title)

@@ -1,0 +1,77 @@
+"""Golden cases on the real broker: one of each kind, over four partitions and a restart."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from headrace.formats.registry import open_registry
+from headrace.log import open_log
+from headrace.log.embedded import EmbeddedLog
+from headrace.testing import Case, Outcome, Variant, read_case, run_on
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from headrace.log.interface import Log
+    from tests.servers.kafka import KafkaServer
+
+pytestmark = pytest.mark.kafka
+
+FOLDER = Path(__file__).parents[1] / "cases" / "run"
+VARIANT = Variant("4 partitions, batches of 7, restarted", batch=7, partitions=4, restart=True)
+NAMES = (
+    "projection/all_columns_pass_tombstones_on",
+    "facets/headers_are_read_and_passed_on",
+    "facets/key_value_and_meta",
+    "filter/fast_vessels_in_json",
+    "formats/avro_filter_of_2018",
+    "formats/int_and_long",
+    "keys/null_as_value_deletes",
+    "keys/a_field_becomes_the_key",
+    "lateral/one_record_per_element",
+    "several/union_all_of_two_topics",
+    "several/two_targets_of_one_source",
+    "errors/bad_records_go_to_the_dead_letter_topic",
+    "errors/broken_avro_goes_to_the_dead_letter_topic",
+    "settings/at_least_once_in_two_threads",
+    "time/event_time_is_the_timestamp_of_the_output",
+)
+
+
+@pytest.fixture
+def log(kafka: KafkaServer) -> Iterator[Log]:
+    """The broker without the topics of a case before it."""
+    with open_log(kafka.url) as opened:
+        before = _topics(opened)
+        yield opened
+        _delete(opened, _topics(opened) - before)
+
+
+def _topics(log: Log) -> set[str]:
+    with closing(log.admin()) as admin:
+        return {name for name in admin.topics() if not name.startswith("__")}
+
+
+def _delete(log: Log, topics: set[str]) -> None:
+    """Cases share names such as `out`: the next one waits until they are gone."""
+    with closing(log.admin()) as admin:
+        for topic in topics:
+            admin.delete(topic)
+        deadline = time.monotonic() + 20
+        while topics & set(admin.topics()):
+            assert time.monotonic() < deadline, "topics are not deleted in time"
+            time.sleep(0.05)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_case_gives_the_same_on_kafka(name: str, log: Log) -> None:
+    case: Case = read_case((FOLDER / name).with_suffix(".case"))
+    with EmbeddedLog(":memory:") as memory:
+        actual = run_on(case, VARIANT, log, open_registry(None, memory))
+    found, expected = actual.comparable(Outcome(case.expected))
+    assert found == expected
