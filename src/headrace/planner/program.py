@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -145,7 +146,16 @@ class _Plan:
         self.places.setdefault(insert.target, insert.target_span)
         branches = self.queries.insertion(insert.query, named)
         if branches:
-            self.targets.insert(insert, branches, settings.topic(insert.target))
+            try:
+                self.targets.insert(insert, branches, settings.topic(insert.target))
+            except ProgramError as fault:
+                # What a schema cannot hold is found without a place in the text: it belongs to the target.
+                raise ProgramError(
+                    tuple(
+                        item if item.span is not None else replace(item, span=insert.target_span)
+                        for item in fault.diagnostics
+                    )
+                ) from None
 
     def _check_there_is_something(self) -> None:
         if any(isinstance(item, Insert | Query) for item in self.program.statements):

@@ -26,11 +26,11 @@ def test_a_long_chain_of_conditions_is_planned() -> None:
     assert plan(f"INSERT INTO out SELECT STREAM id FROM orders WHERE {chain}").pipelines
 
 
-def test_a_tower_of_operators_is_planned_or_refused() -> None:
-    tower = "id" + " + 1" * 3000
+def test_a_tower_of_operators_is_refused_in_time() -> None:
+    tower = "id" + " + 1" * 600
     with pytest.raises(ProgramError) as refused:
         plan(f"INSERT INTO out SELECT STREAM {tower} AS n FROM orders")
-    assert refused.value.diagnostics[0].code.id in ("SQL0315", "SQL0110")
+    assert refused.value.diagnostics[0].code.id == "SQL0315"
 
 
 def test_a_record_read_whole_and_by_twins_is_refused() -> None:
