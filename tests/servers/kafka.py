@@ -93,7 +93,7 @@ class KafkaNode:
         """Address of a listener: PLAINTEXT, SASL, TLS or SASLTLS."""
         return f"127.0.0.1:{self.ports[name]}"
 
-    def format(self, cluster: str, voters: str, replication: int) -> None:
+    def format(self, cluster: str, voters: str, replication: int, features: Mapping[str, int]) -> None:
         """Write the configuration and format the data folder."""
         addresses = ",".join(f"{name}://127.0.0.1:{self.ports[name]}" for name in _LISTENERS)
         plain = f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'
@@ -122,6 +122,7 @@ class KafkaNode:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._config.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
         accounts = [f"--add-scram=SCRAM-SHA-{bits}=[name={USER},password={PASSWORD}]" for bits in (256, 512)]
+        levels = [f"--feature={feature}={level}" for feature, level in features.items()]
         result = subprocess.run(
             [
                 *self._java("128m"),
@@ -132,6 +133,7 @@ class KafkaNode:
                 "-c",
                 str(self._config),
                 *accounts,
+                *levels,
             ],
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -185,9 +187,15 @@ class KafkaNode:
 
 
 class KafkaServer:
-    """A cluster of one or more nodes in a temporary folder."""
+    """A cluster of one or more nodes in a temporary folder.
 
-    def __init__(self, nodes: int = 1) -> None:
+    Args:
+        nodes: how many.
+        features: levels of Kafka's features, to play an older broker: `group.version` 0 knows classic groups alone.
+    """
+
+    def __init__(self, nodes: int = 1, features: Mapping[str, int] | None = None) -> None:
+        self._features = dict(features or {})
         self._folder = tempfile.TemporaryDirectory(prefix="headrace-kafka-", ignore_cleanup_errors=True)
         root = Path(self._folder.name)
         self.certificates = make_certificates(root)
@@ -217,7 +225,7 @@ class KafkaServer:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         voters = ",".join(f"{node.number}@127.0.0.1:{node.ports['CONTROLLER']}" for node in self.nodes)
         for node in self.nodes:
-            node.format(cluster, voters, min(3, len(self.nodes)))
+            node.format(cluster, voters, min(3, len(self.nodes)), self._features)
         for node in self.nodes:
             node.launch()
         for node in self.nodes:

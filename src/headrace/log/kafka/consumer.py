@@ -34,6 +34,8 @@ _COMMIT_SECONDS: Final = 30.0
 _REBALANCE_SECONDS: Final = 5.0
 _CLOSE_SECONDS: Final = 10.0
 _SEEK_SECONDS: Final = 10.0
+# Twice the session time-out that brokers have by default.
+_INSTANCE_SECONDS: Final = 90.0
 _TOPIC_CHECK_SECONDS: Final = 1.0
 _OLD_BROKER: Final = frozenset({"UNSUPPORTED_VERSION", "_UNSUPPORTED_FEATURE"})
 
@@ -75,6 +77,7 @@ class KafkaConsumer:
         self._joined = False
         self._closed = False
         self._next_check = 0.0
+        self._instance_until: float | None = None
 
     def subscribe(
         self,
@@ -252,19 +255,24 @@ class KafkaConsumer:
 
     def _leave(self) -> None:
         end = time.monotonic() + _CLOSE_SECONDS
-        with faults(self._log, "cannot leave the group"):
+        try:
             self._native.begin_close()
             done = False
             while not done and time.monotonic() < end:
                 self._serve_group(leaving=True)
-                done = self._native.close_step(_SLICE)
+                done = self._native.close_step(_JOINING_SLICE)
+        except _native.KafkaError:
+            # The client has failed for good, or was thrown out: there is no group to leave.
+            lost, self._owned = list(self._owned), {}
+            if lost:
+                self._on_lost(lost)
 
     def _poll_once(self, max_records: int, left: float, linger: float) -> list[pa.RecordBatch]:
         try:
             self._serve_group()
             batches = self._native.poll(max_records, _MAX_BYTES, min(max(left, 0.0), self._slice()), linger)
         except _native.KafkaError as error:
-            if not self._take_classic(error):
+            if not self._take_classic(error) and not self._await_instance(error):
                 raise fault(self._log, "cannot read", error) from None
             return []
         except ValueError:
@@ -306,7 +314,8 @@ class KafkaConsumer:
         self._joined = True
         self._arriving = frozenset(partitions)
         try:
-            if announce:
+            # Members that only keep what they have are told so with an empty list; nothing changes for them.
+            if announce and partitions:
                 self._owned.update(dict.fromkeys(partitions))
                 self._on_assign(partitions)
         finally:
@@ -334,6 +343,23 @@ class KafkaConsumer:
         self._native.subscribe(self._topics)
         return True
 
+    def _await_instance(self, error: _native.KafkaError) -> bool:
+        """Try again while the group still waits for a process of the same instance that died.
+
+        Under the new protocol it does so for the broker's session time-out; the classic one replaces it at once.
+        """
+        now = time.monotonic()
+        if self._joined or error_name(error) != "UNRELEASED_INSTANCE_ID":
+            return False
+        self._instance_until = self._instance_until or now + _INSTANCE_SECONDS
+        if now > self._instance_until:
+            return False
+        time.sleep(_SLICE)
+        self._native.destroy()
+        self._native = self._connect(names.CONSUMER)
+        self._native.subscribe(self._topics)
+        return True
+
     def _check_topics(self) -> None:
         """Refuse a topic that is not there: the new group protocol would wait for it for ever."""
         now = time.monotonic()
@@ -357,7 +383,8 @@ class KafkaConsumer:
         """Find out where reading will begin, of partitions from which nothing has come yet."""
         found = {item: self._starts[item] for item in partitions if self._starts.get(item, _UNSET) >= 0}
         rest = [item for item in partitions if item not in found]
-        if not rest:
+        # A member that leaves is given no answer any more, so it does not ask.
+        if not rest or self._closed:
             return found
         try:
             if self._group is not None:

@@ -1,0 +1,1 @@
+"""Kafka, as only the real one behaves."""

@@ -1,0 +1,113 @@
+"""Brokers that are away: one, for a while; and a leader, for good."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from headrace.log.interface import ConsumerOptions, ProducerOptions, TopicDescription
+from headrace.log.kafka import KafkaLog
+from tests.kafka.traffic import PATIENCE, Member, poll_until, read_all, rows, values
+from tests.servers.kafka import KafkaServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.kafka
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[KafkaServer]:
+    """A broker of this module's own, since its tests stop it."""
+    with KafkaServer() as own:
+        yield own
+
+
+def test_a_broker_that_is_down_is_waited_for_without_a_word(
+    server: KafkaServer, name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    log = KafkaLog(server.bootstrap)
+    log.admin().create(TopicDescription(name, 1))
+    (node,) = server.nodes
+    node.stop()
+    capfd.readouterr()
+    member = Member(log, ConsumerOptions(group=name), [name])
+    consumer = member.consumer
+    producer = log.producer(ProducerOptions())
+    began = time.monotonic()
+    assert consumer.poll(10, 0.5) == []
+    assert time.monotonic() - began < 2
+    while consumer.healthy():
+        assert time.monotonic() - began < PATIENCE
+        consumer.poll(10, 0.1)
+    assert consumer.last_fault()
+    producer.send(name, values(["patient"]))
+    node.launch()
+    node.await_ready()
+    assert [row["value"] for row in poll_until(consumer, lambda found: len(found) == 1)] == [b"patient"]
+    assert consumer.healthy()
+    assert producer.flush(PATIENCE) == []
+    producer.close()
+    consumer.close()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_broker_that_restarts_is_an_interruption(server: KafkaServer, name: str) -> None:
+    log = KafkaLog(server.bootstrap)
+    log.admin().create(TopicDescription(name, 2))
+    member = Member(log, ConsumerOptions(group=name), [name])
+    consumer = member.consumer
+    producer = log.producer(ProducerOptions())
+    producer.send(name, values(range(100)))
+    found = poll_until(consumer, lambda found: len(found) == 100)
+    consumer.commit(consumer.positions())
+    (node,) = server.nodes
+    node.kill()
+    producer.send(name, values(range(100, 200)))
+    end = time.monotonic() + PATIENCE
+    while consumer.healthy():
+        assert time.monotonic() < end
+        found += rows(consumer.poll(10, 0.1))
+    node.launch()
+    node.await_ready()
+    found += poll_until(consumer, lambda more: len(found) + len(more) >= 200)
+    assert producer.flush(PATIENCE) == []
+    assert sorted(int(row["value"]) for row in found) == list(range(200))
+    # Nothing comes, and still it is seen that the broker is back.
+    while not consumer.healthy():
+        assert time.monotonic() < end + PATIENCE
+        consumer.poll(10, 0.1)
+    consumer.commit(consumer.positions())
+    producer.close()
+    consumer.close()
+
+
+@pytest.mark.timeout(180)
+def test_a_leader_that_is_killed_loses_and_doubles_nothing(name: str) -> None:
+    with KafkaServer(3) as cluster:
+        log = KafkaLog(cluster.bootstrap)
+        log.admin().create(TopicDescription(name, 3, replication=3))
+        member = Member(log, ConsumerOptions(group=name), [name])
+        producer = log.producer(ProducerOptions())
+        found: list[int] = []
+        sent = 0
+        end = time.monotonic() + 90
+        while sent < 30_000 or len(found) < sent:
+            assert time.monotonic() < end, f"{len(found)} of {sent}"
+            if sent < 30_000:
+                producer.send(name, values(range(sent, sent + 500)))
+                sent += 500
+            if sent == 10_000:
+                # Each node leads one partition, so any of them is a leader; the others take over.
+                cluster.nodes[0].kill()
+            found += [int(row["value"]) for row in rows(member.consumer.poll(5000, 0.05))]
+        assert producer.flush(PATIENCE) == []
+        assert sorted(found) == list(range(sent))
+        positions = member.consumer.positions()
+        member.consumer.commit(positions)
+        assert sum(positions.values()) == sent
+        assert len(read_all(log, name, 3)) == sent
+        producer.close()
+        member.consumer.close()

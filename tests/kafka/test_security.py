@@ -1,0 +1,127 @@
+"""The secured listeners of the real broker, and its refusals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+# Re-exported without `__all__`, which strict typing does not count as public.
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ResourcePatternType,
+    ResourceType,
+)
+
+from headrace.errors.codes import log as codes
+from headrace.log.errors import LogError
+from headrace.log.interface import ConsumerOptions, ProducerOptions
+from headrace.log.kafka import KafkaLog
+from tests.kafka.traffic import PATIENCE, Member, poll_until, read_all, send, values
+from tests.servers.kafka import PASSWORD, USER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.servers.kafka import KafkaServer
+
+pytestmark = pytest.mark.kafka
+
+
+def secured(kafka: KafkaServer, kind: str, mechanism: str = "PLAIN", password: str = PASSWORD) -> KafkaLog:
+    account = {"sasl.mechanism": mechanism, "sasl.username": USER, "sasl.password": password}
+    trust = {"ssl.ca.location": str(kafka.certificates.authority)}
+    pair = {
+        "ssl.certificate.location": str(kafka.certificates.client),
+        "ssl.key.location": str(kafka.certificates.client),
+    }
+    properties = {
+        "SASL": {"security.protocol": "SASL_PLAINTEXT", **account},
+        "TLS": {"security.protocol": "SSL", **trust, **pair},
+        "SASLTLS": {"security.protocol": "SASL_SSL", **trust, **account},
+    }[kind]
+    return KafkaLog(kafka.nodes[0].listener(kind), properties)
+
+
+@pytest.mark.parametrize(
+    ("kind", "mechanism"),
+    [
+        ("SASL", "PLAIN"),
+        ("SASL", "SCRAM-SHA-256"),
+        ("SASL", "SCRAM-SHA-512"),
+        ("SASLTLS", "PLAIN"),
+        ("SASLTLS", "SCRAM-SHA-512"),
+        ("TLS", ""),
+    ],
+)
+def test_records_go_through_a_secured_listener(
+    kafka: KafkaServer, name: str, make_topic: Callable[..., str], kind: str, mechanism: str
+) -> None:
+    topic = make_topic()
+    log = secured(kafka, kind, mechanism)
+    send(log, topic, values(["secret"]))
+    assert [row["value"] for row in read_all(log, topic)] == [b"secret"]
+    member = Member(log, ConsumerOptions(group=name), [topic])
+    poll_until(member.consumer, lambda found: len(found) == 1)
+    member.consumer.close()
+    assert topic in log.admin().topics()
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256"])
+def test_a_wrong_password_is_an_error_that_does_not_repeat_it(
+    kafka: KafkaServer, name: str, make_topic: Callable[..., str], mechanism: str
+) -> None:
+    topic = make_topic()
+    log = secured(kafka, "SASL", mechanism, password="open-sesame")
+    member = Member(log, ConsumerOptions(group=name), [topic])
+    with pytest.raises(LogError) as caught:
+        poll_until(member.consumer, lambda _: False)
+    assert caught.value.diagnostics[0].code == codes.REFUSED
+    assert "open-sesame" not in repr(caught.value)
+    member.consumer.close()
+    producer = log.producer(ProducerOptions())
+    producer.send(topic, values(["never"]))
+    with pytest.raises(LogError) as caught:
+        producer.flush(PATIENCE)
+    assert caught.value.diagnostics[0].code == codes.REFUSED
+    producer._native.destroy()
+
+
+def test_a_certificate_of_an_unknown_authority_is_refused(kafka: KafkaServer, name: str) -> None:
+    address = kafka.nodes[0].listener("TLS")
+    member = Member(KafkaLog(address, {"security.protocol": "SSL"}), ConsumerOptions(group=name), ["any"])
+    with pytest.raises(LogError) as caught:
+        poll_until(member.consumer, lambda _: False)
+    assert caught.value.diagnostics[0].code == codes.REFUSED
+    member.consumer.close()
+
+
+def test_an_access_control_list_is_an_error_at_once(
+    kafka: KafkaServer, name: str, make_topic: Callable[..., str]
+) -> None:
+    topic = make_topic()
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    forbid = AclBinding(
+        ResourceType.TOPIC,
+        topic,
+        ResourcePatternType.LITERAL,
+        f"User:{USER}",
+        "*",
+        AclOperation.ALL,
+        AclPermissionType.DENY,
+    )
+    for future in admin.create_acls([forbid]).values():
+        future.result(PATIENCE)
+    log = secured(kafka, "SASL")
+    member = Member(log, ConsumerOptions(group=name), [topic])
+    with pytest.raises(LogError) as caught:
+        poll_until(member.consumer, lambda _: False)
+    assert caught.value.diagnostics[0].code == codes.FORBIDDEN
+    member.consumer.close()
+    producer = log.producer(ProducerOptions())
+    producer.send(topic, values(["never"]))
+    assert [(item.row, item.retriable) for item in producer.flush(PATIENCE)] == [(0, False)]
+    producer.close()
