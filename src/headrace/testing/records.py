@@ -130,7 +130,7 @@ def read_topic(log: Log, topic: str) -> pa.Table:
     try:
         partitions = [TopicPartition(topic, number) for number in range(description.partitions)]
         consumer.assign(dict.fromkeys(partitions, _BEGINNING))
-        ends = {item: end for item, (_, end) in consumer.watermarks(partitions).items()}
+        ends = _ends(log, partitions)
         batches: list[pa.RecordBatch] = []
         empty = 0
         while any(consumer.positions().get(item, 0) < end for item, end in ends.items() if end):
@@ -146,6 +146,18 @@ def read_topic(log: Log, topic: str) -> pa.Table:
         return pa.table({})
     table = pa.Table.from_batches(batches)
     return table.sort_by([("partition", "ascending"), ("offset", "ascending")])
+
+
+def _ends(log: Log, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+    """Give the ends with open transactions counted in.
+
+    A commit on Kafka returns before its markers stand in every partition, so the last stable offsets may be a little behind.
+    """
+    looker = log.consumer(ConsumerOptions(read_committed=False))
+    try:
+        return {item: end for item, (_, end) in looker.watermarks(partitions).items()}
+    finally:
+        looker.close()
 
 
 def record_lines(
