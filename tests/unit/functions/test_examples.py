@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.functions.duckdb_calls import evaluate
 
 from headrace.functions import Example, Function, Kind, all_functions
+from tests.unit.functions.duckdb_calls import evaluate
 
 SCALARS = [function for function in all_functions() if function.kind is not Kind.AGGREGATE]
 EXAMPLES = [

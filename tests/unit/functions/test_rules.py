@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pytest
 from sqlglot import exp
-from tests.unit.functions.duckdb_calls import connection, evaluate, rendered, row
 
 from headrace.errors import ProgramError
 from headrace.functions import Function, Kind, Nulls, Signature, Volatility, all_functions, lookup
+from tests.unit.functions.duckdb_calls import connection, evaluate, rendered, row
 
 if TYPE_CHECKING:
     from _pytest.mark import ParameterSet
