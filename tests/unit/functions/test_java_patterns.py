@@ -56,7 +56,7 @@ def test_reading(text: str, pattern: str, moment: str) -> None:
 
 @pytest.mark.parametrize("text", ["2024-02-30", "09.02.2024", "", "2024-02-09 and more"])
 def test_a_text_that_does_not_fit_fails(text: str) -> None:
-    with pytest.raises(Exception, match="parse|out of range"):
+    with pytest.raises(Exception, match=r"parse|out of range"):
         evaluate(f"PARSE_DATE('{text}', 'yyyy-MM-dd')")
 
 
