@@ -92,6 +92,8 @@ class Session:
         self._rewind = False
         self._repeats = 0
         self._registry_tries = 0
+        # Told when they are committed: an aborted transaction meets them again.
+        self._failed: list[FailedRecord] = []
         self._since_commit = 0
         self._last_count = 0
         self._last_commit = time.monotonic()
@@ -217,7 +219,7 @@ class Session:
                 return
             self._positions.advance(owned[index], positions)
             self._since_commit += batch.num_rows
-            self._report(done.failed)
+            self._failed += done.failed
             self._metrics.consumed(
                 owned[index][0].topic,
                 done.records.num_rows,
@@ -236,10 +238,11 @@ class Session:
         self._metrics.produced(output.topic, output.records.num_rows, _size(output.records))
 
     def _report(self, failed: Sequence[FailedRecord]) -> None:
-        groups: dict[tuple[Stage, ErrorPolicy], list[FailedRecord]] = {}
+        groups: dict[tuple[str, Stage, ErrorPolicy], list[FailedRecord]] = {}
         for record in failed:
-            groups.setdefault((record.fault.stage, record.policy), []).append(record)
-        for (stage, policy), records in groups.items():
+            kind = (record.partition.topic, record.fault.stage, record.policy)
+            groups.setdefault(kind, []).append(record)
+        for (_, stage, policy), records in groups.items():
             first = records[0]
             self._metrics.failed(first.partition.topic, stage.value, policy.value, len(records))
             RecordsFailed(
@@ -283,6 +286,8 @@ class Session:
             self._repeat(error)
             return False
         self._positions.commit(offsets)
+        self._report(self._failed)
+        self._failed = []
         self._state.committed = {**self._state.committed, **offsets}
         self._since_commit = self._repeats = 0
         self.commits += 1
@@ -340,6 +345,7 @@ class Session:
             return
         self._rewind = False
         self._since_commit = 0
+        self._failed = []
         owned = set(self._consumer.assignment())
         places = {place: offset for place, offset in self._positions.rewind().items() if place in owned}
         if places:

@@ -201,7 +201,7 @@ def test_a_service_is_away_after_the_grace_and_told_once(caplog: pytest.LogCaptu
         for moment in (0.0, 1.0):
             now[0] = moment
             watch.seen(0, there=False)
-        assert not watch.away
+        assert watch.waiting() == 1
         watch.seen(0, there=True)
         for moment in (2.0, 3.0, 4.0, 5.0):
             now[0] = moment

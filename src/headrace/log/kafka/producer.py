@@ -138,6 +138,9 @@ class KafkaProducer:
         end = time.monotonic() + timeout
         with faults(self._log, doing):
             while not self._native.flush(min(max(end - time.monotonic(), 0.0), _SLICE)):
+                if self._open and self._native.failed():
+                    # The transaction can only be aborted: what is still queued will never be sent.
+                    return
                 if time.monotonic() >= end:
                     diagnostic = Diagnostic(
                         codes.UNREACHABLE,
