@@ -143,9 +143,7 @@ class KafkaConsumer:
     def assign(self, places: Sequence[tuple[str, int, int]]) -> None:
         """Read exactly these partitions from these offsets."""
 
-    def poll(
-        self, max_records: int, max_bytes: int, timeout: float, linger: float
-    ) -> list[pa.RecordBatch]:
+    def poll(self, max_records: int, max_bytes: int, timeout: float, linger: float) -> list[pa.RecordBatch]:
         """Give what has arrived, one batch a topic with the schema `headrace.log.records.RECORDS`.
 
         Returns early with what it has, or with nothing, when the group has an event.

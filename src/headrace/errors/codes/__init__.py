@@ -14,5 +14,5 @@ __all__ = ["FAMILIES", "Code", "all_codes"]
 def all_codes() -> tuple[Code, ...]:
     """Give all codes in the order of their identifiers."""
     return tuple(
-        sorted((value for family in FAMILIES for value in vars(family).values() if isinstance(value, Code)))
+        sorted(value for family in FAMILIES for value in vars(family).values() if isinstance(value, Code))
     )
