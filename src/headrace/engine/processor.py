@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 _WATCH = 0.05
 """Seconds between two looks of the watching thread."""
 
+_LOOK = 0.5
+"""Seconds between two looks at the connection to the broker."""
+
+_WATCHER = -1
+"""Number of the watching thread, among those that report on the broker."""
+
 _BROKER_GRACE = 1.5
 """Seconds without any broker before it counts as away: reconnecting after an idle time is no news."""
 
@@ -149,8 +155,14 @@ class Processor:
             self._stopping.set()
 
     def _watch(self, end: EndOfInput | None) -> None:
+        next_look = time.monotonic() + _LOOK
         next_lag = time.monotonic() + min(0.5, self._options.lag_interval)
         while not self._stopping.wait(_WATCH):
+            if time.monotonic() >= next_look:
+                # A thread that waits inside a commit cannot tell that the broker is away.
+                self._monitoring().poll(1, 0.0)
+                self._broker.seen(_WATCHER, there=self._monitoring().healthy())
+                next_look = time.monotonic() + _LOOK
             waiting = max(self._broker.waiting(), self._schemas.waiting())
             self.metrics.set_state(up=True, threads=len(self._threads), waiting=waiting)
             if end is not None and not self._broker.away:
