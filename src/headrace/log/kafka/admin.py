@@ -7,7 +7,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException
+from confluent_kafka import Consumer, KafkaException
+from confluent_kafka import TopicPartition as Place
 
 # Its __init__ re-exports these without `__all__`, which strict typing does not count as public.
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
@@ -42,8 +43,9 @@ class KafkaAdmin:
 
     def __init__(self, log: str, bootstrap: str, properties: Mapping[str, str]) -> None:
         self._log = log
+        self._properties: dict[str, Any] = dict(admin_properties(bootstrap, properties))
         with self._faults("cannot connect"):
-            self._client = AdminClient(dict(admin_properties(bootstrap, properties)), logger=_SILENT)
+            self._client = AdminClient(self._properties, logger=_SILENT)
 
     def topics(self) -> list[str]:
         """Give the names of all topics, sorted."""
@@ -103,15 +105,17 @@ class KafkaAdmin:
 
     def group_offsets(self, group: str) -> dict[TopicPartition, int]:
         """Give the committed offsets of a group; empty if there is no such group."""
-        futures = self._client.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])
-        found = self._wait(f"cannot read the group `{group}`", futures[group], unless="GROUP_ID_NOT_FOUND")
-        if found is _UNCHANGED:
-            return {}
-        return {
-            TopicPartition(item.topic, item.partition): item.offset
-            for item in found.topic_partitions
-            if item.offset >= 0
-        }
+        # Not by the administration client: its answer to a coordinator that is moving crashes librdkafka 2.16
+        # (rd_kafka_handle_OffsetFetch on a client without a group).
+        with self._faults(f"cannot read the group `{group}`"):
+            topics = self._client.list_topics(timeout=_SECONDS).topics
+            places = [Place(name, number) for name, topic in topics.items() for number in topic.partitions]
+            reader = Consumer({**self._properties, "group.id": group}, logger=_SILENT)
+            try:
+                found = reader.committed(places, timeout=_SECONDS) if places else []
+            finally:
+                reader.close()
+        return {TopicPartition(item.topic, item.partition): item.offset for item in found if item.offset >= 0}
 
     def close(self) -> None:
         """Free nothing: the client ends with its last reference."""
