@@ -112,6 +112,13 @@ class Session:
             )
         )
         try:
+            # Joining takes about as long as making a transactional producer, and goes on meanwhile.
+            self._consumer.subscribe(
+                sorted(source.topic for source in around.topology.sources.values()),
+                on_assign=self._on_assign,
+                on_revoke=self._on_revoke,
+                on_lost=self._on_lost,
+            )
             exactly = settings.guarantee is Guarantee.EXACTLY_ONCE
             producer = around.log.producer(
                 ProducerOptions(
@@ -127,12 +134,6 @@ class Session:
 
     def run(self) -> None:
         """Process until a stop is requested; then finish the batch, commit and leave the group."""
-        self._consumer.subscribe(
-            sorted(source.topic for source in self._around.topology.sources.values()),
-            on_assign=self._on_assign,
-            on_revoke=self._on_revoke,
-            on_lost=self._on_lost,
-        )
         stopping = self._around.stopping
         while not stopping.is_set():
             self._go_back()
