@@ -67,6 +67,7 @@ class Queries:
         """Look for faults in a query of WITH, used or not."""
         self._open.append(entry.name)
         try:
+            _refuse_shape(entry)
             if not self.branches(entry.query, named):
                 self.broken.add(entry.name)
         except ProgramError as fault:
@@ -110,7 +111,9 @@ class Queries:
     def _own_names(self, with_: exp.Expression, named: Mapping[str, Named]) -> Mapping[str, Named]:
         from_here = dict(named)
         for entry in with_.expressions:
-            from_here[entry.alias] = _named(entry)
+            own = _named(entry, recursive=bool(with_.args.get("recursive")))
+            _refuse_shape(own)
+            from_here[entry.alias] = own
         return from_here
 
     def _select(self, select: exp.Select, named: Mapping[str, Named]) -> list[SelectRelation]:
@@ -267,7 +270,18 @@ class Queries:
         )
 
 
-def _named(entry: exp.Expression) -> Named:
-    identifier = entry.args["alias"].this
-    place = span_of(identifier) or Span(0, 0)
-    return Named(entry.alias, entry.this, place, place)
+def _named(entry: exp.Expression, *, recursive: bool) -> Named:
+    alias = entry.args["alias"]
+    place = span_of(alias.this) or Span(0, 0)
+    columns = tuple(alias.args.get("columns") or ())
+    return Named(entry.alias, entry.this, place, place, columns, recursive)
+
+
+def _refuse_shape(entry: Named) -> None:
+    """Refuse what a WITH of a snapshot query may have and a stream may not."""
+    if entry.recursive:
+        message = "a stream has no end that a recursion could reach"
+        raise refusal(codes.NOT_YET, message, entry.name_span, "leave out RECURSIVE")
+    if entry.columns:
+        message = "a name in WITH takes no list of columns in a stream"
+        raise refusal(codes.NOT_YET, message, span_of(entry.columns[0]), "name the columns inside, by `AS`")

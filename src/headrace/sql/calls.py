@@ -26,6 +26,12 @@ _CLOCKS: dict[str, type[exp.Expression]] = {
 _INTERVAL_UNITS = frozenset(
     "YEAR MONTH DAY HOUR MINUTE SECOND MILLISECOND MICROSECOND WEEK QUARTER DECADE CENTURY MILLENNIUM".split()  # noqa: SIM905 - a word a line is harder to read
 )
+QUERY_WORDS = ("SELECT", "WITH", "FROM")
+"""The words that a query inside brackets begins with."""
+
+_AS_TIGHT_AS_IN = 60  # `expressions.RANGE`, which this module cannot import
+
+_TRIMS = {"BOTH": "trim", "LEADING": "ltrim", "TRAILING": "rtrim"}
 _QUANTIFIERS: dict[str, type[exp.Expression]] = {"ANY": exp.Any, "SOME": exp.Any, "ALL": exp.All}
 
 
@@ -55,7 +61,7 @@ class CallGrammar(TypeGrammar, WindowGrammar):
             if ahead > 8:
                 return False
         token, following = self.peek(ahead), self.peek(ahead + 1)
-        if token.upper == "SELECT":
+        if token.upper in ("SELECT", "FROM"):
             return True
         if token.upper == "VALUES":
             return following.text == "("
@@ -92,6 +98,9 @@ class CallGrammar(TypeGrammar, WindowGrammar):
             "CAST": self._cast,
             "TRY_CAST": self._cast,
             "EXTRACT": self._extract,
+            "TRIM": self._trim,
+            "POSITION": self._position,
+            "SUBSTRING": self._substring,
             "EXISTS": self._exists,
             "ANY": self._quantifier,
             "SOME": self._quantifier,
@@ -104,9 +113,7 @@ class CallGrammar(TypeGrammar, WindowGrammar):
         """Read a call, from its name on, with FILTER, WITHIN GROUP and OVER."""
         start = self.position
         name = self.advance()
-        opening = self.advance()
-        arguments = [] if self.at_mark(")") else self._arguments()
-        self.close(opening)
+        arguments = self.call_arguments()
         node: exp.Expression = self.mark(exp.Anonymous(this=name.value, expressions=arguments), start)
         node.meta["name_end"] = name.end
         if self.at_words("WITHIN", "GROUP"):
@@ -126,6 +133,13 @@ class CallGrammar(TypeGrammar, WindowGrammar):
         if self.at_word("OVER") and (self.peek().text == "(" or self.peek().kind in (Kind.WORD, Kind.QUOTED)):
             node = self._over(node, start)
         return node
+
+    def call_arguments(self) -> list[exp.Expression]:
+        """Read the arguments of a call, with their brackets."""
+        opening = self.advance()
+        arguments = [] if self.at_mark(")") else self._arguments()
+        self.close(opening)
+        return arguments
 
     def _arguments(self) -> list[exp.Expression]:
         begin = self.position
@@ -147,7 +161,7 @@ class CallGrammar(TypeGrammar, WindowGrammar):
 
     def _argument(self) -> exp.Expression:
         start = self.position
-        if self.at_query() and self.at_word("SELECT", "WITH"):
+        if self.at_query() and self.at_word("SELECT", "WITH", "FROM"):
             return self.query()
         if self.at_name() and self.peek().text in (":=", "=>") and self.peek().kind is Kind.MARK:
             name = self.identifier()
@@ -156,11 +170,16 @@ class CallGrammar(TypeGrammar, WindowGrammar):
         return self.expression()
 
     def star(self) -> exp.Star:
-        """Read `*` with EXCLUDE and REPLACE."""
+        """Read `*` with EXCLUDE (or EXCEPT) and REPLACE."""
         start = self.position
         self.advance()
         node = exp.Star()
-        if self.take_word("EXCLUDE"):
+        if self.at_word("EXCEPT") and self.peek().text == "(" and not self._query_after_except():
+            self.advance()
+            excluded = True
+        else:
+            excluded = self.take_word("EXCLUDE") is not None
+        if excluded:
             opening = self.take_mark("(")
             names = [self._starred()]
             while opening is not None and self.take_mark(","):
@@ -176,6 +195,9 @@ class CallGrammar(TypeGrammar, WindowGrammar):
                 node.append("replace", self._replacement())
             self.close(opening)
         return self.mark(node, start)
+
+    def _query_after_except(self) -> bool:
+        return self.peek(2).upper in QUERY_WORDS or self.peek(2).text == "("
 
     def _starred(self) -> exp.Expression:
         start = self.position
@@ -273,8 +295,57 @@ class CallGrammar(TypeGrammar, WindowGrammar):
         self.close(opening)
         return self.mark(exp.Extract(this=part, expression=value), start)
 
+    def _trim(self) -> exp.Expression | None:
+        """Read `TRIM(BOTH 'x' FROM text)`; an ordinary call of TRIM is left to `call`."""
+        side = self.peek(2)
+        if side.upper not in _TRIMS or self.peek(3).text in (")", ",", "."):
+            return None
+        start = self.position
+        self.advance()
+        opening = self.advance()
+        self.advance()
+        arguments = [] if self.at_word("FROM") else [self.expression()]
+        self.expect_word("FROM", after=f" after `{side.upper}`")
+        arguments.insert(0, self.expression())
+        self.close(opening)
+        if len(arguments) == 1:
+            arguments.append(self.mark(exp.Literal.string(" "), start))
+        return self.mark(exp.Anonymous(this=_TRIMS[side.upper], expressions=arguments), start)
+
+    def _position(self) -> exp.Expression | None:
+        """Read `POSITION(part IN text)`: counted from 1, 0 where there is none."""
+        start = self.position
+        self.advance()
+        opening = self.advance()
+        part = self.expression(_AS_TIGHT_AS_IN)
+        if not self.take_word("IN"):
+            self.position = start
+            return None
+        text = self.expression()
+        self.close(opening)
+        return self.mark(exp.Anonymous(this="strpos", expressions=[text, part]), start)
+
+    def _substring(self) -> exp.Expression | None:
+        """Read `SUBSTRING(text FROM first FOR length)`, where the first character is 1; a call with commas counts from 0."""
+        start = self.position
+        self.advance()
+        opening = self.advance()
+        if self.at_mark(")"):
+            self.position = start
+            return None
+        text = self.expression()
+        if not self.take_word("FROM"):
+            self.position = start
+            return None
+        first = _moved(self.expression(), exp.Literal.number(-1))
+        parts = [text, first]
+        if self.take_word("FOR"):
+            parts.append(_moved(first.copy(), self.expression()))
+        self.close(opening)
+        return self.mark(exp.Anonymous(this="SUBSTRING", expressions=parts), start)
+
     def _exists(self) -> exp.Expression | None:
-        if self.peek(2).upper not in ("SELECT", "WITH"):
+        if self.peek(2).upper not in QUERY_WORDS:
             return None  # EXISTS(field): the function
         start = self.position
         self.advance()
@@ -284,7 +355,7 @@ class CallGrammar(TypeGrammar, WindowGrammar):
         return self.mark(exp.Exists(this=query), start)
 
     def _quantifier(self) -> exp.Expression | None:
-        if self.peek(2).upper not in ("SELECT", "WITH"):
+        if self.peek(2).upper not in QUERY_WORDS:
             return None
         start = self.position
         word = self.advance()
@@ -330,6 +401,8 @@ class CallGrammar(TypeGrammar, WindowGrammar):
         start = self.position
         opening = self.expect_mark("(")
         node = exp.Window()
+        if self.at_name() and not self._begins_window_part():
+            node.set("alias", self.identifier())
         if self.at_words("PARTITION", "BY"):
             self.position += 2
             node.set("partition_by", self.expression_list())
@@ -340,6 +413,12 @@ class CallGrammar(TypeGrammar, WindowGrammar):
         self.close(opening)
         return self.mark(node, start)
 
+    def _begins_window_part(self) -> bool:
+        following = self.peek()
+        if self.at_word("PARTITION", "ORDER"):
+            return following.upper == "BY"
+        return self.at_word("ROWS", "RANGE", "GROUPS") and following.text != ")"
+
     def _frame(self) -> exp.WindowSpec:
         start = self.position
         node = exp.WindowSpec(kind=self.advance().upper)
@@ -349,7 +428,16 @@ class CallGrammar(TypeGrammar, WindowGrammar):
             self._bound(node, "end")
         else:
             self._bound(node, "start")
+        if self.take_word("EXCLUDE"):
+            node.set("exclude", self._excluded())
         return self.mark(node, start)
+
+    def _excluded(self) -> str:
+        if self.take_words("CURRENT", "ROW"):
+            return "CURRENT ROW"
+        if self.take_words("NO", "OTHERS"):
+            return "NO OTHERS"
+        return self.expect_word("GROUP", "TIES", after=" after `EXCLUDE`").upper
 
     def _bound(self, node: exp.WindowSpec, key: str) -> None:
         if self.take_words("CURRENT", "ROW"):
@@ -357,6 +445,14 @@ class CallGrammar(TypeGrammar, WindowGrammar):
             return
         node.set(key, "UNBOUNDED" if self.take_word("UNBOUNDED") else self.expression(20))
         node.set(f"{key}_side", self.expect_word("PRECEDING", "FOLLOWING").upper)
+
+
+def _moved(position: exp.Expression, by: exp.Expression) -> exp.Expression:
+    """Give a position plus a number, computed where both are literals."""
+    if position.is_int and by.is_int:
+        return exp.Literal.number(position.to_py() + by.to_py())
+    closed = [part if isinstance(part, exp.Literal) else exp.Paren(this=part) for part in (position, by)]
+    return exp.Add(this=closed[0], expression=closed[1])
 
 
 def name_span(node: exp.Anonymous) -> Span | None:

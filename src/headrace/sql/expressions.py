@@ -44,6 +44,7 @@ _BINARY: dict[str, tuple[int, type[exp.Expression]]] = {
     "^": (POWER, exp.Pow),
     "**": (POWER, exp.Pow),
 }
+_REGEX_MARKS = ("~", "!~")
 _BINARY_WORDS: dict[str, tuple[int, type[exp.Expression]]] = {"OR": (OR, exp.Or), "AND": (AND, exp.And)}
 _RANGE_WORDS = ("BETWEEN", "IN", "LIKE", "ILIKE", "GLOB", "SIMILAR")
 _MATCHES: dict[str, type[exp.Expression]] = {
@@ -75,7 +76,12 @@ class ExpressionGrammar(CallGrammar):
         """Give the next token if it is an operator that binds tighter than `binding`."""
         token = self.token
         if token.kind is Kind.MARK:
-            strength = POSTFIX if token.text in ("[", "::", ".") else _BINARY.get(token.text, (0, None))[0]
+            if token.text in ("[", "::", "."):
+                strength = POSTFIX
+            elif token.text in _REGEX_MARKS:
+                strength = RANGE
+            else:
+                strength = _BINARY.get(token.text, (0, None))[0]
         elif token.kind is Kind.WORD:
             word, following = token.upper, self.peek().upper
             if word in _BINARY_WORDS:
@@ -98,6 +104,8 @@ class ExpressionGrammar(CallGrammar):
         if operator.kind is Kind.MARK:
             if operator.text in ("[", "::", "."):
                 return self._postfix(operator, left, start)
+            if operator.text in _REGEX_MARKS:
+                return self._regex(operator, left, start)
             strength, node_type = _BINARY[operator.text]
             self.advance()
             return self._binary(node_type, left, self.expression(strength), start)
@@ -122,6 +130,13 @@ class ExpressionGrammar(CallGrammar):
         self, node_type: type[exp.Expression], left: exp.Expression, right: exp.Expression, start: int
     ) -> exp.Expression:
         return self.mark(node_type(this=left, expression=right), start)
+
+    def _regex(self, operator: Token, left: exp.Expression, start: int) -> exp.Expression:
+        """Read the pattern of `~`, which the whole text must match, or of `!~`."""
+        self.advance()
+        arguments = [left, self.expression(RANGE)]
+        node = self.mark(exp.Anonymous(this="regexp_full_match", expressions=arguments), start)
+        return self.mark(exp.Not(this=node), start) if operator.text == "!~" else node
 
     # Prefixes
 
@@ -176,6 +191,17 @@ class ExpressionGrammar(CallGrammar):
                 return self._qualified_star(path, start)
             self.advance()
             path.append(self.identifier("a name after `.`", any_word=True))
+        if self.at_mark("("):
+            name = path.pop()
+            return self._method(self._path_node(path), name, start)
+        return self._path_node(path)
+
+    def _method(self, receiver: exp.Expression, name: exp.Identifier, start: int) -> exp.Expression:
+        """Read the rest of `x.f(…)`, which is `f(x, …)`."""
+        return self.mark(exp.Anonymous(this=name.name, expressions=[receiver, *self.call_arguments()]), start)
+
+    @staticmethod
+    def _path_node(path: list[exp.Identifier]) -> exp.Expression:
         node = column_of(path)
         inner: exp.Expr = node
         while isinstance(inner, exp.Dot):
@@ -201,6 +227,8 @@ class ExpressionGrammar(CallGrammar):
         if token.text == "[":
             self.advance()
             items = [] if self.at_mark("]") else self.expression_list()
+            if len(items) == 1 and self.at_word("FOR"):
+                return self._comprehension(token, items[0], start)
             self.close(token)
             return self.mark(exp.Array(expressions=items), start)
         if token.text == "{":
@@ -229,6 +257,19 @@ class ExpressionGrammar(CallGrammar):
         self.close(opening)
         return self.mark(node, start)
 
+    def _comprehension(self, opening: Token, value: exp.Expression, start: int) -> exp.Expression:
+        """Read the rest of `[value FOR name IN array IF condition]`, which is a call of list_transform."""
+        self.advance()
+        name = self.identifier("a name for the element")
+        self.expect_word("IN", after=" and an array")
+        array = self.expression()
+        if self.take_word("IF"):
+            condition = exp.Lambda(this=self.expression(), expressions=[name.copy()], colon=True)
+            array = exp.Anonymous(this="list_filter", expressions=[array, self.mark(condition, start)])
+        self.close(opening)
+        body = self.mark(exp.Lambda(this=value, expressions=[name], colon=True), start)
+        return self.mark(exp.Anonymous(this="list_transform", expressions=[array, body]), start)
+
     def _record(self, opening: Token, start: int) -> exp.Expression:
         self.advance()
         fields: list[exp.Expression] = []
@@ -255,12 +296,25 @@ class ExpressionGrammar(CallGrammar):
         if operator.text == "::":
             return self.mark(exp.Cast(this=left, to=self.data_type()), start)
         if operator.text == "[":
-            index = self.expression()
+            index = self._index()
             self.close(operator)
             return self.mark(exp.Bracket(this=left, expressions=[index]), start)
         if isinstance(left, exp.Literal | Duration):
             self.fail(codes.SYNTAX, "a constant has no fields", operator.span)
-        return self.mark(exp.Dot(this=left, expression=self.identifier("a field name", any_word=True)), start)
+        name = self.identifier("a field name", any_word=True)
+        if self.at_mark("("):
+            return self._method(left, name, start)
+        return self.mark(exp.Dot(this=left, expression=name), start)
+
+    def _index(self) -> exp.Expression:
+        """Read what stands between `[` and `]`: an index, or `from:to` with either left out."""
+        start = self.position
+        first = None if self.at_mark(":") else self.expression()
+        if first is not None and not self.at_mark(":"):
+            return first
+        self.expect_mark(":")
+        last = None if self.at_mark("]") else self.expression()
+        return self.mark(exp.Slice(this=first, expression=last), start)
 
     def _is(self, left: exp.Expression, start: int) -> exp.Expression:
         self.advance()

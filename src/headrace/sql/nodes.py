@@ -104,12 +104,14 @@ class Set:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """One `name AS (query)` of a WITH."""
+    """One `name AS (query)` of a WITH. `columns` renames those of the query; `recursive`: RECURSIVE stands behind WITH."""
 
     name: str
     query: exp.Expression
     span: Span
     name_span: Span
+    columns: tuple[exp.Identifier, ...] = ()
+    recursive: bool = False
 
 
 @dataclass(frozen=True, slots=True)

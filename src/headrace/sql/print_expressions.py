@@ -192,9 +192,13 @@ def _order(node: exp.Expr) -> str:
 def _over(node: exp.Expr) -> str:
     alias = node.args.get("alias")
     before = f"{expression(node.this)} OVER " if node.args.get("this") is not None else ""
-    if alias is not None:
+    if (
+        alias is not None
+        and before
+        and not any(node.args.get(key) for key in ("partition_by", "order", "spec"))
+    ):
         return before + expression(alias)
-    parts = []
+    parts = [expression(alias)] if alias is not None else []
     if node.args.get("partition_by"):
         parts.append(f"PARTITION BY {expressions(node.args['partition_by'])}")
     parts.extend(expression(node.args[key]) for key in ("order", "spec") if node.args.get(key) is not None)
@@ -203,7 +207,8 @@ def _over(node: exp.Expr) -> str:
 
 def _frame(node: exp.Expr) -> str:
     kind, start = node.args["kind"], _bound(node, "start")
-    return f"{kind} BETWEEN {start} AND {_bound(node, 'end')}" if node.args.get("end") else f"{kind} {start}"
+    text = f"{kind} BETWEEN {start} AND {_bound(node, 'end')}" if node.args.get("end") else f"{kind} {start}"
+    return text + (f" EXCLUDE {node.args['exclude']}" if node.args.get("exclude") else "")
 
 
 def _bound(node: exp.Expr, key: str) -> str:
@@ -216,6 +221,13 @@ def _bound(node: exp.Expr, key: str) -> str:
 def _field(node: exp.Expr) -> str:
     name = _literal(exp.Literal.string(node.this.name))
     return f"{name}: {expression(node.expression)}"
+
+
+def _slice(node: exp.Expr) -> str:
+    first, last = (
+        expression(part) if (part := node.args.get(key)) is not None else "" for key in ("this", "expression")
+    )
+    return f"{first}:{last}"
 
 
 def _struct(node: exp.Expr) -> str:
@@ -258,6 +270,7 @@ _PRINTERS: dict[type[exp.Expr], Printer] = {
     exp.Column: _column,
     exp.Dot: lambda node: f"{expression(node.this)}.{expression(node.expression)}",
     exp.Bracket: lambda node: f"{expression(node.this)}[{items(node)}]",
+    exp.Slice: _slice,
     exp.Literal: _literal,
     exp.Null: lambda _: "NULL",
     exp.Boolean: lambda node: "TRUE" if node.this else "FALSE",

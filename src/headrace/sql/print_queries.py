@@ -21,7 +21,8 @@ def query(node: exp.Expr, joint: str) -> str:
     entries = (
         f"{expression(entry.args['alias'])} AS ({query(entry.this, ' ')})" for entry in names.expressions
     )
-    return f"WITH {', '.join(entries)}{joint}{text}"
+    word = "WITH RECURSIVE" if names.args.get("recursive") else "WITH"
+    return f"{word} {', '.join(entries)}{joint}{text}"
 
 
 def _body(node: exp.Expr, joint: str) -> str:

@@ -44,8 +44,13 @@ def _statement(statement: Statement) -> str:
 
 
 def _names(names: tuple[Named, ...]) -> str:
-    entries = (f"{_name(named.name)} AS (\n  {query_text(named.query, chr(10) + '  ')}\n)" for named in names)
-    return "WITH " + ", ".join(entries)
+    entries = (f"{_named(named)} AS (\n  {query_text(named.query, chr(10) + '  ')}\n)" for named in names)
+    return ("WITH RECURSIVE " if names[0].recursive else "WITH ") + ", ".join(entries)
+
+
+def _named(named: Named) -> str:
+    columns = ", ".join(expression(column) for column in named.columns)
+    return f"{_name(named.name)}({columns})" if columns else _name(named.name)
 
 
 def _insert(insert: Insert) -> str:

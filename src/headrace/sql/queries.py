@@ -41,10 +41,15 @@ class QueryGrammar(SourceGrammar, ExpressionGrammar):
         node = self._set_operation(0)
         if names:
             entries = [
-                exp.CTE(this=named.query, alias=exp.TableAlias(this=_identifier(named.name, named.name_span)))
+                exp.CTE(
+                    this=named.query,
+                    alias=exp.TableAlias(
+                        this=_identifier(named.name, named.name_span), columns=list(named.columns)
+                    ),
+                )
                 for named in names
             ]
-            node.set("with_", exp.With(expressions=entries))
+            node.set("with_", exp.With(expressions=entries, recursive=names[0].recursive))
             self.mark(node, start)
         self.leave(_QUERY_WEIGHT)
         return node
@@ -52,34 +57,30 @@ class QueryGrammar(SourceGrammar, ExpressionGrammar):
     def with_names(self) -> tuple[Named, ...]:
         """Read WITH and its names; what follows the last is left."""
         self.advance()
-        if self.at_word("RECURSIVE") and self.peek().upper != "AS":
-            self.fail(
-                codes.UNSUPPORTED_STATEMENT,
-                "a recursive WITH is not supported",
-                self.token.span,
-                "streams have no end that a recursion could reach; leave out RECURSIVE",
-            )
-        names = [self.named()]
+        recursive = self.at_word("RECURSIVE") and self.peek().upper != "AS"
+        if recursive:
+            self.advance()
+        names = [self.named(recursive=recursive)]
         while self.take_mark(","):
-            names.append(self.named())
+            names.append(self.named(recursive=recursive))
         return tuple(names)
 
-    def named(self) -> Named:
-        """Read `name AS (query)`."""
+    def named(self, *, recursive: bool = False) -> Named:
+        """Read `name AS (query)`, or `name(column, …) AS (query)`."""
         start = self.position
         name = self.topic("a name for the query")
+        columns: list[exp.Identifier] = []
         if self.at_mark("("):
-            self.fail(
-                codes.SYNTAX,
-                "a name in WITH takes no list of columns",
-                self.token.span,
-                "name the columns inside, by `AS`",
-            )
+            opening = self.advance()
+            columns.append(self.identifier("the name of a column"))
+            while self.take_mark(","):
+                columns.append(self.identifier("the name of a column"))
+            self.close(opening)
         self.expect_word("AS", after=" after the name")
         opening = self.expect_mark("(", " before the query")
         query = self.query()
         self.close(opening, _ENDS)
-        return Named(name.value, query, self.span_from(start), name.span)
+        return Named(name.value, query, self.span_from(start), name.span, tuple(columns), recursive)
 
     # Set operations
 
@@ -126,6 +127,8 @@ class QueryGrammar(SourceGrammar, ExpressionGrammar):
         start = self.position
         if self.at_word("SELECT"):
             return self.select()
+        if self.at_word("FROM"):
+            return self._select_behind_from()
         if self.at_word("VALUES"):
             return self.values()
         if self.at_mark("("):
@@ -159,8 +162,25 @@ class QueryGrammar(SourceGrammar, ExpressionGrammar):
         self.advance()
         self._head(node)
         node.set("expressions", self._items())
+        self._rest_of_select(node, {})
+        return self.mark(node, start)
+
+    def _select_behind_from(self) -> Select:
+        """Read `FROM source SELECT …`; without SELECT all columns are meant."""
+        start = self.position
+        node = Select()
+        seen = {"FROM": self.token.span}
+        self._from(node, start)
+        if self.take_word("SELECT"):
+            self._head(node)
+            node.set("expressions", self._items())
+        else:
+            node.set("expressions", [self.mark(exp.Star(), start)])
+        self._rest_of_select(node, seen)
+        return self.mark(node, start)
+
+    def _rest_of_select(self, node: Select, seen: dict[str, Span]) -> None:
         last = -1
-        seen: dict[str, Span] = {}
         readers = self._clauses()
         while (word := self.token.upper) in readers and self._begins_clause(word):
             rank = CLAUSES.index(word)
@@ -171,7 +191,6 @@ class QueryGrammar(SourceGrammar, ExpressionGrammar):
             begin = self.position
             readers[word](node, begin)
         self._check_end_of_select()
-        return self.mark(node, start)
 
     def _head(self, node: Select) -> None:
         if self.at_word("STREAM", "TABLE") and not self._mode_is_a_name():

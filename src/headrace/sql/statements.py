@@ -47,7 +47,7 @@ class StatementGrammar(QueryGrammar):
             return self._with()
         if word == "CREATE":
             return self._create()
-        if word in ("SELECT", "VALUES") or self.at_mark("("):
+        if word in ("SELECT", "VALUES", "FROM") or self.at_mark("("):
             return self._query((), self.position)
         if word in _UNSUPPORTED:
             self.fail(
@@ -141,7 +141,7 @@ class StatementGrammar(QueryGrammar):
         store_key, store_value = self._store()
         if self.at_word("WITH"):
             names = (*names, *self.with_names())
-        if not (self.at_word("SELECT", "VALUES") or self.at_mark("(")):
+        if not (self.at_word("SELECT", "VALUES", "FROM") or self.at_mark("(")):
             self.unexpected("`SELECT` or `VALUES`", ("SELECT", "VALUES", "STORE", "WITH"))
         query = self.query()
         self.after_query()
@@ -216,7 +216,7 @@ class StatementGrammar(QueryGrammar):
             return With(names, self.span_from(start))
         if self.at_word("INSERT"):
             return self._insert(names, start)
-        if self.at_word("SELECT", "VALUES") or self.at_mark("("):
+        if self.at_word("SELECT", "VALUES", "FROM") or self.at_mark("("):
             return self._query(names, start)
         self.unexpected("`,`, `;`, `SELECT` or `INSERT` after the names of WITH", ("SELECT", "INSERT"))
 
