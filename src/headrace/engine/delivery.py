@@ -152,6 +152,10 @@ class ExactlyOnce:
         """See `Delivery`."""
         self._begin()
         failures = flush(self._producer, self._consumer, self._give_up)
+        if failures and all(failure.retriable for failure in failures):
+            # Records that were purged with the transaction may be told before the one that it failed for.
+            with contextlib.suppress(LogError):
+                failures += self._producer.flush(_FLUSH_SLICE)
         if failures:
             undelivered = [self._ledger.origin(failure) for failure in failures if not failure.retriable]
             self.abort()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from headrace.engine.pipeline import SchemaIds
 from headrace.errors import Diagnostic, RunError
@@ -16,23 +17,39 @@ if TYPE_CHECKING:
     from headrace.formats.interface import Registry
 
 
-def prepare(topology: Topology, log: Log, registry: Registry | None) -> Mapping[str, SchemaIds]:
-    """Create the topics that are missing, register the schemas and give their ids by sink.
+_LETTER_ROOM: Final = 1 << 16
+"""Bytes that a dead letter may be larger than the record it holds: the headers with the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What is known of the targets once they are there.
+
+    Args:
+        schema_ids: by sink.
+        record_limits: smallest and largest of their `record_limit`, if the log tells them.
+    """
+
+    schema_ids: Mapping[str, SchemaIds]
+    record_limits: tuple[int, int] | None
+
+
+def prepare(topology: Topology, log: Log, registry: Registry | None) -> Targets:
+    """Create the topics that are missing and register the schemas.
 
     Raises:
         RunError: a target is missing that may not be created, or was deleted since planning.
     """
     admin = log.admin()
     try:
-        for sink in topology.sinks.values():
-            _ensure(admin, sink.topic, sink.create)
+        found = [_ensure(admin, sink.topic, sink.create) for sink in topology.sinks.values()]
         settings = topology.settings
         if (
             ErrorPolicy.DLQ in (settings.on_read_error, settings.on_write_error)
             and settings.dead_letter_topic
         ):
             letters = settings.dead_letter_topic
-            _ensure(admin, letters, TopicDescription(letters, partitions=-1, replication=-1))
+            found.append(_ensure(admin, letters, _for_letters(admin, letters, topology)))
     finally:
         admin.close()
     ids: dict[str, SchemaIds] = {}
@@ -40,12 +57,22 @@ def prepare(topology: Topology, log: Log, registry: Registry | None) -> Mapping[
         ids[name] = SchemaIds(
             key=_register(registry, sink.register_key), value=_register(registry, sink.register_value)
         )
-    return ids
+    limits = [topic.record_limit for topic in found if topic is not None and topic.record_limit is not None]
+    return Targets(ids, (min(limits), max(limits)) if limits else None)
 
 
-def _ensure(admin: Admin, topic: str, create: TopicDescription | None) -> None:
-    if admin.describe(topic) is not None:
-        return
+def _for_letters(admin: Admin, topic: str, topology: Topology) -> TopicDescription:
+    """Describe a dead letter topic that takes every record of the sources."""
+    sources = [admin.describe(source.topic) for source in topology.sources.values()]
+    limits = [source.record_limit for source in sources if source is not None and source.record_limit]
+    configs = {"max.message.bytes": str(max(limits) + _LETTER_ROOM)} if limits else {}
+    return TopicDescription(topic, partitions=-1, replication=-1, configs=configs)
+
+
+def _ensure(admin: Admin, topic: str, create: TopicDescription | None) -> TopicDescription | None:
+    found = admin.describe(topic)
+    if found is not None:
+        return found
     if create is None:
         raise RunError(
             (
@@ -57,6 +84,7 @@ def _ensure(admin: Admin, topic: str, create: TopicDescription | None) -> None:
             )
         )
     admin.create(create)
+    return admin.describe(topic)
 
 
 def _register(registry: Registry | None, schema: tuple[str, str] | None) -> int | None:

@@ -70,7 +70,7 @@ class Processor:
         Raises:
             RunError: a record stopped the run by policy, or the log or the registry refused something.
         """
-        ids = prepare(self._topology, self._log, self._registry)
+        targets = prepare(self._topology, self._log, self._registry)
         topics = sorted(source.topic for source in self._topology.sources.values())
         self.metrics.declare(topics, sorted(sink.topic for sink in self._topology.sinks.values()))
         count = max(1, self._topology.settings.threads)
@@ -79,7 +79,7 @@ class Processor:
             log=self._log,
             registry=self._registry,
             options=self._options,
-            schema_ids=ids,
+            targets=targets,
             metrics=self.metrics,
             broker=self._broker,
             schemas=self._schemas,

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from headrace.engine.options import ProcessorOptions
-    from headrace.engine.pipeline import Output, SchemaIds
+    from headrace.engine.pipeline import Output
+    from headrace.engine.preparation import Targets
     from headrace.engine.waiting import ServiceWatch
     from headrace.formats.interface import Registry
     from headrace.telemetry.metrics import Metrics
@@ -59,7 +60,7 @@ class Surroundings:
     log: Log
     registry: Registry | None
     options: ProcessorOptions
-    schema_ids: Mapping[str, SchemaIds]
+    targets: Targets
     metrics: Metrics
     broker: ServiceWatch
     schemas: ServiceWatch
@@ -123,6 +124,7 @@ class Session:
             producer = around.log.producer(
                 ProducerOptions(
                     transactional_id=f"{options.application}-{name}" if exactly else None,
+                    record_limits=around.targets.record_limits,
                     properties={**settings.client, **settings.producer_client},
                 )
             )
@@ -330,7 +332,8 @@ class Session:
         return True
 
     def _send_letter(self, failed: FailedRecord) -> None:
-        record = read_record(self._around.log, failed.partition, failed.offset, self._settings.client)
+        properties = {**self._settings.client, **self._settings.consumer_client}
+        record = read_record(self._around.log, failed.partition, failed.offset, properties)
         if record is None:
             return
         self._send(record, self._transformer.letter(record, failed.fault), letter=True)

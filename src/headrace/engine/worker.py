@@ -28,7 +28,9 @@ def work(around: Surroundings, number: int, state: ThreadState) -> None:
     Raises:
         HeadraceError: what can be mended neither by waiting nor by doing it again.
     """
-    transformer = Transformer(around.topology, around.registry, around.schema_ids, around.options.application)
+    transformer = Transformer(
+        around.topology, around.registry, around.targets.schema_ids, around.options.application
+    )
     comeback = _Comeback(around)
     try:
         while not around.stopping.is_set():

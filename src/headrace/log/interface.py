@@ -63,10 +63,13 @@ class ProducerOptions:
 
     Args:
         transactional_id: None writes without transactions; otherwise every `send` stands between `begin` and `commit` or `abort`.
+        record_limits: smallest and largest `record_limit` of the targets: nothing larger than the smallest is made of
+            several records, so that a record that is too large never takes others with it.
         properties: further client properties, passed through as they are; the embedded log knows its time-outs alone.
     """
 
     transactional_id: str | None = None
+    record_limits: tuple[int, int] | None = None
     properties: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -195,13 +198,19 @@ class Producer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TopicDescription:
-    """What the log knows of a topic. `configs` holds what was set, not the defaults."""
+    """What the log knows of a topic.
+
+    Args:
+        configs: what was set, not the defaults.
+        record_limit: bytes of the largest record that the log takes, if `describe` can tell; nothing to `create`.
+    """
 
     name: str
     partitions: int
     replication: int = 1
     configs: Mapping[str, str] = field(default_factory=dict)
     internal: bool = False
+    record_limit: int | None = field(default=None, compare=False)
 
 
 class Admin(Protocol):

@@ -68,7 +68,15 @@ class KafkaAdmin:
             if entry.source == ConfigSource.DYNAMIC_TOPIC_CONFIG.value
         }
         replication = max((len(item.replicas) for item in found.partitions.values()), default=1)
-        return TopicDescription(topic, len(found.partitions), replication, configs, topic.startswith("__"))
+        limit = entries.get("max.message.bytes")
+        return TopicDescription(
+            topic,
+            len(found.partitions),
+            replication,
+            configs,
+            topic.startswith("__"),
+            None if limit is None else int(limit.value),
+        )
 
     def create(self, topic: TopicDescription) -> bool:
         """Create and wait until it can be used; False if it existed already."""

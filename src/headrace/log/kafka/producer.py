@@ -14,7 +14,7 @@ from headrace.errors.codes import log as codes
 from headrace.log.errors import AbortableError, LogError
 from headrace.log.interface import DeliveryFailure
 from headrace.log.kafka.consumer import KafkaConsumer
-from headrace.log.kafka.faults import RETRIABLE, faults
+from headrace.log.kafka.faults import RETRIABLE, error_name, faults
 from headrace.log.kafka.library import library_path
 from headrace.log.kafka.properties import producer_properties
 from headrace.log.records import HEADERS, TIMESTAMP
@@ -50,6 +50,7 @@ class KafkaProducer:
         self._transactional = options.transactional_id is not None
         self._open = False
         self._closed = False
+        self._last = -1
         properties = producer_properties(bootstrap, log_properties, options)
         with faults(log, "cannot make a producer"):
             self._native = _native.KafkaProducer(library_path(), properties)
@@ -66,7 +67,14 @@ class KafkaProducer:
             self._refuse("a transactional producer sends between `begin` and `commit`")
         prepared = self._prepared(records)
         with faults(self._log, f"cannot write to `{topic}`"):
-            return self._native.send(topic, prepared)
+            try:
+                self._last = self._native.send(topic, prepared)
+            except _native.KafkaError as error:
+                if not self._open or error_name(error) != "_STATE":
+                    raise
+                # The transaction has failed meanwhile: `flush` and `commit` know why, this error does not.
+                self._last += 1
+        return self._last
 
     def flush(self, timeout: float) -> list[DeliveryFailure]:
         """Wait until all is delivered and give the failures since the last call."""

@@ -36,6 +36,9 @@ _CONSUMER: Final = {
     # Partitions that were added are seen in time.
     "topic.metadata.refresh.interval.ms": "30000",
 }
+_BATCH_BYTES: Final = 1_000_000
+_MOST_RECORD_BYTES: Final = 64_000_000
+"""What fits into the send queue."""
 _PRODUCER: Final = {
     "enable.idempotence": "true",
     # As Java's default partitioner: murmur2 of the key, without a key any partition.
@@ -83,10 +86,29 @@ def with_protocol(properties: Mapping[str, str], protocol: str) -> dict[str, str
 
 def producer_properties(bootstrap: str, log: Mapping[str, str], options: ProducerOptions) -> dict[str, str]:
     """Give the properties of a producer."""
-    properties = {**_SHARED, **_PRODUCER, **log, **options.properties, "bootstrap.servers": bootstrap}
+    properties = {
+        **_SHARED,
+        **_PRODUCER,
+        **_limits(options.record_limits),
+        **log,
+        **options.properties,
+        "bootstrap.servers": bootstrap,
+    }
     if options.transactional_id is not None:
         properties["transactional.id"] = options.transactional_id
     return properties
+
+
+def _limits(record_limits: tuple[int, int] | None) -> dict[str, str]:
+    """Keep batches within what every target takes, and let the largest record that any of them takes pass."""
+    if record_limits is None:
+        return {}
+    smallest, largest = record_limits
+    return {
+        # A broker that finds a batch too large refuses all of its records.
+        "batch.size": str(max(1, min(smallest, _BATCH_BYTES))),
+        "message.max.bytes": str(max(1000, min(largest, _MOST_RECORD_BYTES))),
+    }
 
 
 def admin_properties(bootstrap: str, log: Mapping[str, str]) -> dict[str, str]:
