@@ -21,7 +21,8 @@ unexport PYTHONDONTWRITEBYTECODE
 NATIVE := src/headrace/_native.abi3.so
 RUST_SOURCES := $(shell find native -name '*.rs' -o -name 'Cargo.*')
 PYTHON_SOURCES := src tests benchmarks examples
-CARGO := cd native && cargo
+# Cargo has a job server of its own.
+CARGO := cd native && env -u MAKEFLAGS -u MFLAGS cargo
 PYTEST := $(BIN)/python -m pytest
 
 ##@ Use
