@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from headrace.engine.ends import EndOfInput, partitions_of_topics
 from headrace.engine.preparation import prepare
+from headrace.engine.reports import FailureReports
 from headrace.engine.session import Surroundings, ThreadState
 from headrace.engine.waiting import ServiceWatch
 from headrace.engine.worker import work
@@ -50,6 +51,7 @@ class Processor:
             options: name of the application and how to run it.
         """
         self.metrics = Metrics()
+        self._reports = FailureReports(self.metrics)
         self._topology = topology
         self._log = log
         self._registry = registry
@@ -81,6 +83,7 @@ class Processor:
             options=self._options,
             targets=targets,
             metrics=self.metrics,
+            reports=self._reports,
             broker=self._broker,
             schemas=self._schemas,
             stopping=self._stopping,
@@ -108,6 +111,7 @@ class Processor:
             self._stopping.set()
             for thread in self._threads:
                 thread.join()
+            self._reports.tell(everything=True)
             self._running = False
             self.metrics.set_state(up=False, threads=0, waiting=0)
             if self._monitor is not None:
@@ -164,6 +168,7 @@ class Processor:
                 self._broker.seen(_WATCHER, there=self._monitoring().healthy())
                 next_look = time.monotonic() + _LOOK
             waiting = max(self._broker.waiting(), self._schemas.waiting())
+            self._reports.tell()
             self.metrics.set_state(up=True, threads=len(self._threads), waiting=waiting)
             if end is not None and not self._broker.away:
                 committed = {

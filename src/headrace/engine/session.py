@@ -22,7 +22,6 @@ from headrace.telemetry.events import (
     PartitionsAssigned,
     PartitionsLost,
     PartitionsRevoked,
-    RecordsFailed,
     WorkRepeated,
 )
 
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from headrace.engine.options import ProcessorOptions
     from headrace.engine.pipeline import Output
     from headrace.engine.preparation import Targets
+    from headrace.engine.reports import FailureReports
     from headrace.engine.waiting import ServiceWatch
     from headrace.formats.interface import Registry
     from headrace.telemetry.metrics import Metrics
@@ -62,6 +62,7 @@ class Surroundings:
     options: ProcessorOptions
     targets: Targets
     metrics: Metrics
+    reports: FailureReports
     broker: ServiceWatch
     schemas: ServiceWatch
     stopping: threading.Event
@@ -232,31 +233,13 @@ class Session:
             if done.stop is not None:
                 self._positions.stop_at(done.cut or {})
                 if self._commit():
-                    self._report([done.stop])
+                    self._around.reports.add([done.stop])
                     raise record_failed(done.stop)
                 return
 
     def _send(self, records: pa.RecordBatch, output: Output, *, letter: bool = False) -> None:
         self._delivery.send(records, output, letter=letter)
         self._metrics.produced(output.topic, output.records.num_rows, _size(output.records))
-
-    def _report(self, failed: Sequence[FailedRecord]) -> None:
-        groups: dict[tuple[str, Stage, ErrorPolicy], list[FailedRecord]] = {}
-        for record in failed:
-            kind = (record.partition.topic, record.fault.stage, record.policy)
-            groups.setdefault(kind, []).append(record)
-        for (_, stage, policy), records in groups.items():
-            first = records[0]
-            self._metrics.failed(first.partition.topic, stage.value, policy.value, len(records))
-            RecordsFailed(
-                topic=first.partition.topic,
-                partition=first.partition.partition,
-                offset=first.offset,
-                stage=stage.value,
-                policy=policy.value,
-                records=len(records),
-                reason=first.fault.reason,
-            ).emit(self._metrics)
 
     def _wait_for_registry(self, batches: Sequence[pa.RecordBatch]) -> None:
         self._around.schemas.seen(self._number, there=False)
@@ -289,7 +272,8 @@ class Session:
             self._repeat(error)
             return False
         self._positions.commit(offsets)
-        self._report(self._failed)
+        self._transformer.forget(offsets)
+        self._around.reports.add(self._failed)
         self._failed = []
         self._state.committed = {**self._state.committed, **offsets}
         self._since_commit = self._repeats = 0
@@ -320,12 +304,12 @@ class Session:
                 cut[item.partition] = min(item.offset, cut.get(item.partition, item.offset))
             self._delivery.commit(cut)
             self._positions.commit(cut)
-            self._report(failed[:1])
+            self._around.reports.add(failed[:1])
             raise record_failed(failed[0])
         if policy is ErrorPolicy.DLQ:
             for item in failed:
                 self._send_letter(item)
-        self._report(failed)
+        self._around.reports.add(failed)
         again = self._delivery.commit(offsets)
         if again:
             raise dead_letter_refused(again[0])

@@ -109,8 +109,11 @@ class _Facet:
         decoded = self.decoder.decode(data)
         for column, array in zip(self.columns, decoded.columns, strict=True):
             arrays[column.name] = _as(array, column.type)
+        reasons: dict[str, Fault] = {}
         for error in decoded.errors:
-            faults.setdefault(error.row, Fault(stage, error.reason))
+            if error.reason not in reasons:
+                reasons[error.reason] = Fault(stage, error.reason)
+            faults.setdefault(error.row, reasons[error.reason])
 
 
 def _as(array: pa.Array[Any], wanted: pa.DataType) -> pa.Array[Any]:

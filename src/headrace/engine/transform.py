@@ -24,12 +24,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FailedRecord:
-    """A record with its place, its fault and the policy that applies."""
+    """A record with its place, its fault and the policy that applies; it stands for others that failed like it.
+
+    Args:
+        records: how many failed in the same stage of the same batch, with this one, the first of them.
+    """
 
     partition: TopicPartition
     offset: int
     fault: Fault
     policy: ErrorPolicy
+    records: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,7 @@ class Transformed:
         records: those that were processed: all of the batch, or with `stop` what stands before that record.
         outputs: to send, in this order.
         letters: to send to the dead letter topic.
-        failed: records that went to the error policy, in row order.
+        failed: records that went to the error policy, one for all of a stage.
         stop: the record at which the policy `fail` ends the run.
         cut: with `stop`, the offset in each partition from which on nothing was processed.
     """
@@ -84,6 +89,14 @@ class Transformer:
         """Treat this record as failed from now on: the log has refused what came out of it."""
         self._refused.setdefault(partition.topic, {})[partition.partition, offset] = reason
 
+    def forget(self, committed: Mapping[TopicPartition, int]) -> None:
+        """Drop refused records that are behind these offsets: they are settled."""
+        for partition, offset in committed.items():
+            refused = self._refused.get(partition.topic, {})
+            for number, place in [*refused]:
+                if number == partition.partition and place < offset:
+                    del refused[number, place]
+
     def process(self, records: pa.RecordBatch) -> Transformed:
         """Process a batch of one topic. After RegistryUnavailableError the same batch can be tried again."""
         topic = records.column("topic")[0].as_py()
@@ -99,35 +112,43 @@ class Transformer:
         ]
         if not faults:
             return Transformed(records, outputs, None, ())
-        failed = [self._failed(topic, records, row, faults[row]) for row in sorted(faults)]
-        stops = [record for record in failed if record.policy is ErrorPolicy.FAIL]
+        by_stage: dict[Stage, list[int]] = {}
+        for row in sorted(faults):
+            by_stage.setdefault(faults[row].stage, []).append(row)
+        policies = {stage: stage.policy(self._settings) for stage in by_stage}
+        stops = sorted(
+            row for stage in by_stage if policies[stage] is ErrorPolicy.FAIL for row in by_stage[stage]
+        )
         if stops:
-            return self._until(records, stops)
-        return Transformed(records, outputs, self._letters(records, faults), failed)
+            return self._until(records, stops, self._failed(topic, records, stops[0], faults[stops[0]]))
+        failed = [
+            self._failed(topic, records, rows_[0], faults[rows_[0]], len(rows_))
+            for rows_ in by_stage.values()
+        ]
+        dead = sorted(
+            row for stage in by_stage if policies[stage] is ErrorPolicy.DLQ for row in by_stage[stage]
+        )
+        letters = self._dead(records, {row: faults[row] for row in dead}) if dead else None
+        return Transformed(records, outputs, letters, failed)
 
-    def _until(self, records: pa.RecordBatch, stops: Sequence[FailedRecord]) -> Transformed:
+    def _until(self, records: pa.RecordBatch, stops: Sequence[int], first: FailedRecord) -> Transformed:
         cut: dict[TopicPartition, int] = {}
-        for record in stops:
-            cut[record.partition] = min(record.offset, cut.get(record.partition, record.offset))
+        bad = records.select(["partition", "offset"]).take(pa.array(stops, pa.int32()))
+        for number in set(bad.column("partition").to_numpy().tolist()):
+            there = pc.equal(bad.column("partition"), pa.scalar(number, pa.int32()))
+            lowest = pc.min(bad.column("offset").filter(there)).as_py()
+            cut[TopicPartition(first.partition.topic, number)] = lowest
         before = records
         for partition, offset in cut.items():
             there = pc.equal(before.column("partition"), pa.scalar(partition.partition, pa.int32()))
             late = pc.greater_equal(before.column("offset"), pa.scalar(offset, pa.int64()))
             before = before.filter(pc.invert(pc.and_(there, late)))
         if not before.num_rows:
-            return Transformed(before, (), None, (), stops[0], cut)
+            return Transformed(before, (), None, (), first, cut)
         done = self.process(before)
         return Transformed(
-            done.records, done.outputs, done.letters, done.failed, stops[0], {**cut, **(done.cut or {})}
+            done.records, done.outputs, done.letters, done.failed, first, {**cut, **(done.cut or {})}
         )
-
-    def _letters(self, records: pa.RecordBatch, faults: Mapping[int, Fault]) -> Output | None:
-        chosen = {
-            row: faults[row]
-            for row in sorted(faults)
-            if faults[row].stage.policy(self._settings) is ErrorPolicy.DLQ
-        }
-        return self._dead(records, chosen) if chosen else None
 
     def letter(self, record: pa.RecordBatch, fault: Fault) -> Output:
         """Give the dead letter of a batch of one record."""
@@ -138,10 +159,12 @@ class Transformer:
         assert topic is not None
         return Output(topic, dead_letters(records, faults, self._application), pa.array(faults, pa.int32()))
 
-    def _failed(self, topic: str, records: pa.RecordBatch, row: int, fault: Fault) -> FailedRecord:
+    def _failed(
+        self, topic: str, records: pa.RecordBatch, row: int, fault: Fault, count: int = 1
+    ) -> FailedRecord:
         partition = TopicPartition(topic, records.column("partition")[row].as_py())
         return FailedRecord(
-            partition, records.column("offset")[row].as_py(), fault, fault.stage.policy(self._settings)
+            partition, records.column("offset")[row].as_py(), fault, fault.stage.policy(self._settings), count
         )
 
     def _find_refused(self, topic: str, records: pa.RecordBatch) -> dict[int, Fault]:

@@ -159,7 +159,7 @@ class MemberFenced(Event):
 
 @dataclass(frozen=True, slots=True)
 class RecordsFailed(Event):
-    """Records went to the error policy. One line a batch: a flood of bad records is no flood of lines."""
+    """Records went to the error policy. `records` were alike since the last line; this was the first of them."""
 
     name: ClassVar[str] = "records_failed"
     level: ClassVar[int] = logging.WARNING
