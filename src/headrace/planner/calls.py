@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 from sqlglot import exp
 
 from headrace.errors.codes import plan as codes
@@ -33,7 +34,12 @@ def call(within: Expressions, node: exp.Expression) -> Typed:
         return _duckdb_call(within, node, name)
     if function.kind is Kind.AGGREGATE:
         raise _aggregate(within, node, name)
-    arguments = [within.value(argument) for argument in node.expressions]
+    arguments = within.arguments(node)
+    if not _is_ours(within, function, arguments):
+        try:
+            return _rendered(within, name, arguments)
+        except BindError:
+            pass  # it is neither ours nor DuckDB's; ours says why
     given = [argument.node for argument in arguments]
     if function.kind is Kind.HEADER:
         given.insert(0, within.scope.relation.pull(Facet.HEADERS, ()).node)
@@ -50,6 +56,24 @@ def call(within: Expressions, node: exp.Expression) -> Typed:
         raise _misfit(within, node, name, arguments) from None
 
 
+def _is_ours(within: Expressions, function: Function, arguments: list[Typed]) -> bool:
+    """Say whether a call is meant for our function: DuckDB's of the same name may take arrays, or more arguments."""
+    if function.kind is Kind.HEADER or within.inside_lambda:
+        return True
+    if not function.accepts(len(arguments)):
+        return False
+    found = function.mismatch([argument.type for argument in arguments])
+    return found is None or not pa.types.is_nested(arguments[found.index].type)
+
+
+def _rendered(within: Expressions, name: str, arguments: list[Typed]) -> Typed:
+    """Compile a call of DuckDB's function. Raises BindError."""
+    if name.lower() not in within.typer.functions():
+        raise BindError(name)
+    rendered = exp.Anonymous(this=name.lower(), expressions=[argument.node.copy() for argument in arguments])
+    return within.bind(rendered, nullable=True)
+
+
 def _duckdb_call(within: Expressions, node: exp.Anonymous, name: str) -> Typed:
     if name.lower() not in within.typer.functions():
         if name.lower() in within.typer.aggregates():
@@ -60,10 +84,11 @@ def _duckdb_call(within: Expressions, node: exp.Anonymous, name: str) -> Typed:
         ]
         message = f"there is no function `{name}`"
         raise refusal(codes.UNKNOWN_FUNCTION, message, name_span(node), did_you_mean(name, known))
-    arguments = [within.value(argument) for argument in node.expressions]
-    rendered = exp.Anonymous(this=name.lower(), expressions=[argument.node for argument in arguments])
+    if name.lower() == "struct_pack" and all(isinstance(part, exp.PropertyEQ) for part in node.expressions):
+        return within.value(exp.Struct(expressions=[part.copy() for part in node.expressions]))
+    arguments = within.arguments(node)
     try:
-        return within.bind(rendered, nullable=True)
+        return _rendered(within, name, arguments)
     except BindError:
         raise _misfit(within, node, name, arguments) from None
 

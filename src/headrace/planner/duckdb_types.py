@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
@@ -55,6 +56,12 @@ _NARROW: Final[dict[pa.DataType, pa.DataType]] = {
 }
 
 
+_LONG: Final = 40
+"""Nodes from which on an expression is represented by a column of its type inside a longer one."""
+
+_STAND_IN: Final = "stand_in"
+
+
 class BindError(Exception):
     """DuckDB does not take an expression. Its words are for us, never for the user."""
 
@@ -74,6 +81,13 @@ class Typer:
         self._known: dict[str, pa.DataType] = {}
         self._functions: dict[str, set[str]] = {}
         self._macros: set[str] = set()
+        self._made = count()
+
+    def local(self, kind: pa.DataType) -> exp.Column:
+        """Make a column that no relation has: the argument of a lambda, or a stand-in for a long expression."""
+        name = f"{MACRO_PREFIX}l{next(self._made)}"
+        self.declare(name, kind)
+        return exp.column(name)
 
     def declare(self, column: str, kind: pa.DataType) -> None:
         """Make a column known, under a name that no other column of the program has."""
@@ -85,12 +99,40 @@ class Typer:
         Raises:
             BindError: DuckDB does not take it.
         """
-        shown = text(node)
+        short, size = self._shortened(node)
+        shown = text(short)
         found = self._known.get(shown)
         if found is None:
-            bound = self._bind(f"SELECT {shown} AS x{self._relation(node)}")
+            bound = self._bind(f"SELECT {shown} AS x{self._relation(short)}")
             found = self._known[shown] = from_duckdb(bound.types[0])
+        if size > _LONG and not pa.types.is_null(found) and not isinstance(node, exp.Lambda):
+            node.meta[_STAND_IN] = self.local(found).name
         return found
+
+    def _shortened(self, node: exp.Expression) -> tuple[exp.Expression, int]:
+        """Give an expression of the same type without the long parts whose type is known, and its size.
+
+        Expressions are typed from the bottom up; without this, a chain of n operators would cost n² time.
+        """
+        args: dict[str, Any] = {}
+        size = 1
+        for key, part in node.args.items():
+            if isinstance(part, list):
+                pairs = [self._part(item) for item in part]
+                args[key] = [short for short, _ in pairs]
+                size += sum(length for _, length in pairs)
+            else:
+                args[key], length = self._part(part)
+                size += length
+        return type(node)(**args), size
+
+    def _part(self, part: Any) -> tuple[Any, int]:
+        if not isinstance(part, exp.Expression):
+            return part, 0
+        stand_in = part.meta_get(_STAND_IN)
+        if stand_in is not None:
+            return exp.column(stand_in), 1
+        return self._shortened(part)
 
     def converts(self, literal: exp.Expression, kind: pa.DataType) -> bool:
         """Say whether a literal has a value of this type."""

@@ -24,7 +24,7 @@ from headrace.planner.scope import Header, Rows
 from headrace.planner.typed import Typed
 from headrace.sql.nodes import Duration
 from headrace.sql.paths import column_path
-from headrace.sql.spans import nearest_span
+from headrace.sql.spans import nearest_span, set_span
 from headrace.types.sql import arrow_type, duckdb_type, is_integer, is_text, type_name
 
 if TYPE_CHECKING:
@@ -83,7 +83,8 @@ class Expressions:
     typer: Typer
     source: Source
     inner: Callable[[exp.Expression, Expressions], exp.Expression | None] | None = None
-    _locals: list[str] = field(default_factory=list)
+    _locals: dict[str, Typed] = field(default_factory=dict)
+    """Arguments of the lambdas around, by name; of type null where only DuckDB knows what they are."""
 
     def value(self, node: exp.Expression) -> Typed:
         """Give the DuckDB expression and type of an expression.
@@ -122,8 +123,8 @@ class Expressions:
 
     def bind(self, node: exp.Expression, *, nullable: bool) -> Typed:
         """Type an expression. Raises BindError."""
-        if self._locals:
-            # Inside a lambda the type of its argument is known to DuckDB alone: the whole call is typed instead.
+        if self.inside_lambda:
+            # The type of the lambda's argument is known to DuckDB alone: the whole call is typed instead.
             return Typed(node, _UNKNOWN, nullable=True)
         return Typed(node, self.typer.type_of(node), nullable)
 
@@ -146,21 +147,39 @@ class Expressions:
     @property
     def inside_lambda(self) -> bool:
         """Say whether types are not known here."""
-        return bool(self._locals)
+        return any(pa.types.is_null(found.type) for found in self._locals.values())
+
+    def arguments(self, call: exp.Anonymous) -> list[Typed]:
+        """Compile the arguments of a call; those of a lambda get the type of the elements of the array beside it."""
+        found: list[Typed] = []
+        for node in call.expressions:
+            if isinstance(node, exp.Lambda) and found and pa.types.is_list(found[0].type):
+                kinds = _lambda_types(str(call.this), found[0].type.value_type, len(node.expressions))
+                found.append(self._lambda(node, kinds))
+            else:
+                found.append(self.value(node))
+        return found
 
     # Leaves
 
     def _column(self, node: exp.Expression) -> Typed:
         parts = column_path(node)
         if parts is not None:
-            if parts[0].name in self._locals:
-                return Typed(_local(parts), _UNKNOWN, nullable=True)
+            local = self._locals.get(parts[0].name)
+            if local is not None:
+                return self._local(local, parts)
             found = self.scope.resolve(parts)
-            return self._header(found, node) if isinstance(found, Header) else found
+            return self._header(found, node) if isinstance(found, Header) else _placed(found, node)
         if isinstance(node, exp.Dot):
             return self._field(self.value(node.this), node)
         message = f"`{self.words(node)}` cannot stand here"
         raise refusal(codes.UNKNOWN_COLUMN, message, self.at(node))
+
+    def _local(self, found: Typed, parts: Sequence[exp.Identifier]) -> Typed:
+        found = Typed(found.node.copy(), found.type, found.nullable)
+        for part in parts[1:]:
+            found = self._field(found, exp.Dot(this=parts[0].copy(), expression=part.copy()))
+        return found
 
     def _field(self, record: Typed, node: exp.Dot) -> Typed:
         name = node.expression.name
@@ -245,14 +264,22 @@ class Expressions:
     def _call(self, node: exp.Expression) -> Typed:
         return calls.call(self, node)
 
-    def _lambda(self, node: exp.Expression) -> Typed:
-        names = [item.name for item in node.expressions]
-        self._locals.extend(names)
+    def _lambda(self, node: exp.Expression, kinds: Sequence[pa.DataType] = ()) -> Typed:
+        outside = self._locals
+        columns = [self.typer.local(kind) for kind in kinds] or [
+            exp.column(item.name) for item in node.expressions
+        ]
+        kinds = kinds or [_UNKNOWN] * len(columns)
+        own = {
+            item.name: Typed(column, kind, nullable=True)
+            for item, column, kind in zip(node.expressions, columns, kinds, strict=True)
+        }
+        self._locals = {**outside, **own}
         try:
             body = self.value(node.this)
         finally:
-            del self._locals[len(self._locals) - len(names) :]
-        parts = [exp.to_identifier(name) for name in names]
+            self._locals = outside
+        parts = [exp.to_identifier(column.name) for column in columns]
         return Typed(exp.Lambda(this=body.node, expressions=parts, colon=True), _UNKNOWN, nullable=False)
 
     def _sum(self, node: exp.Expression) -> Typed:
@@ -326,11 +353,22 @@ class Expressions:
         )
 
 
-def _local(parts: Sequence[exp.Identifier]) -> exp.Expression:
-    node: exp.Expression = exp.column(parts[0].name)
-    for part in parts[1:]:
-        node = exp.Anonymous(this="struct_extract", expressions=[node, exp.Literal.string(part.name)])
-    return node
+def _placed(found: Typed, node: exp.Expression) -> Typed:
+    """Note in a column where the text names it: DuckDB's complaints name the column."""
+    span = nearest_span(node)
+    if span is None or not isinstance(found.node, exp.Column):
+        return found
+    column = found.node.copy()
+    set_span(column, span)
+    return Typed(column, found.type, found.nullable)
+
+
+def _lambda_types(function: str, element: pa.DataType, count: int) -> list[pa.DataType]:
+    """Give the types of a lambda's arguments, `count` of them: elements, and last their position if that is asked for."""
+    elements = 2 if "reduce" in function.lower() else 1
+    if count > elements + 1 or pa.types.is_null(element):
+        return []
+    return [element] * min(count, elements) + [pa.int64()] * (count - elements)
 
 
 def _holds_nodes(value: object) -> bool:

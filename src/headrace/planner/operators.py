@@ -44,6 +44,9 @@ _SYMBOLS: Final[dict[type[exp.Expression], str]] = {
     exp.Extract: "EXTRACT",
 }
 
+_FAR: Final = 2**31 - 1
+"""An index beyond every array."""
+
 _NULL_SAFE: Final = (exp.NullSafeEQ, exp.NullSafeNEQ)
 
 
@@ -71,7 +74,7 @@ def between(within: Expressions, node: exp.Expression) -> Typed:
     high = (node.args["high"], within.value(node.args["high"]))
     low, high = _one_clock(value, low)[1], _one_clock(value, high)[1]
     for bound in (low, high):
-        _need_comparable(within, node, value, bound)
+        need_comparable(within, node, value, bound)
     built = exp.Between(this=value[1].node, low=low[1].node, high=high[1].node)
     nullable = value[1].nullable or low[1].nullable or high[1].nullable
     return within.typed(built, nullable=nullable, origin=node)
@@ -82,7 +85,7 @@ def among(within: Expressions, node: exp.Expression) -> Typed:
     value = (node.this, within.value(node.this))
     items = [(item, within.value(item)) for item in node.expressions]
     for item in items:
-        _need_comparable(within, node, value, item)
+        need_comparable(within, node, value, item)
     built = exp.In(this=value[1].node, expressions=[item.node for _, item in items])
     nullable = value[1].nullable or any(item.nullable for _, item in items)
     return within.typed(built, nullable=nullable, origin=node)
@@ -144,7 +147,7 @@ def case(within: Expressions, node: exp.Expression) -> Typed:
     for branch in node.args["ifs"]:
         test = (branch.this, within.value(branch.this))
         if value is not None:
-            _need_comparable(within, branch, value, test)
+            need_comparable(within, branch, value, test)
         else:
             need_boolean(within, test[1], test[0], "WHEN")
         branches.append((branch.args["true"], within.value(branch.args["true"])))
@@ -162,6 +165,8 @@ def case(within: Expressions, node: exp.Expression) -> Typed:
 def element(within: Expressions, holder: Typed, node: exp.Expression) -> Typed:
     """Compile `a[i]`: 0 is the first element of an array, a map is asked by key; null where there is none."""
     index_node = node.expressions[0]
+    if isinstance(index_node, exp.Slice):
+        return _slice(within, holder, index_node, node)
     index = within.value(index_node)
     kind = holder.type
     if pa.types.is_map(kind):
@@ -180,6 +185,38 @@ def element(within: Expressions, holder: Typed, node: exp.Expression) -> Typed:
         raise refusal(codes.TYPE_MISMATCH, message, within.at(index_node))
     call = exp.Anonymous(this="list_extract", expressions=[holder.node, _position(index.node)])
     return within.typed(call, nullable=True, origin=node)
+
+
+def _slice(within: Expressions, holder: Typed, bounds: exp.Slice, node: exp.Expression) -> Typed:
+    """Compile `a[from:to]`: from the element of index `from` up to, but without, that of index `to`; below 0 from the end."""
+    kind = holder.type
+    if not (pa.types.is_list(kind) or pa.types.is_null(kind) or is_text(kind)):
+        message = f"{within.describe(node.this, holder)} has no parts"
+        raise refusal(codes.TYPE_MISMATCH, message, within.at(node), "`[from:to]` goes with arrays and text")
+    ends: list[exp.Expression] = []
+    for key, open_end in (("this", exp.Literal.number(0)), ("expression", exp.Literal.number(_FAR))):
+        part = bounds.args.get(key)
+        index = within.value(part) if part is not None else Typed(open_end, pa.int64(), nullable=False)
+        if part is not None and not is_integer(index.type) and not pa.types.is_null(index.type):
+            message = f"an index is a whole number, not {within.describe(part, index)}"
+            raise refusal(codes.TYPE_MISMATCH, message, within.at(part))
+        ends.append(_end(index.node, last=key == "expression"))
+    call = exp.Anonymous(this="list_slice", expressions=[holder.node, *ends])
+    return within.typed(call, nullable=True, origin=node)
+
+
+def _end(index: exp.Expression, *, last: bool) -> exp.Expression:
+    """Give DuckDB's bound of a slice: it counts from 1, and takes the last element in."""
+    if index.is_int:
+        number = int(index.to_py())
+        return exp.Literal.number(number - (number < 0) if last else number + (number >= 0))
+    one = exp.Literal.number(1)
+    moved = (
+        exp.Sub(this=_closed(index), expression=one) if last else exp.Add(this=_closed(index), expression=one)
+    )
+    below = exp.LT(this=_closed(index.copy()), expression=exp.Literal.number(0))
+    branches = (moved, index.copy()) if last else (index.copy(), moved)
+    return exp.Case(ifs=[exp.If(this=below, true=branches[0])], default=branches[1])
 
 
 def need_boolean(within: Expressions, found: Typed, node: exp.Expression, clause: str) -> None:
@@ -247,12 +284,13 @@ def _compared(
     *,
     never_null: bool,
 ) -> Typed:
-    _need_comparable(within, node, left, right)
+    need_comparable(within, node, left, right)
     nullable = not never_null and (left[1].nullable or right[1].nullable)
     return within.typed(built, nullable=nullable, origin=node)
 
 
-def _need_comparable(within: Expressions, node: exp.Expression, left: Operand, right: Operand) -> None:
+def need_comparable(within: Expressions, node: exp.Expression, left: Operand, right: Operand) -> None:
+    """Refuse values that cannot be compared; text and numbers cannot. `node` is what compares them."""
     kinds = (left[1].type, right[1].type)
     if any(pa.types.is_null(kind) for kind in kinds):
         return

@@ -17,7 +17,7 @@ from headrace.planner.duckdb_types import Typer
 from headrace.planner.faults import Faults
 from headrace.planner.pipelines import pipelines
 from headrace.planner.queries import Queries
-from headrace.planner.read_settings import program_settings, run_settings
+from headrace.planner.read_settings import check_dead_letter_topic, program_settings, run_settings
 from headrace.planner.relations import Names
 from headrace.planner.targets import Targets, finish
 from headrace.planner.topics import Topics
@@ -96,6 +96,8 @@ class _Plan:
             found, sources = pipelines(self.targets.found.values())
         except ProgramError as fault:
             raise ProgramError(fault.diagnostics, self.program.source) from None
+        self.faults.add(check_dead_letter_topic(settings, sets, sources, self.targets.found))
+        self.faults.raise_if_any()
         sinks = {name: target.sink() for name, target in self.targets.found.items()}
         setup = setup_sql(macros_in(" ".join(item.query for item in found)))
         return Topology(sources, sinks, found, run_settings(settings), setup, self.faults.warnings)

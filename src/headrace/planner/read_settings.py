@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headrace.config import ProgramSettings, TopicSettings, read_settings
-from headrace.errors import ProgramError, Span
+from headrace.errors import Diagnostic, ProgramError, Span
+from headrace.errors.codes import setting as codes
 from headrace.log.interface import OffsetReset
 from headrace.plan.topology import ErrorPolicy, Guarantee, RunSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from headrace.errors import Diagnostic
     from headrace.sql.nodes import Set
 
 _NOWHERE = Span(-1, -1)
@@ -63,6 +63,22 @@ def run_settings(settings: ProgramSettings) -> RunSettings:
         consumer_client=settings.consumer_client,
         producer_client=settings.producer_client,
     )
+
+
+def check_dead_letter_topic(
+    settings: ProgramSettings, sets: Sequence[Set], inputs: Iterable[str], targets: Iterable[str]
+) -> list[Diagnostic]:
+    """Refuse dead letters that come back as input, or end up among results."""
+    topic = settings.dead_letter_topic
+    if ErrorPolicy.DLQ not in (settings.on_read_error, settings.on_write_error):
+        return []
+    use = "read" if topic in set(inputs) else "written" if topic in set(targets) else None
+    if use is None:
+        return []
+    places = [item.value_span for item in sets if ".".join(item.key).lower() == "dead.letter.queue"]
+    message = f"the dead letter topic `{topic}` is {use} by the program itself"
+    way_out = "name a topic of its own for bad records"
+    return [Diagnostic(codes.DEAD_LETTERS_MEET_OTHERS, message, places[-1] if places else None, way_out)]
 
 
 def _placed(item: Diagnostic) -> Diagnostic:

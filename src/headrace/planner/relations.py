@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import pyarrow as pa
 from sqlglot import exp
 
+from headrace.functions.declaration import MACRO_PREFIX
 from headrace.log.records import HEADERS
 from headrace.plan.topology import ROW, Facet
 from headrace.planner.typed import Typed
@@ -434,8 +435,9 @@ def pack(names: list[str], parts: list[Typed]) -> Typed:
 
 
 def columns_in(nodes: Iterable[exp.Expression]) -> set[str]:
-    """Give the names of all columns in expressions."""
-    return {column.name for node in nodes for column in node.find_all(exp.Column)}
+    """Give the names of all columns in expressions; arguments of lambdas are none."""
+    names = {column.name for node in nodes for column in node.find_all(exp.Column)}
+    return {name for name in names if not name.startswith(MACRO_PREFIX)}
 
 
 def _record(tree: dict[str, object]) -> pa.DataType:

@@ -2,33 +2,147 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-from sqlglot import exp
+from sqlglot import exp, parse_one
 
 from headrace.errors.codes import plan as codes
+from headrace.errors.suggest import did_you_mean
 from headrace.functions import Kind, lookup
 from headrace.planner.faults import refusal
-from headrace.sql.spans import nearest_span
+from headrace.sql.calls import name_span
+from headrace.sql.spans import nearest_span, span_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from headrace.planner.expressions import Expressions
 
+Finish = Callable[[exp.Expression], exp.Expression]
+
 _RENAMED = {"ANYF": "any_value", "MAXK": "max", "MINK": "min"}
-_COLLECT = {"COLLECT": False, "COLLECT_UNIQUE": True}
+_WINDOW_FUNCTIONS = (
+    "row_number",
+    "rank",
+    "dense_rank",
+    "rank_dense",
+    "percent_rank",
+    "cume_dist",
+    "ntile",
+    "lag",
+    "lead",
+    "first_value",
+    "last_value",
+    "nth_value",
+    "fill",
+)
+"""DuckDB's functions that need OVER: its catalog does not list them."""
+
+_NULL_CHOOSING: dict[str, type[exp.Expression]] = {
+    "first_value": exp.FirstValue,
+    "last_value": exp.LastValue,
+    "nth_value": exp.NthValue,
+    "lag": exp.Lag,
+    "lead": exp.Lead,
+}
+
+_QUANTILES = {"percentile_cont": "quantile_cont", "percentile_disc": "quantile_disc"}
+
+_GROUPING = ("GROUPING", "GROUPING_ID")
 
 
 def aggregate(node: exp.Anonymous, within: Expressions) -> exp.Expression:
     """Compile the call of an aggregate, or of a function over a window."""
+    call, finish = _parts(node, within)
+    return finish(call)
+
+
+def _parts(node: exp.Anonymous, within: Expressions) -> tuple[exp.Expression, Finish]:
+    """Compile an aggregate into DuckDB's, and what is to be done with its result."""
     name = str(node.this)
     arguments = [argument(item, within) for item in node.expressions]
-    if name.upper() in _COLLECT and len(arguments) == 2:
-        values = exp.Distinct(expressions=[arguments[0]]) if _COLLECT[name.upper()] else arguments[0]
-        listed = exp.Anonymous(this="list", expressions=[values])
-        return exp.Anonymous(this="list_slice", expressions=[listed, exp.Literal.number(1), arguments[1]])
-    return exp.Anonymous(this=_RENAMED.get(name.upper(), name.lower()), expressions=arguments)
+    if arguments and isinstance(arguments[-1], exp.IgnoreNulls | exp.RespectNulls):
+        return _with_nulls(node, arguments), _as_it_is
+    own = _OF_LISTS.get(name.upper())
+    if own is not None and len(arguments) == 2:
+        call, finish = own(arguments[0])
+        return call, lambda found: _first(finish(found), arguments[1])
+    renamed = _RENAMED.get(name.upper(), name.lower())
+    return exp.Anonymous(this=renamed, expressions=arguments), _as_it_is
+
+
+def _with_nulls(node: exp.Anonymous, arguments: list[exp.Expression]) -> exp.Expression:
+    """Give a call with IGNORE NULLS, for which sqlglot wants a node of the function's own."""
+    name = str(node.this)
+    known = _NULL_CHOOSING.get(name.lower())
+    keys = ("this", "expression") if known is exp.NthValue else ("this", "offset", "default")
+    if known is None or len(arguments) > len(keys) - (known in (exp.FirstValue, exp.LastValue)) * 2:
+        message = f"IGNORE NULLS does not go with `{name}`"
+        raise refusal(
+            codes.TYPE_MISMATCH, message, nearest_span(node), "filter: `FILTER (WHERE x IS NOT NULL)`"
+        )
+    last = arguments[-1]
+    call = known(**dict(zip(keys, [*arguments[:-1], last.this], strict=False)))
+    return type(last)(this=call)
+
+
+def _as_it_is(found: exp.Expression) -> exp.Expression:
+    return found
+
+
+def _first(values: exp.Expression, count: exp.Expression) -> exp.Expression:
+    return exp.Anonymous(this="list_slice", expressions=[values, exp.Literal.number(1), count])
+
+
+def _list(values: exp.Expression) -> tuple[exp.Expression, Finish]:
+    return exp.Anonymous(this="list", expressions=[values]), _as_it_is
+
+
+def _list_unique(values: exp.Expression) -> tuple[exp.Expression, Finish]:
+    return exp.Anonymous(this="list", expressions=[exp.Distinct(expressions=[values])]), _as_it_is
+
+
+def _sorted_unique(order_by: str) -> Callable[[exp.Expression], tuple[exp.Expression, Finish]]:
+    def compile_(values: exp.Expression) -> tuple[exp.Expression, Finish]:
+        present = exp.Filter(
+            this=_list_unique(values)[0],
+            expression=exp.Where(this=exp.Not(this=exp.Is(this=values.copy(), expression=exp.Null()))),
+        )
+        return present, lambda found: exp.Anonymous(this=order_by, expressions=[found])
+
+    return compile_
+
+
+def _by_frequency(sign: str) -> Callable[[exp.Expression], tuple[exp.Expression, Finish]]:
+    """Values by how often they occur; those that occur as often are in their own order."""
+
+    def compile_(values: exp.Expression) -> tuple[exp.Expression, Finish]:
+        call = exp.Anonymous(this="histogram", expressions=[values])
+        shape = (
+            "list_transform(list_sort(list_transform(map_entries(h), "
+            f"lambda hr_e: {{'often': {sign}CAST(hr_e.value AS BIGINT), 'value': hr_e.key}})), lambda hr_e: hr_e.value)"
+        )
+        template = parse_one(shape, dialect="duckdb")
+        assert isinstance(template, exp.Expression)
+
+        def finish(found: exp.Expression) -> exp.Expression:
+            built: exp.Expression = template.copy()
+            for column in [column for column in built.find_all(exp.Column) if column.name == "h"]:
+                column.replace(found)
+            return built
+
+        return call, finish
+
+    return compile_
+
+
+_OF_LISTS: dict[str, Callable[[exp.Expression], tuple[exp.Expression, Finish]]] = {
+    "COLLECT": _list,
+    "COLLECT_UNIQUE": _list_unique,
+    "MAXK_UNIQUE": _sorted_unique("list_reverse_sort"),
+    "MINK_UNIQUE": _sorted_unique("list_sort"),
+    "TOPK": _by_frequency("-"),
+    "BOTTOMK": _by_frequency(""),
+}
 
 
 def is_aggregate(node: exp.Expression, within: Expressions) -> bool:
@@ -39,8 +153,10 @@ def is_aggregate(node: exp.Expression, within: Expressions) -> bool:
     function = lookup(name, len(node.expressions))
     if function is not None and function.kind is not Kind.AGGREGATE:
         return False
+    if name.upper() in _GROUPING:
+        return True
     known = within.typer.aggregates()
-    return name.lower() in known or name.upper() in _RENAMED or name.upper() in _COLLECT
+    return name.lower() in known or name.upper() in _RENAMED or name.upper() in _OF_LISTS
 
 
 def argument(node: exp.Expression, within: Expressions) -> exp.Expression:
@@ -79,39 +195,79 @@ def over(node: exp.Window, within: Expressions) -> exp.Expression:
     nulls = type(call) if isinstance(call, exp.IgnoreNulls | exp.RespectNulls) else None
     inner = call.this if nulls else call
     if isinstance(inner, exp.Filter):
-        function: exp.Expression = filtered(inner, within)
+        function, finish = _filtered(inner, within)
     elif isinstance(inner, exp.Anonymous):
-        function = aggregate(inner, within)
+        name = str(inner.this)
+        if name.lower() not in _WINDOW_FUNCTIONS and not is_aggregate(inner, within):
+            known = [*_WINDOW_FUNCTIONS, *within.typer.aggregates()]
+            message = f"`{name}` is no function over a window"
+            way_out = did_you_mean(name.lower(), known)
+            raise refusal(codes.TYPE_MISMATCH, message, name_span(inner) or nearest_span(inner), way_out)
+        function, finish = _parts(inner, within)
     else:
         raise refusal(codes.NOT_YET, "OVER follows the call of a function", nearest_span(node))
     built = exp.Window(this=nulls(this=function) if nulls else function, over="OVER")
-    if node.args.get("alias") is not None:
-        raise refusal(
-            codes.NOT_YET,
-            "named windows are not supported",
-            nearest_span(node),
-            "write the window behind OVER",
+    parts = _window_parts(node, node.find_ancestor(exp.Select), ())
+    if parts.get("partition_by"):
+        built.set("partition_by", [within.value(item).node for item in parts["partition_by"]])
+    if parts.get("order") is not None:
+        built.set("order", order(parts["order"], within))
+    if parts.get("spec") is not None:
+        built.set("spec", _frame(parts["spec"], within))
+    return finish(built)
+
+
+def _window_parts(node: exp.Window, select: exp.Select | None, seen: tuple[str, ...]) -> dict[str, Any]:
+    """Give the parts of a window, those of the named window it builds on included."""
+    own = {key: node.args[key] for key in ("partition_by", "order", "spec") if node.args.get(key)}
+    base = node.args.get("alias")
+    if base is None:
+        return own
+    known = {item.name: item for item in (select.args.get("windows") or ())} if select is not None else {}
+    if base.name not in known or base.name in seen:
+        message = f"there is no window `{base.name}`"
+        way_out = (
+            did_you_mean(base.name, list(known)) or "name it: `WINDOW name AS (…)` behind the other clauses"
         )
-    if node.args.get("partition_by"):
-        built.set("partition_by", [within.value(item).node for item in node.args["partition_by"]])
-    if node.args.get("order") is not None:
-        built.set("order", order(node.args["order"], within))
-    if node.args.get("spec") is not None:
-        built.set("spec", _frame(node.args["spec"], within))
-    return built
+        raise refusal(codes.UNKNOWN_COLUMN, message, span_of(base), way_out)
+    return {**_window_parts(known[base.name], select, (*seen, base.name)), **own}
 
 
 def filtered(node: exp.Filter, within: Expressions) -> exp.Expression:
     """Compile an aggregate with FILTER."""
-    if not is_aggregate(node.this, within):
+    call, finish = _filtered(node, within)
+    return finish(call)
+
+
+def _filtered(node: exp.Filter, within: Expressions) -> tuple[exp.Expression, Finish]:
+    if not isinstance(node.this, exp.Anonymous) or not is_aggregate(node.this, within):
         raise refusal(codes.TYPE_MISMATCH, "FILTER goes with aggregates", nearest_span(node))
     condition = within.condition(node.expression.this, "FILTER")
-    return exp.Filter(this=aggregate(node.this, within), expression=exp.Where(this=condition))
+    call, finish = _parts(node.this, within)
+    if isinstance(call, exp.Filter):
+        condition = exp.And(this=call.expression.this, expression=exp.Paren(this=condition))
+        call = call.this
+    return exp.Filter(this=call, expression=exp.Where(this=condition)), finish
 
 
 def within_group(node: exp.WithinGroup, within: Expressions) -> exp.Expression:
     """Compile an aggregate with WITHIN GROUP."""
-    return exp.WithinGroup(this=aggregate(node.this, within), expression=order(node.expression, within))
+    name = str(node.this.this).lower()
+    ordered = order(node.expression, within)
+    first = ordered.expressions[0]
+    arguments = [argument(item, within) for item in node.this.expressions]
+    if name in _QUANTILES and len(arguments) == 1:
+        share = arguments[0]
+        if first.args.get("desc"):
+            share = exp.Sub(this=exp.Literal.number(1), expression=exp.Paren(this=share))
+        return exp.Anonymous(this=_QUANTILES[name], expressions=[first.this, share])
+    if name == "mode" and not arguments:
+        return exp.Anonymous(this=name, expressions=[first.this])
+    if not arguments or not is_aggregate(node.this, within):
+        message = f"WITHIN GROUP does not go with `{node.this.this}`"
+        raise refusal(codes.TYPE_MISMATCH, message, nearest_span(node))
+    ordered.set("this", arguments[-1])
+    return exp.Anonymous(this=name, expressions=[*arguments[:-1], ordered])
 
 
 def _frame(node: exp.WindowSpec, within: Expressions) -> exp.WindowSpec:

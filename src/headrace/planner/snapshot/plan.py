@@ -20,8 +20,8 @@ from headrace.planner.expressions import Expressions
 from headrace.planner.faults import refusal
 from headrace.planner.pipelines import source_columns
 from headrace.planner.relations import Names, columns_in
-from headrace.planner.snapshot.queries import ScanDraft, SnapshotQueries
-from headrace.planner.snapshot.sources import Sources
+from headrace.planner.snapshot.queries import SnapshotQueries
+from headrace.planner.snapshot.sources import Sources, View
 from headrace.planner.typed import text
 from headrace.sql.nodes import CreateTable, Insert, Query, With
 from headrace.sql.spans import span_of
@@ -29,11 +29,12 @@ from headrace.types.sql import duckdb_type, is_integer
 
 if TYPE_CHECKING:
     from headrace.catalog import CatalogTopic, TopicCatalog
-    from headrace.errors import Source
+    from headrace.errors import Source, Span
     from headrace.formats.interface import Format, Registry
     from headrace.log.interface import TopicDescription
     from headrace.planner.snapshot.bounds import Constant
-    from headrace.planner.snapshot.queries import Bound
+    from headrace.planner.snapshot.origins import ScanDraft
+    from headrace.planner.snapshot.sources import Bound
     from headrace.sql.nodes import Program
 
 _UNGROUPED = re.compile(r'column "?([px]\d+)"? must appear in the GROUP BY', re.IGNORECASE)
@@ -71,22 +72,23 @@ def _plan(
     typer = Typer(duck, grouped=True)
     names = Names(typer)
     worker = SnapshotQueries(catalog, typer, names, program.source, _constants(typer, duck, program.source))
-    named: dict[str, exp.Expression] = {}
-    for statement in program.statements:
-        if isinstance(statement, With):
-            named.update({entry.name: entry.query for entry in statement.names})
-    named.update({entry.name: entry.query for entry in query.names})
+    entries = [entry for item in program.statements if isinstance(item, With) for entry in item.names] + list(
+        query.names
+    )
+    named = {entry.name: View(entry.query, entry.columns, entry.recursive) for entry in entries}
     bound = worker.bind(query.query, named)
     worker.put_in(bound.query)
     scans = _scans(worker.scans, bound)
     shown = text(bound.query)
-    _check(shown, scans, duck, query, bound)
+    _check(shown, scans, duck, query, bound, typer.aggregates())
     return SnapshotPlan(
         scans=scans,
         query=shown,
         names=tuple(item.name for item in bound.outputs),
         limit=_limit(query.query),
-        follows=len(scans) == 1 and _is_plain(query.query),
+        follows=len(scans) == 1
+        and isinstance(bound.query, exp.Select)
+        and _is_plain(bound.query, typer.aggregates()),
         setup=setup_sql(macros_in(shown)),
     )
 
@@ -106,7 +108,12 @@ def _scans(drafts: list[ScanDraft], bound: Bound) -> tuple[Scan, ...]:
 
 
 def _check(
-    shown: str, scans: tuple[Scan, ...], duck: duckdb.DuckDBPyConnection, query: Query, bound: Bound
+    shown: str,
+    scans: tuple[Scan, ...],
+    duck: duckdb.DuckDBPyConnection,
+    query: Query,
+    bound: Bound,
+    aggregates: frozenset[str],
 ) -> None:
     """Let DuckDB bind the whole: what its parts cannot tell is whether they fit each other (GROUP BY)."""
     tables = []
@@ -116,12 +123,29 @@ def _check(
     try:
         duck.sql((f"WITH {', '.join(tables)} " if tables else "") + f"SELECT * FROM ({shown})")
     except duckdb.Error as fault:
+        ungrouped = _UNGROUPED.search(str(fault))
+        if ungrouped is not None:
+            place = _outside_aggregates(bound.query, ungrouped[1], aggregates)
+            message = "this column is neither in GROUP BY nor inside an aggregate"
+            way_out = "add it to GROUP BY, or say which of its values you want: `ANY_VALUE(column)`"
+            raise refusal(codes.BAD_GROUPING, message, place or span_of(query.query), way_out) from None
         message = "the query cannot be run as it stands"
-        if "must appear in the GROUP BY" in str(fault):
-            message = "a column of the SELECT is neither in GROUP BY nor inside an aggregate"
-        elif "aggregates" in str(fault) or "aggregate" in str(fault):
+        if "aggregate" in str(fault):
             message = "an aggregate stands where there is no group"
         raise refusal(codes.BAD_GROUPING, message, span_of(query.query)) from None
+
+
+def _outside_aggregates(query: exp.Expression, name: str, aggregates: frozenset[str]) -> Span | None:
+    """Give the place where the text names a column outside GROUP BY and aggregates."""
+    for column in query.find_all(exp.Column):
+        if column.name != name or span_of(column) is None or column.find_ancestor(exp.Group) is not None:
+            continue
+        call = column.find_ancestor(exp.Anonymous)
+        while call is not None and str(call.this).lower() not in aggregates:
+            call = call.find_ancestor(exp.Anonymous)
+        if call is None:
+            return span_of(column)
+    return None
 
 
 def _constants(typer: Typer, duck: duckdb.DuckDBPyConnection, source: Source) -> Constant:
@@ -158,22 +182,21 @@ def _limit(node: exp.Expression) -> int | None:
     return int(part.expression.name)
 
 
-def _is_plain(node: exp.Expression) -> bool:
-    """Say whether each record gives its rows by itself."""
-    if not isinstance(node, exp.Select):
+def _is_plain(query: exp.Expression, aggregates: frozenset[str]) -> bool:
+    """Say whether each record gives its rows by itself, whatever the records beside it."""
+    whole = ("group", "having", "order", "limit", "offset", "distinct", "qualify", "with_")
+    for select in query.find_all(exp.Select):
+        joins = select.args.get("joins") or []
+        if any(select.args.get(key) for key in whole) or any(
+            not isinstance(join.this, exp.Lateral) for join in joins
+        ):
+            return False
+    if query.find(exp.Window, exp.Exists, exp.SetOperation, exp.Any, exp.All) is not None:
         return False
-    whole = ("group", "having", "order", "limit", "offset", "distinct", "qualify", "joins", "with_")
-    if any(node.args.get(key) for key in whole):
+    sources = (exp.From, exp.Lateral, exp.Subquery)
+    if any(not isinstance(inner.parent, sources) for inner in query.find_all(exp.Subquery)):
         return False
-    inside = (exp.Window, exp.Subquery, exp.Exists)
-    if any(node.find(kind) is not None for kind in inside):
-        return False
-    duck_aggregates = ("count", "sum", "avg", "min", "max")
-    return not any(_call_is_aggregate(call, duck_aggregates) for call in node.find_all(exp.Anonymous))
-
-
-def _call_is_aggregate(call: exp.Anonymous, names: tuple[str, ...]) -> bool:
-    return str(call.this).lower() in names
+    return not any(str(call.this).lower() in aggregates for call in query.find_all(exp.Anonymous))
 
 
 class _Declared:

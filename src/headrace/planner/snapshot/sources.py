@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -13,6 +13,8 @@ from headrace.plan.topology import Facet
 from headrace.planner.faults import refusal
 from headrace.planner.relations import NoSuchField, TopicRelation, follow
 from headrace.planner.scope import Header, Scope, cover
+from headrace.sql.spans import span_of
+from headrace.types.shape import field_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +31,31 @@ class Output:
 
     name: str
     value: Typed
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A query with its columns."""
+
+    query: exp.Expression
+    outputs: tuple[Output, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a name of WITH means.
+
+    Args:
+        query: its text.
+        columns: what its columns are called instead, if anything.
+        recursive: whether the query may read its own name.
+        so_far: inside a recursion: the table of the rows found so far.
+    """
+
+    query: exp.Expression
+    columns: tuple[exp.Identifier, ...] = ()
+    recursive: bool = False
+    so_far: Bound | None = None
 
 
 @dataclass(slots=True)
@@ -67,6 +94,7 @@ class Sources:
         scopes: one for each source, in the order of the text.
         outer: of the query around, for correlated sub-queries.
         renamed: columns of the select list by alias, for the clauses that may use them.
+        merged: columns of USING and NATURAL JOIN: one for both sides.
     """
 
     scopes: list[Scope] = field(default_factory=list)
@@ -74,6 +102,9 @@ class Sources:
     renamed: dict[str, Typed] = field(default_factory=dict)
     renamed_first: bool = False
     """ORDER BY means the select list first; GROUP BY and HAVING mean the sources first."""
+    merged: dict[str, Typed] = field(default_factory=dict)
+    merged_away: set[tuple[str, str]] = field(default_factory=set)
+    """Alias and column of those that `*` leaves out, since another source shows them."""
 
     @property
     def alias(self) -> str:
@@ -83,8 +114,34 @@ class Sources:
     @property
     def relation(self) -> TopicRelation | DerivedRelation:
         """The relation whose headers and whole value are meant where no name says which."""
+        if not self.scopes:
+            return DerivedRelation(())
         found = self.scopes[0].relation
         assert isinstance(found, TopicRelation | DerivedRelation)
+        return found
+
+    def add(self, scope: Scope, place: exp.Expression) -> None:
+        """Add a source.
+
+        Raises:
+            ProgramError: another has the same name.
+        """
+        if self.scope_named(scope.alias) is not None:
+            message = f"two sources are called `{scope.alias}`"
+            way_out = f"give one of them another name: `{scope.alias} AS other`"
+            raise refusal(codes.NAME_TWICE, message, span_of(place), way_out)
+        self.scopes.append(scope)
+
+    def left_of_last(self) -> Sources:
+        """Give the names on the left of the join whose right side is the last source."""
+        return replace(self, scopes=self.scopes[:-1])
+
+    def columns(self) -> list[str]:
+        """Give the names of all columns that `*` shows, in order."""
+        found = []
+        for scope in self.scopes:
+            names = field_names(scope.relation.type_of(Facet.VALUE))
+            found += [name for name in names if (scope.alias, name) not in self.merged_away]
         return found
 
     def resolve(self, parts: Sequence[exp.Identifier]) -> Typed | Header:
@@ -97,15 +154,12 @@ class Sources:
         if self.renamed_first and len(names) == 1 and names[0] in self.renamed:
             return self.renamed[names[0]]
         owner = next((scope for scope in self.scopes if scope.alias == names[0] and len(names) > 1), None)
+        owner = owner or next((scope for scope in self.scopes if names[0] in scope.laterals), None)
         if owner is not None:
             return owner.resolve(parts)
-        found = []
-        fault: ProgramError | None = None
-        for scope in self.scopes:
-            try:
-                found.append((scope, scope.resolve(parts)))
-            except ProgramError as missing:
-                fault = fault or missing
+        if len(names) == 1 and names[0] in self.merged:
+            return self.merged[names[0]]
+        found, fault = self._in_sources(parts)
         if len(found) == 1 or (found and isinstance(found[0][1], Header)):
             return found[0][1]
         if found:
@@ -123,6 +177,18 @@ class Sources:
         if fault is None:
             raise refusal(codes.UNKNOWN_COLUMN, f"there is no column `{names[0]}`", cover(parts))
         raise fault
+
+    def _in_sources(
+        self, parts: Sequence[exp.Identifier]
+    ) -> tuple[list[tuple[Scope, Typed | Header]], ProgramError | None]:
+        found: list[tuple[Scope, Typed | Header]] = []
+        fault: ProgramError | None = None
+        for scope in self.scopes:
+            try:
+                found.append((scope, scope.resolve(parts)))
+            except ProgramError as missing:
+                fault = fault or missing
+        return found, fault
 
     def star(self, parts: Sequence[exp.Identifier]) -> Facet | None:
         """Give which part of a record `name.*` means."""
