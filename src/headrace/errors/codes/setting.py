@@ -36,3 +36,10 @@ UNKNOWN_TOPIC_SETTING = Code(
     "unknown topic setting",
     "Kafka has no such topic configuration. It is sent along when the topic is created, since a newer broker may know it.",
 )
+
+DEAD_LETTERS_MEET_OTHERS = Code(
+    "SET0106",
+    "dead letter topic in use by the program",
+    "Bad records that go to an input of the same program come back as bad records, for ever; among the results of an "
+    "INSERT they are records that its readers cannot read. Name a topic of its own for them.",
+)
