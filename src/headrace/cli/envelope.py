@@ -60,7 +60,7 @@ class EnvelopeReader:
         good = pc.if_else(pc.is_in(rows, bad), pa.scalar(None, lines.type), lines)
         batch = pa.table({"row": rows, "line": good.cast(pa.string())})
         self._connection.register("lines", batch)
-        kinds: Any = self._connection.execute(KINDS).to_arrow_table()
+        kinds: Any = self._connection.sql(KINDS).to_arrow_table()
         self._connection.unregister("lines")
         return Envelopes(
             self._texts(key, kinds.column("key")),
