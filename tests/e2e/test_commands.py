@@ -44,7 +44,9 @@ def headrace(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 
 
 def _environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith(("SQL", "HEADRACE_"))}
+    """Give the environment without settings of Headrace; a user must never see a warning of Python's."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SQL", "HEADRACE_"))}
+    return {**kept, "PYTHONWARNINGS": "error"}
 
 
 def test_the_demo_shows_records_and_ends_by_itself(headrace: Any) -> None:
