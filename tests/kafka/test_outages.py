@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from headrace.errors.codes import log as codes
+from headrace.log.errors import LogError
 from headrace.log.interface import ConsumerOptions, ProducerOptions, TopicDescription
 from headrace.log.kafka import KafkaLog
 from tests.kafka.traffic import PATIENCE, Member, poll_until, read_all, rows, values
 from tests.servers.kafka import KafkaServer
+from tests.servers.process import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,6 +55,25 @@ def test_a_broker_that_is_down_is_waited_for_without_a_word(
     producer.close()
     consumer.close()
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_command_says_what_it_waits_for_and_gives_up_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("headrace.log.kafka.admin._SECONDS", 3.0)
+    (port,) = free_ports(1)
+    with pytest.raises(LogError, match="Connection refused") as caught:
+        KafkaLog(f"127.0.0.1:{port}").admin().describe("any")
+    assert caught.value.diagnostics[0].code == codes.UNREACHABLE
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "headrace.log.kafka"]
+    assert line.startswith(f"`kafka://127.0.0.1:{port}` cannot be reached, waiting for it")
+
+
+def test_an_unknown_client_property_names_where_to_look() -> None:
+    with pytest.raises(LogError, match=r"sasl\.listener") as caught:
+        KafkaLog("127.0.0.1:1", {"sasl.listener": "x"}).admin()
+    assert caught.value.diagnostics[0].code == codes.BAD_CLIENT_PROPERTY
+    assert caught.value.diagnostics[0].help is not None
 
 
 def test_a_broker_that_restarts_is_an_interruption(server: KafkaServer, name: str) -> None:

@@ -88,6 +88,9 @@ def test_a_wrong_password_is_an_error_that_does_not_repeat_it(
         producer.flush(PATIENCE)
     assert caught.value.diagnostics[0].code == codes.REFUSED
     producer._native.destroy()
+    with pytest.raises(LogError, match="Authentication failed") as caught:
+        log.admin().topics()
+    assert caught.value.diagnostics[0].code == codes.REFUSED
 
 
 def test_a_certificate_of_an_unknown_authority_is_refused(kafka: KafkaServer, name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -21,14 +22,19 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 
 from headrace.log.interface import TopicDescription, TopicPartition
-from headrace.log.kafka.faults import fault_of
+from headrace.log.kafka.faults import RETRIABLE, fault_of
 from headrace.log.kafka.properties import admin_properties
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from concurrent.futures import Future
 
+    from confluent_kafka import KafkaError
+    from confluent_kafka.admin import ClusterMetadata  # type: ignore[attr-defined]
+
 _SECONDS: Final = 30.0
+# Long waits are cut up, so that signals are seen and a broker that is away is told of.
+_SLICE: Final = 2.0
 _READY_SECONDS: Final = 30.0
 _PAUSE: Final = 0.05
 
@@ -36,6 +42,7 @@ _PAUSE: Final = 0.05
 _SILENT: Final = logging.getLogger("headrace.log.kafka.silent")
 _SILENT.addHandler(logging.NullHandler())
 _SILENT.propagate = False
+_LOGGER: Final = logging.getLogger("headrace.log.kafka")
 
 
 class KafkaAdmin:
@@ -44,20 +51,22 @@ class KafkaAdmin:
     def __init__(self, log: str, bootstrap: str, properties: Mapping[str, str]) -> None:
         self._log = log
         self._properties: dict[str, Any] = dict(admin_properties(bootstrap, properties))
+        self._last_fault = _LastFault()
+        settings = {**self._properties, "error_cb": self._last_fault}
         with self._faults("cannot connect"):
-            self._client = AdminClient(self._properties, logger=_SILENT)
+            self._client = AdminClient(settings, logger=_SILENT)
 
     def topics(self) -> list[str]:
         """Give the names of all topics, sorted."""
         with self._faults("cannot list topics"):
-            return sorted(self._client.list_topics(timeout=_SECONDS).topics)
+            return sorted(self._metadata().topics)
 
     def describe(self, topic: str) -> TopicDescription | None:
         """Give what Kafka knows of a topic; None if it does not exist."""
         doing = f"cannot describe `{topic}`"
         with self._faults(doing):
             # All topics: asking for one by name might create it on a broker that creates topics.
-            found = self._client.list_topics(timeout=_SECONDS).topics.get(topic)
+            found = self._metadata().topics.get(topic)
         if found is None:
             return None
         resource = ConfigResource(ResourceType.TOPIC, topic)
@@ -128,12 +137,32 @@ class KafkaAdmin:
     def close(self) -> None:
         """Free nothing: the client ends with its last reference."""
 
+    def _metadata(self) -> ClusterMetadata:
+        """Ask for all topics; waits for a broker that is away, and says so."""
+        began = time.monotonic()
+        self._last_fault.error, told = None, False
+        while True:
+            try:
+                return self._client.list_topics(timeout=_SLICE)
+            except KafkaException as error:
+                self._client.poll(0)
+                # The answer is always "transport failure"; what the client heard is the reason for it.
+                heard = self._last_fault.error
+                reason: KafkaError = error.args[0] if heard is None else heard
+                waited = time.monotonic() - began
+                if reason.name() not in RETRIABLE or waited >= _SECONDS:
+                    raise KafkaException(reason) from None
+                if not told and waited >= _SLICE / 2:
+                    _LOGGER.warning("`%s` cannot be reached, waiting for it: %s", self._log, _text(reason))
+                    told = True
+                time.sleep(_PAUSE)
+
     def _await_partitions(self, topic: str, count: int) -> None:
         """Wait until the brokers agree on a leader for each partition; a new topic is not usable at once."""
         end = time.monotonic() + _READY_SECONDS
         while time.monotonic() < end:
             with self._faults(f"cannot use `{topic}`"):
-                found = self._client.list_topics(timeout=_SECONDS).topics.get(topic)
+                found = self._metadata().topics.get(topic)
             leaders = [item.leader for item in found.partitions.values()] if found is not None else []
             if len(leaders) >= count and min(leaders) >= 0:
                 return
@@ -154,9 +183,28 @@ class KafkaAdmin:
             yield
         except KafkaException as error:
             reason = error.args[0]
-            raise fault_of(self._log, doing, reason.str(), reason.name()) from None
+            raise fault_of(self._log, doing, _text(reason), reason.name()) from None
         except TimeoutError:
             raise fault_of(self._log, doing, "no answer in time", "_TIMED_OUT") from None
+
+
+class _LastFault:
+    """Hears what the client says of its connections.
+
+    An object of its own: a method of `KafkaAdmin` would keep that alive.
+    """
+
+    def __init__(self) -> None:
+        self.error: KafkaError | None = None
+
+    def __call__(self, error: KafkaError) -> None:
+        # Comes after the reasons, and tells nothing more.
+        if error.name() != "_ALL_BROKERS_DOWN":
+            self.error = error
+
+
+def _text(reason: KafkaError) -> str:
+    return re.sub(r" \(after \d+ms in state \w+\)$", "", reason.str())
 
 
 _UNCHANGED: Final = object()

@@ -85,8 +85,9 @@ _CODES: Final[dict[str, Code]] = {
 _HELP: Final[dict[Code, str]] = {
     codes.REFUSED: "check `security.protocol`, `sasl.*` and `ssl.*` of the client properties",
     codes.FORBIDDEN: "ask for an ACL, or use another account",
-    codes.UNREACHABLE: "check the address, and that the broker runs",
+    codes.UNREACHABLE: "check the address, `security.protocol`, and that the broker runs",
     codes.MEMBER_REPLACED: "give each instance a name of its own",
+    codes.BAD_CLIENT_PROPERTY: "look where it is set: `SET`, or a variable `HEADRACE_KAFKA_…`, `SASL_…` or `SSL_…`",
     codes.NO_OFFSET: "choose where to begin: `auto.offset.reset` earliest or latest",
 }
 
@@ -115,8 +116,8 @@ def fault_of(log: str, doing: str, message: str, name: str) -> LogError:
 
 def _fault(log: str, doing: str, message: str, name: str, *, fatal: bool, abortable: bool) -> LogError:
     code = _CODES.get(name, codes.CLIENT_FAILED)
-    if name == LOCAL:
-        code = codes.BAD_CLIENT_PROPERTY if "configuration" in message else codes.CLIENT_FAILED
+    if name in (LOCAL, "_INVALID_ARG") and "configuration" in message:
+        code = codes.BAD_CLIENT_PROPERTY
     diagnostic = Diagnostic(
         code, f"{doing} on `{log}`: {message}", help=_HELP.get(code), notes=(f"librdkafka: {name}",)
     )
