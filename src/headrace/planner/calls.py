@@ -15,6 +15,8 @@ from headrace.planner.duckdb_types import BindError
 from headrace.planner.faults import refusal
 from headrace.planner.operators import need_one_type
 from headrace.sql.calls import name_span
+from headrace.sql.paths import column_path
+from headrace.sql.spans import nearest_span
 
 if TYPE_CHECKING:
     from headrace.functions import Function
@@ -84,13 +86,29 @@ def _duckdb_call(within: Expressions, node: exp.Anonymous, name: str) -> Typed:
         ]
         message = f"there is no function `{name}`"
         raise refusal(codes.UNKNOWN_FUNCTION, message, name_span(node), did_you_mean(name, known))
-    if name.lower() == "struct_pack" and all(isinstance(part, exp.PropertyEQ) for part in node.expressions):
-        return within.value(exp.Struct(expressions=[part.copy() for part in node.expressions]))
+    if name.lower() == "struct_pack":
+        return within.value(_packed(node))
     arguments = within.arguments(node)
     try:
         return _rendered(within, name, arguments)
     except BindError:
         raise _misfit(within, node, name, arguments) from None
+
+
+def _packed(node: exp.Anonymous) -> exp.Struct:
+    """Give the record of struct_pack, whose columns have the names that they have in the text."""
+    fields = []
+    for part in node.expressions:
+        path = column_path(part)
+        if isinstance(part, exp.PropertyEQ):
+            fields.append(part.copy())
+        elif path is not None:
+            name = exp.to_identifier(path[-1].name, quoted=True)
+            fields.append(exp.PropertyEQ(this=name, expression=part.copy()))
+        else:
+            message = "a field of the record has no name"
+            raise refusal(codes.TYPE_MISMATCH, message, nearest_span(part), "write `name := value`")
+    return exp.Struct(expressions=fields)
 
 
 def _check_types(
@@ -126,7 +144,8 @@ def _aggregate(within: Expressions, node: exp.Expression, name: str) -> Exceptio
 
 def _misfit(within: Expressions, node: exp.Anonymous, name: str, arguments: list[Typed]) -> Exception:
     shown = ", ".join(
-        within.describe(part, found) for part, found in zip(node.expressions, arguments, strict=True)
+        within.describe(part, found) if not isinstance(part, exp.Lambda) else f"`{within.words(part)}`"
+        for part, found in zip(node.expressions, arguments, strict=True)
     )
     message = f"`{name.upper()}` does not take {shown}" if shown else f"`{name.upper()}` takes arguments"
     return refusal(codes.TYPE_MISMATCH, message, within.at(node))

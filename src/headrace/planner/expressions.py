@@ -13,6 +13,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from headrace.errors.codes import plan as codes
+from headrace.errors.suggest import did_you_mean
 from headrace.functions import lookup
 from headrace.functions.date_math import interval, millis
 from headrace.plan.topology import Facet
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from headrace.errors import ProgramError, Source, Span
 
 _UNKNOWN = pa.null()
+_PATTERNS = (exp.Like, exp.ILike, exp.Glob, exp.SimilarTo, exp.Escape)
 
 
 class Names(Protocol):
@@ -103,7 +105,11 @@ class Expressions:
         if isinstance(node, exp.In) and not node.args.get("query"):
             return operators.among(self, node)
         if later is not None or isinstance(node, exp.In):
-            message = f"{later or 'IN (SELECT …)'} cannot run in a stream yet"
+            if isinstance(node, exp.Placeholder):
+                message, way_out = "a parameter has no value here", "write the value itself"
+                raise refusal(codes.NOT_YET, message, nearest_span(node), way_out)
+            where = "in a stream yet" if self.inner is None else "here"
+            message = f"{later or 'IN (SELECT …)'} cannot run {where}"
             raise refusal(codes.NOT_YET, message, nearest_span(node))
         return self._generic(node)
 
@@ -156,6 +162,10 @@ class Expressions:
             if isinstance(node, exp.Lambda) and found and pa.types.is_list(found[0].type):
                 kinds = _lambda_types(str(call.this), found[0].type.value_type, len(node.expressions))
                 found.append(self._lambda(node, kinds))
+            elif isinstance(node, exp.PropertyEQ | exp.Kwarg):
+                inner = self.value(node.expression)
+                named = type(node)(this=node.this.copy(), expression=inner.node)
+                found.append(Typed(named, inner.type, inner.nullable))
             else:
                 found.append(self.value(node))
         return found
@@ -193,7 +203,7 @@ class Expressions:
         )
         if name not in fields:
             message = f"`{self.words(node.this)}` ({type_name(record.type)}) has no field `{name}`"
-            raise refusal(codes.UNKNOWN_COLUMN, message, self.at(node.expression))
+            raise refusal(codes.UNKNOWN_COLUMN, message, self.at(node.expression), did_you_mean(name, fields))
         return record.field(name)
 
     def _header(self, header: Header, node: exp.Expression) -> Typed:
@@ -205,6 +215,13 @@ class Expressions:
 
     def _literal(self, node: exp.Expression) -> Typed:
         return self.typed(node.copy(), nullable=False, origin=node)
+
+    def _interval(self, node: exp.Expression) -> Typed:
+        literal = node.this
+        if isinstance(literal, exp.Literal) and not self.typer.converts(node, pa.duration("us")):
+            message = f"`{self.words(node)}` is no length of time"
+            raise refusal(codes.TYPE_MISMATCH, message, self.at(node), "for example `INTERVAL '3 days'`")
+        return self._generic(node)
 
     def _null(self, node: exp.Expression) -> Typed:
         return Typed(exp.Null(), pa.null(), nullable=True)
@@ -349,7 +366,7 @@ class Expressions:
             codes.TYPE_MISMATCH,
             f"{name} does not take {shown}",
             self.at(node),
-            operators.cast_help(self, operands),
+            None if isinstance(node, _PATTERNS) else operators.cast_help(self, operands),
         )
 
 
@@ -399,6 +416,7 @@ _HANDLERS: dict[type[exp.Expression], Callable[[Expressions, exp.Expression], Ty
     exp.Literal: Expressions._literal,
     exp.Boolean: Expressions._literal,
     exp.Null: Expressions._null,
+    exp.Interval: Expressions._interval,
     exp.Paren: Expressions._paren,
     exp.Bracket: Expressions._bracket,
     exp.Array: Expressions._array,

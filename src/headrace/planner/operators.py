@@ -294,7 +294,9 @@ def need_comparable(within: Expressions, node: exp.Expression, left: Operand, ri
     kinds = (left[1].type, right[1].type)
     if any(pa.types.is_null(kind) for kind in kinds):
         return
-    if is_text(kinds[0]) != is_text(kinds[1]) and not any(pa.types.is_binary(kind) for kind in kinds):
+    if pa.types.is_nested(kinds[0]) != pa.types.is_nested(kinds[1]):
+        pass
+    elif is_text(kinds[0]) != is_text(kinds[1]) and not any(pa.types.is_binary(kind) for kind in kinds):
         text, other = (left, right) if is_text(kinds[0]) else (right, left)
         if _literal_fits(within, text[1].node, other[1].type):
             return

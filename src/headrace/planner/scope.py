@@ -112,7 +112,13 @@ class Scope:
                 return Header(path[1])
             return self.relation.pull(Facet.HEADERS, ())
         if facet is Facet.META and len(path) == 1:
-            raise self._unknown(parts, 0, META)
+            shown = ", ".join(f"`_meta.{name}`" for name in META if not name.startswith("_"))
+            raise refusal(
+                codes.UNKNOWN_COLUMN,
+                "`_meta` is read field by field",
+                span_of(parts[0]),
+                f"there are {shown}",
+            )
         if facet is not None:
             return self._pull(facet, parts, path[1:], skipped=1)
         if path[0] in _META_2018 and len(path) == 1:

@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from headrace.errors import Span
 from headrace.errors.codes import sql as codes
+from headrace.sql.spans import span_of
 from headrace.sql.tokens import Kind
 from headrace.sql.typenames import TYPES, TypeGrammar
 from headrace.sql.windows import WindowGrammar
@@ -115,7 +116,7 @@ class CallGrammar(TypeGrammar, WindowGrammar):
         name = self.advance()
         arguments = self.call_arguments()
         node: exp.Expression = self.mark(exp.Anonymous(this=name.value, expressions=arguments), start)
-        node.meta["name_end"] = name.end
+        node.meta["name_start"], node.meta["name_end"] = name.start, name.end
         if self.at_words("WITHIN", "GROUP"):
             self.position += 2
             inner = self.expect_mark("(")
@@ -456,6 +457,6 @@ def _moved(position: exp.Expression, by: exp.Expression) -> exp.Expression:
 
 
 def name_span(node: exp.Anonymous) -> Span | None:
-    """Give the place of a call's name alone, for a message about an unknown function."""
-    start, end = node.meta_get("start"), node.meta_get("name_end")
-    return Span(start, end) if start is not None and end is not None else None
+    """Give the place of a call's name alone, for a message about an unknown function; of all of it where it has none."""
+    start, end = node.meta_get("name_start"), node.meta_get("name_end")
+    return Span(start, end) if start is not None and end is not None else span_of(node)

@@ -198,7 +198,12 @@ class ExpressionGrammar(CallGrammar):
 
     def _method(self, receiver: exp.Expression, name: exp.Identifier, start: int) -> exp.Expression:
         """Read the rest of `x.f(…)`, which is `f(x, …)`."""
-        return self.mark(exp.Anonymous(this=name.name, expressions=[receiver, *self.call_arguments()]), start)
+        arguments = [receiver, *self.call_arguments()]
+        node = self.mark(exp.Anonymous(this=name.name, expressions=arguments), start)
+        place = span_of(name)
+        if place is not None:
+            node.meta["name_start"], node.meta["name_end"] = place.start, place.end
+        return node
 
     @staticmethod
     def _path_node(path: list[exp.Identifier]) -> exp.Expression:

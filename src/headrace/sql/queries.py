@@ -411,6 +411,14 @@ class QueryGrammar(SourceGrammar, ExpressionGrammar):
                 token.span,
                 "begin the statement with `INSERT INTO topic`, then SELECT",
             )
+        sample = self.at_words("USING", "SAMPLE") or token.upper == "TABLESAMPLE"
+        if sample or token.upper == "FETCH":
+            self.fail(
+                codes.UNSUPPORTED_STATEMENT,
+                f"{'SAMPLE' if sample else 'FETCH'} is not supported",
+                token.span,
+                "take a tenth of the records by `WHERE random() < 0.1`" if sample else "write LIMIT",
+            )
         if token.upper == "LATERAL" or token.upper in JOIN_WORDS:
             self.fail(
                 codes.CLAUSE_ORDER,

@@ -27,6 +27,8 @@ _UNSUPPORTED = {
     "KILL": "end the process that runs the query",
     "LIVE": "follow a topic with `headrace query --follow`",
     "EXPLAIN": "explain a program with `headrace plan`",
+    "PIVOT": "write a column for each value: `COUNT(*) FILTER (WHERE column = 'value') AS name`",
+    "UNPIVOT": "join the columns by UNION ALL",
     "COPY": "move records with `headrace produce` and `headrace consume`",
 }
 _MAX_NUMBER = 18  # digits of a whole number in SET; longer ones stay text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp, parse_one
@@ -10,6 +10,7 @@ from sqlglot import exp, parse_one
 from headrace.errors.codes import plan as codes
 from headrace.errors.suggest import did_you_mean
 from headrace.functions import Kind, lookup
+from headrace.planner.duckdb_types import BindError
 from headrace.planner.faults import refusal
 from headrace.sql.calls import name_span
 from headrace.sql.spans import nearest_span, span_of
@@ -47,13 +48,56 @@ _NULL_CHOOSING: dict[str, type[exp.Expression]] = {
 
 _QUANTILES = {"percentile_cont": "quantile_cont", "percentile_disc": "quantile_disc"}
 
+_QUERIES = (exp.Subquery, exp.Select, exp.SetOperation)
 _GROUPING = ("GROUPING", "GROUPING_ID")
 
 
 def aggregate(node: exp.Anonymous, within: Expressions) -> exp.Expression:
     """Compile the call of an aggregate, or of a function over a window."""
+    inside = nested_aggregate(node, within)
+    if inside is not None:
+        message = "an aggregate stands inside another"
+        way_out = "compute the inner one in a query in brackets, in FROM"
+        raise refusal(codes.BAD_GROUPING, message, nearest_span(inside), way_out)
     call, finish = _parts(node, within)
-    return finish(call)
+    return _checked(finish(call), node, within)
+
+
+def needs_over(node: exp.Expression) -> bool:
+    """Say whether a call is of a function that only OVER gives a meaning."""
+    return isinstance(node, exp.Anonymous) and str(node.this).lower() in _WINDOW_FUNCTIONS
+
+
+def nested_aggregate(call: exp.Anonymous, within: Expressions) -> exp.Expression | None:
+    """Give an aggregate among the arguments of an aggregate, if there is one."""
+    parts = (found for argument in call.expressions for found in own_nodes(argument))
+    return next((found for found in parts if is_aggregate(found, within)), None)
+
+
+def own_nodes(node: exp.Expression) -> Iterator[exp.Expression]:
+    """Give the nodes of a clause without those of queries inside it, and of functions over windows only themselves."""
+    stack = [node]
+    while stack:
+        found = stack.pop()
+        if isinstance(found, _QUERIES):
+            continue
+        yield found
+        if not isinstance(found, exp.Window):
+            stack += [child for child in found.iter_expressions() if isinstance(child, exp.Expression)]
+
+
+def _checked(built: exp.Expression, node: exp.Anonymous, within: Expressions) -> exp.Expression:
+    """Let DuckDB bind an aggregate, so that a refusal can name what it does not take."""
+    try:
+        within.bind(built, nullable=True)
+    except BindError:
+        plain = [
+            item for item in node.expressions if not isinstance(item, exp.Star | exp.Distinct | exp.Order)
+        ]
+        shown = ", ".join(within.describe(item, within.value(item)) for item in plain)
+        message = f"`{str(node.this).upper()}` does not take {shown or 'this'}"
+        raise refusal(codes.TYPE_MISMATCH, message, nearest_span(node)) from None
+    return built
 
 
 def _parts(node: exp.Anonymous, within: Expressions) -> tuple[exp.Expression, Finish]:

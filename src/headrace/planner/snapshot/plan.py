@@ -24,7 +24,7 @@ from headrace.planner.snapshot.queries import SnapshotQueries
 from headrace.planner.snapshot.sources import Sources, View
 from headrace.planner.typed import text
 from headrace.sql.nodes import CreateTable, Insert, Query, With
-from headrace.sql.spans import span_of
+from headrace.sql.spans import set_span, span_of
 from headrace.types.sql import duckdb_type, is_integer
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from headrace.planner.snapshot.sources import Bound
     from headrace.sql.nodes import Program
 
-_UNGROUPED = re.compile(r'column "?([px]\d+)"? must appear in the GROUP BY', re.IGNORECASE)
+_UNGROUPED = re.compile(r'column "?(\w+)"? must appear in the GROUP BY', re.IGNORECASE)
 
 
 def plan_query(program: Program, catalog: TopicCatalog) -> SnapshotPlan:
@@ -53,7 +53,9 @@ def plan_query(program: Program, catalog: TopicCatalog) -> SnapshotPlan:
     queries = [item for item in program.statements if isinstance(item, Query)]
     if len(queries) != 1 or any(isinstance(item, Insert) for item in program.statements):
         message = "a snapshot query is one SELECT"
-        raise ProgramError((Diagnostic(codes.NOT_ONE_QUERY, message),), program.source)
+        others = [item for item in program.statements if isinstance(item, Insert)] + queries[1:]
+        place = others[0].span if others else None
+        raise ProgramError((Diagnostic(codes.NOT_ONE_QUERY, message, place),), program.source)
     duck = connection()
     try:
         return _plan(program, queries[0], _Declared.over(program, catalog), duck)
@@ -103,7 +105,12 @@ def _scans(drafts: list[ScanDraft], bound: Bound) -> tuple[Scan, ...]:
     for column in list(bound.query.find_all(exp.Column)):
         place = substitutes.get(column.name)
         if place is not None:
-            column.replace(place.copy())
+            stands = place.copy()
+            span = span_of(column)
+            for part in stands.find_all(exp.Column):
+                if span is not None:
+                    set_span(part, span)
+            column.replace(stands)
     return tuple(found)
 
 

@@ -14,9 +14,9 @@ from headrace.planner.faults import refusal
 from headrace.planner.operators import need_comparable
 from headrace.planner.rules.extract_formats import conjuncts, extract_formats
 from headrace.planner.snapshot import origins, sets
-from headrace.planner.snapshot.aggregates import RULES, aggregate, is_aggregate, order
+from headrace.planner.snapshot.aggregates import RULES, aggregate, is_aggregate, needs_over, order
 from headrace.planner.snapshot.bounds import Constant, reads_last_offset
-from headrace.planner.snapshot.grouping import group, refuse_misplaced
+from headrace.planner.snapshot.grouping import check_ordinals, group, refuse_misplaced
 from headrace.planner.snapshot.rows import declarable, element, values
 from headrace.planner.snapshot.sources import Bound, Output, Sources, View
 from headrace.planner.snapshot.stars import items
@@ -107,6 +107,9 @@ class SnapshotQueries:
             if is_aggregate(node, within):
                 assert isinstance(node, exp.Anonymous)
                 return aggregate(node, within)
+            if needs_over(node):
+                message = f"`{node.this}` is a function over a window"
+                raise refusal(codes.NOT_YET, message, nearest_span(node), "add OVER: `OVER (ORDER BY …)`")
             return self._nested(node, within, sources, named)
 
         return Expressions(sources, self.typer, self.source, inner)
@@ -148,7 +151,9 @@ class SnapshotQueries:
             message = f"the query of IN gives {len(bound.outputs)} columns, and {wanted} are compared"
             raise refusal(codes.UNION_MISMATCH, message, nearest_span(query))
         if wanted == 1:
-            need_comparable(within, node, (node.this, value), (query, bound.outputs[0].value))
+            inner = query.this if isinstance(query, exp.Subquery) else query
+            place = inner.expressions[0] if isinstance(inner, exp.Select) else query
+            need_comparable(within, node, (node.this, value), (place, bound.outputs[0].value))
         built = exp.In(this=value.node, query=exp.Subquery(this=bound.query))
         return self._inlined(exp.Paren(this=built), pa.bool_())
 
@@ -190,7 +195,7 @@ class SnapshotQueries:
         outputs: tuple[Output, ...],
     ) -> None:
         if select.args.get("group") is not None:
-            built.set("group", group(select.args["group"], within))
+            built.set("group", group(select.args["group"], within, len(outputs)))
         if select.args.get("having") is not None:
             built.set("having", exp.Having(this=within.condition(select.args["having"].this, "HAVING")))
         if select.args.get("qualify") is not None:
@@ -243,6 +248,7 @@ def _order(node: exp.Order, within: Expressions, columns: int) -> exp.Order:
     """Compile ORDER BY; ORDER BY ALL means the columns from left to right."""
     only = node.expressions[0]
     part = only.this
+    check_ordinals((item.this for item in node.expressions), columns)
     if len(node.expressions) > 1 or not isinstance(part, exp.Column) or part.sql().upper() != "ALL":
         return order(node, within)
     every = []

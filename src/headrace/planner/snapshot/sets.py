@@ -109,9 +109,8 @@ def _need_as_many(left: Bound, right: Bound, node: exp.SetOperation) -> None:
     if len(left.outputs) == len(right.outputs):
         return
     name = type(node).__name__.upper()
-    message = (
-        f"the first SELECT of the {name} has {len(left.outputs)} columns, the other {len(right.outputs)}"
-    )
+    counts = len(left.outputs), len(right.outputs)
+    message = f"the first SELECT of the {name} has {counts[0]} column{'s' if counts[0] > 1 else ''}, the other {counts[1]}"
     raise refusal(codes.UNION_MISMATCH, message, nearest_span(node.expression))
 
 
