@@ -46,6 +46,11 @@ def test_hashes_are_those_of_the_slow_twin(keys: list[bytes | None], skip: int) 
     assert murmur2(array).tolist() == expected
 
 
+def test_very_long_keys_between_short_ones() -> None:
+    keys = [b"ab", bytes(range(256)) * 40, None, b"\xff" * 4101, b"", b"\x80" * 4096, b"x" * 100]
+    assert murmur2(pa.array(keys, pa.binary())).tolist() == [slow_murmur2(key or b"") for key in keys]
+
+
 def test_partitions_are_positive() -> None:
     keys = [str(number).encode() for number in range(1000)]
     expected = [(slow_murmur2(key) & 0x7FFFFFFF) % 12 for key in keys]

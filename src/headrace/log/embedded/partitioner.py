@@ -13,12 +13,14 @@ if TYPE_CHECKING:
 _M: Final = np.uint32(0x5BD1E995)
 _SEED: Final = np.uint32(0x9747B28C)
 _R: Final = np.uint32(24)
+_LONG_WORDS: Final = 1024
 
 
 def murmur2(keys: pa.Array[Any]) -> npt.NDArray[np.uint32]:
     """Give the hash of each key; that of a null is the hash of an empty key.
 
-    The loop runs over the words of the longest key, each step on all keys that are so long.
+    The loop runs over the words of the longest key, each step on all keys that are so long; very long keys, which are
+    few, one by one.
     """
     if len(keys) == 0:
         return np.empty(0, np.uint32)
@@ -29,7 +31,9 @@ def murmur2(keys: pa.Array[Any]) -> npt.NDArray[np.uint32]:
     offsets = offset_bytes.view(np.int32)[keys.offset : keys.offset + len(keys) + 1].astype(np.int64)
     starts, lengths = offsets[:-1], np.diff(offsets)
     hashes = _SEED ^ lengths.astype(np.uint32)
-    words = lengths // 4
+    all_words = lengths // 4
+    long = np.flatnonzero(all_words > _LONG_WORDS)
+    words = np.where(all_words > _LONG_WORDS, 0, all_words)
     # Longest first: those that still have a word are always a prefix.
     order = np.argsort(-words, kind="stable")
     sorted_words, places, state = -words[order], starts[order], hashes[order]
@@ -45,7 +49,9 @@ def murmur2(keys: pa.Array[Any]) -> npt.NDArray[np.uint32]:
         state[:live] *= _M
         state[:live] ^= k
     hashes[order] = state
-    _mix_rest(hashes, data, starts + 4 * words, lengths % 4)
+    for row in long.tolist():
+        hashes[row] = _mix_long(int(hashes[row]), data[starts[row] : starts[row] + 4 * all_words[row]])
+    _mix_rest(hashes, data, starts + 4 * all_words, lengths % 4)
     hashes ^= hashes >> np.uint32(13)
     hashes *= _M
     hashes ^= hashes >> np.uint32(15)
@@ -55,6 +61,16 @@ def murmur2(keys: pa.Array[Any]) -> npt.NDArray[np.uint32]:
 def _bytes(buffer: pa.Buffer | None) -> npt.NDArray[np.uint8]:
     view: Any = buffer  # the stubs do not say that it follows the buffer protocol
     return np.empty(0, np.uint8) if buffer is None else np.frombuffer(view, np.uint8)
+
+
+def _mix_long(state: int, data: npt.NDArray[np.uint8]) -> int:
+    words = data.view("<u4") * _M
+    words ^= words >> _R
+    words *= _M
+    factor = int(_M)
+    for word in words.tolist():
+        state = (state * factor & 0xFFFFFFFF) ^ word
+    return state
 
 
 def _mix_rest(
