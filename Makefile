@@ -89,10 +89,6 @@ kafka: native ## tests on real Apache Kafka
 rust-test: ## tests of the Rust crates
 	$(CARGO) test --locked --workspace --exclude headrace-python
 
-.PHONY: soak
-soak: native ## long run with faults on a real Kafka
-	$(BIN)/python -m benchmarks.soak $(ARGS)
-
 ##@ Build
 
 .PHONY: setup

@@ -37,10 +37,10 @@ def read(schema: str, data: bytes) -> Any:
 def unwrapped(value: Any) -> Any:
     """Take the names of branches away."""
     match value:
+        case list():  # Before the pair: a sequence pattern would take a list of two strings for one.
+            return [unwrapped(item) for item in value]
         case (str(), inner):
             return unwrapped(inner)
-        case list():
-            return [unwrapped(item) for item in value]
         case dict():
             return {key: unwrapped(item) for key, item in value.items()}
     return value
