@@ -9,8 +9,9 @@ import pytest
 
 from headrace.errors.codes import log as codes
 from headrace.log.errors import LogError
-from headrace.log.interface import ConsumerOptions, ProducerOptions, TopicDescription
+from headrace.log.interface import ConsumerOptions, ProducerOptions, TopicDescription, TopicPartition
 from headrace.log.kafka import KafkaLog
+from headrace.log.kafka.properties import producer_properties
 from tests.kafka.traffic import PATIENCE, Member, poll_until, read_all, rows, values
 from tests.servers.kafka import KafkaServer
 from tests.servers.process import free_ports
@@ -104,6 +105,47 @@ def test_a_broker_that_restarts_is_an_interruption(server: KafkaServer, name: st
     consumer.commit(consumer.positions())
     producer.close()
     consumer.close()
+
+
+def test_transactions_go_on_after_a_long_outage(server: KafkaServer, name: str) -> None:
+    """Long enough for the client to give its brokers up, were it allowed to (`metadata.recovery.strategy`)."""
+    log = KafkaLog(server.bootstrap)
+    log.admin().create(TopicDescription(name, 1))
+    member = Member(log, ConsumerOptions(group=name), [name])
+    producer = log.producer(ProducerOptions(transactional_id=name))
+    place = TopicPartition(name, 0)
+    producer.begin()
+    producer.send(name, values(["before"]))
+    producer.commit({}, member.consumer)
+    poll_until(member.consumer, lambda found: len(found) == 1)
+    producer.begin()
+    producer.commit({place: 1}, member.consumer)
+    (node,) = server.nodes
+    node.stop()
+    end = time.monotonic() + 8
+    while time.monotonic() < end:
+        member.consumer.poll(10, 0.2)
+    node.launch()
+    node.await_ready()
+    producer.begin()
+    producer.send(name, values(["after"]))
+    producer.commit({place: 2}, member.consumer)
+    assert member.consumer.committed([place]) == {place: 2}
+    assert [row["value"] for row in read_all(log, name)] == [b"before", b"after"]
+    producer.close()
+    member.consumer.close()
+
+
+def test_a_transaction_of_a_dead_producer_holds_nobody_back_for_long() -> None:
+    short = producer_properties("h:1", {}, ProducerOptions(transactional_id="t"))
+    assert short["transaction.timeout.ms"] == "10000"
+    longer = producer_properties("h:1", {"socket.timeout.ms": "30000"}, ProducerOptions(transactional_id="t"))
+    assert longer["transaction.timeout.ms"] == "30100"
+    own = producer_properties(
+        "h:1", {"transaction.timeout.ms": "5000"}, ProducerOptions(transactional_id="t")
+    )
+    assert own["transaction.timeout.ms"] == "5000"
+    assert "transaction.timeout.ms" not in producer_properties("h:1", {}, ProducerOptions())
 
 
 @pytest.mark.timeout(180)

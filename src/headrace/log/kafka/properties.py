@@ -24,6 +24,9 @@ _SHARED: Final = {
     # A broker that comes back is found within a second, not ten.
     "reconnect.backoff.ms": "50",
     "reconnect.backoff.max.ms": "1000",
+    # When all brokers are away, librdkafka 2.12 to 2.16 by default throws them out and begins anew at the bootstrap
+    # addresses, dozens of times a second; and a transaction's offsets are then sent to a broker thrown out, for ever.
+    "metadata.recovery.strategy": "none",
 }
 _CONSUMER: Final = {
     # Memory: at most so much is fetched ahead, over all partitions. The queue is refilled at once, not after a
@@ -39,6 +42,7 @@ _CONSUMER: Final = {
 _BATCH_BYTES: Final = 1_000_000
 _MOST_RECORD_BYTES: Final = 64_000_000
 """What fits into the send queue."""
+_TRANSACTION_MS: Final = 10_000
 _PRODUCER: Final = {
     "enable.idempotence": "true",
     # As Java's default partitioner: murmur2 of the key, without a key any partition.
@@ -96,7 +100,19 @@ def producer_properties(bootstrap: str, log: Mapping[str, str], options: Produce
     }
     if options.transactional_id is not None:
         properties["transactional.id"] = options.transactional_id
+        properties.setdefault("transaction.timeout.ms", str(_transaction_timeout(properties)))
     return properties
+
+
+def _transaction_timeout(properties: Mapping[str, str]) -> int:
+    """Give the time in ms after which the broker aborts a transaction whose producer has died.
+
+    Until then, those who read only what is committed wait behind it, so it is ten seconds and not librdkafka's sixty.
+    librdkafka refuses one that is shorter than the time limits of single requests, where the user gave any.
+    """
+    names = ("message.timeout.ms", "delivery.timeout.ms", "socket.timeout.ms")
+    given = [properties.get(name, "") for name in names]
+    return max([_TRANSACTION_MS, *(int(value) + 100 for value in given if value.isdigit())])
 
 
 def _limits(record_limits: tuple[int, int] | None) -> dict[str, str]:
