@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 _BOUNDS: Final[dict[str, float]] = {
-    "timeout": 10.0,
-    "max.retries": 3,
+    "timeout": 5.0,
+    "max.retries": 1,
     "retries.wait.ms": 100,
     "retries.max.wait.ms": 1000,
 }
-"""A call that fails comes back within a minute at most; whoever can wait longer calls again."""
+"""A call that fails comes back within ten seconds: a processor asks while it processes, and calls again until it is answered."""
 
 _PREFIX: Final = "schema.registry."
 
