@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -109,11 +110,30 @@ class _Facet:
         decoded = self.decoder.decode(data)
         for column, array in zip(self.columns, decoded.columns, strict=True):
             arrays[column.name] = _as(array, column.type)
+            for row in _out_of_range(array):
+                place = f"field `{'.'.join(column.path)}`: " if column.path else ""
+                faults.setdefault(row, Fault(stage, f"{place}timestamp out of range"))
         reasons: dict[str, Fault] = {}
         for error in decoded.errors:
             if error.reason not in reasons:
                 reasons[error.reason] = Fault(stage, error.reason)
             faults.setdefault(error.row, reasons[error.reason])
+
+
+_FACTORS = {"s": 1_000_000, "ms": 1_000}
+_MOST_MICROSECONDS = (1 << 63) - 1
+
+
+def _out_of_range(array: pa.Array[Any]) -> list[int]:
+    """Give the rows with times that DuckDB, which counts microseconds, refuses together with all of their batch."""
+    if not pa.types.is_timestamp(array.type) or array.type.unit not in _FACTORS:
+        return []
+    most = _MOST_MICROSECONDS // _FACTORS[array.type.unit]
+    numbers = array.view(pa.int64())
+    values = numbers.fill_null(0).to_numpy(zero_copy_only=False)
+    if not len(values) or (values.min() >= -most and values.max() <= most):
+        return []
+    return [int(row) for row in np.flatnonzero((values < -most) | (values > most))]
 
 
 def _as(array: pa.Array[Any], wanted: pa.DataType) -> pa.Array[Any]:
