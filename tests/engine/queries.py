@@ -279,4 +279,135 @@ QUERIES = [
     Pair("FROM orders WHERE id < 3", "FROM orders WHERE id < 3"),
     Pair("SELECT COLUMNS('i.*') FROM payments"),
     Pair("SELECT min(COLUMNS(* EXCLUDE (raw))) FROM (SELECT id, amount, raw FROM orders)"),
+    # All together
+    Pair(
+        "WITH RECURSIVE r(i, c) AS (SELECT 1, 'a' UNION ALL SELECT r.i + 1, o.customer FROM r JOIN orders AS o ON "
+        "o.id = r.i WHERE r.i < 5) SELECT * FROM r"
+    ),
+    Pair(
+        "WITH RECURSIVE p AS (SELECT id, quantity AS q FROM orders WHERE id = 0 UNION SELECT o.id, o.quantity FROM "
+        "orders AS o JOIN p ON o.id = p.id + 7) SELECT p.id, p.q FROM p ORDER BY id"
+    ),
+    Pair(
+        "WITH a AS (SELECT country, SUM(amount) AS s FROM orders GROUP BY country), b AS (SELECT MAX(s) AS m FROM a) "
+        "SELECT a.country FROM a, b WHERE a.s = b.m"
+    ),
+    Pair(
+        "SELECT o.id FROM orders AS o WHERE o.amount = (SELECT MAX(i.amount) FROM orders AS i WHERE i.country = o.country)"
+    ),
+    Pair(
+        "SELECT country, list(id ORDER BY id)[1] FROM orders GROUP BY country",
+        "SELECT country, list(id ORDER BY id)[2] FROM orders GROUP BY country",
+    ),
+    Pair(
+        "SELECT id FROM orders WHERE address.geo.lat BETWEEN 1 AND 2 OR lines[0].price IS NOT NULL",
+        "SELECT id FROM orders WHERE address.geo.lat BETWEEN 1 AND 2 OR lines[1].price IS NOT NULL",
+    ),
+    Pair(
+        "SELECT customer, COUNT(*) AS n FROM orders WHERE quantity > 1 GROUP BY customer HAVING n > 2 ORDER BY n "
+        "DESC, customer"
+    ),
+    Pair("SELECT id * 2 AS d FROM orders WHERE d > 50"),
+    Pair(
+        "SELECT d / 2 AS h FROM (SELECT id * 2 AS d FROM orders) WHERE d > 50",
+        "SELECT d // 2 AS h FROM (SELECT id * 2 AS d FROM orders) WHERE d > 50",
+    ),
+    Pair("SELECT t.* FROM (SELECT o.* FROM orders AS o) AS t WHERE t.id = 3"),
+    Pair(
+        "SELECT x.address.geo.lon, x.lines[0].count FROM (SELECT * FROM orders) AS x",
+        "SELECT x.address.geo.lon, x.lines[1].count FROM (SELECT * FROM orders) AS x",
+    ),
+    Pair(
+        "SELECT SUM(l.count * l.price) AS total, o.id FROM orders AS o LATERAL lines AS l GROUP BY o.id",
+        "SELECT SUM(l.count * l.price) AS total, id FROM (SELECT id, unnest(lines) AS l FROM orders) GROUP BY id",
+    ),
+    Pair(
+        "SELECT o.id, p.id, l.item FROM orders AS o JOIN payments AS p ON p.order_id = o.id LATERAL o.lines AS l",
+        "SELECT a,b,l.item FROM (SELECT o.id AS a, p.id AS b, unnest(o.lines) AS l FROM orders o JOIN payments p ON "
+        "p.order_id = o.id)",
+    ),
+    Pair(
+        "SELECT COUNT(*) FROM orders AS a, orders AS b, countries AS c WHERE a.country = c.code AND b.id = a.id"
+    ),
+    Pair(
+        "SELECT id, CASE WHEN EXISTS (SELECT 1 FROM payments AS p WHERE p.order_id = o.id) THEN 'paid' ELSE 'open' "
+        "END AS state FROM orders AS o"
+    ),
+    Pair("SELECT customer, SUM(CASE WHEN paid THEN amount ELSE 0 END) FROM orders GROUP BY customer"),
+    Pair(
+        "SELECT date_trunc('day', made) AS d, method, COUNT(*), SUM(`sum`) FROM payments GROUP BY d, method ORDER BY "
+        "d, method"
+    ),
+    Pair("SELECT SUM(fee), COUNT(fee), COUNT(*), AVG(COALESCE(fee, 0)) FROM payments"),
+    Pair("SELECT method, `sum` FROM payments WHERE method IN ('CARD') AND `sum` > 100.5 ORDER BY `sum` DESC"),
+    Pair("SELECT name FROM countries WHERE people IS NULL OR people > 70000000"),
+    Pair("SELECT UPPER(method) || ':' || CAST(`sum` AS string) FROM payments"),
+    Pair("SELECT made::date = day, made::date - day, day::string FROM payments"),
+    Pair("SELECT avg(fee) OVER (PARTITION BY method ORDER BY id) FROM payments"),
+    Pair("SELECT country, COUNT(*) * 100.0 / SUM(COUNT(*)) OVER () AS share FROM orders GROUP BY country"),
+    Pair(
+        "SELECT * FROM (SELECT id, rank() OVER (PARTITION BY country ORDER BY amount DESC, id) AS r FROM orders) "
+        "WHERE r <= 2 ORDER BY r, id"
+    ),
+    Pair("SELECT counts FROM payments WHERE cardinality(counts) = 2"),
+    Pair("SELECT map_from_entries([(id, customer)]) FROM orders"),
+    Pair("SELECT string_split(note, ' ')[1] FROM orders", "SELECT string_split(note, ' ')[2] FROM orders"),
+    Pair(
+        "SELECT id FROM orders WHERE tags[0] = 'red' AND list_contains(tags, 'blue')",
+        "SELECT id FROM orders WHERE tags[1] = 'red' AND list_contains(tags, 'blue')",
+    ),
+    Pair("SELECT id FROM orders WHERE list_any_value(tags) = 'red'"),
+    Pair("SELECT flatten([tags, ['x']]) FROM orders"),
+    Pair("SELECT list_zip(tags, [1, 2]) FROM orders"),
+    Pair("SELECT tags || ['x'] FROM orders"),
+    Pair("SELECT json_array_length(raw, '$.a.b'), json_type(raw, '$.n'), json_keys(raw) FROM orders"),
+    Pair("SELECT CAST(raw AS json) ->> 'kind' FROM orders"),
+    Pair("SELECT to_json({'a': id}) FROM orders"),
+    Pair("SELECT strptime(placed, '%Y-%m-%d %H:%M:%S') FROM orders"),
+    Pair("SELECT age(CAST(placed AS timestamp), TIMESTAMP '2024-01-01') FROM orders"),
+    Pair("SELECT time_bucket(INTERVAL '2 hours', made), COUNT(*) FROM payments GROUP BY ALL"),
+    Pair("SELECT epoch_ms(made), epoch(made) FROM payments"),
+    Pair("SELECT made AT TIME ZONE 'UTC' FROM payments"),
+    Pair("SELECT dayname(day), monthname(day), last_day(day), weekofyear(day), quarter(day) FROM payments"),
+    Pair("SELECT bit_count(id), id & 3, id | 4, xor(id, 2), ~id FROM orders"),
+    Pair("SELECT format('{}-{:03d}', customer, id), printf('%05.1f', amount) FROM orders"),
+    Pair(
+        "SELECT levenshtein(customer, 'bob'), jaccard(customer, 'bob') > 0.5, starts_with(customer, 'a') FROM orders "
+        "WHERE customer <> ''"
+    ),
+    Pair("SELECT corr(amount, quantity), covar_pop(amount, id), regr_slope(amount, id) FROM orders"),
+    Pair("SELECT array_agg(DISTINCT country ORDER BY country) FROM orders WHERE country IS NOT NULL"),
+    Pair(
+        "SELECT list(customer)[0:2] FROM (SELECT customer FROM orders ORDER BY id)",
+        "SELECT list(customer)[1:2] FROM (SELECT customer FROM orders ORDER BY id)",
+    ),
+    Pair("SELECT count(*) AS c, country FROM orders GROUP BY country HAVING c > (SELECT 7)"),
+    Pair("SELECT id FROM orders WHERE (SELECT COUNT(*) FROM payments AS p WHERE p.order_id = orders.id) = 1"),
+    Pair(
+        "SELECT id, (SELECT method FROM payments AS p WHERE p.order_id = o.id ORDER BY p.id LIMIT 1) AS m FROM orders AS o"
+    ),
+    Pair("SELECT id FROM orders ORDER BY (SELECT 1), id LIMIT 2"),
+    Pair("SELECT 1 AS x UNION SELECT 2 UNION ALL SELECT 2 ORDER BY x"),
+    Pair("SELECT * FROM (SELECT 1 AS a UNION ALL SELECT 2) AS u WHERE a > 1"),
+    Pair(
+        "SELECT o1.id FROM orders AS o1 WHERE id NOT IN (SELECT id FROM orders WHERE quantity > 2) EXCEPT ALL SELECT 0"
+    ),
+    Pair("SELECT CAST([1, 2] AS string[]), CAST({'a': 1} AS struct(a string)) FROM countries"),
+    Pair("SELECT DISTINCT address.zip % 2 FROM orders"),
+    Pair("SELECT id FROM orders WHERE paid = true AND country = 'FR' OR (id = 4 AND NOT paid = false)"),
+    Pair("SELECT SUM(amount) AS total FROM orders WHERE id < 0"),
+    Pair("SELECT country, paid, count(*) FROM orders GROUP BY country, ROLLUP (paid)"),
+    Pair(
+        "SELECT p.* EXCLUDE (counts, made), c.* FROM payments AS p CROSS JOIN countries AS c WHERE p.id = 1003"
+    ),
+    Pair("SELECT lag(id) OVER (ORDER BY id) IS NULL AS first FROM orders"),
+    Pair("SELECT id FROM orders WHERE amount::decimal(10,2) = 33.50"),
+    Pair("SELECT nullif(country, 'DE') IS NULL AS n, count(*) FROM orders GROUP BY n"),
+    Pair("SELECT array_length(tags), tags IS NULL, tags = ['red'] FROM orders"),
+    Pair(
+        "SELECT lines[0] = {'item': 'i0', 'count': 1, 'price': 0.0} FROM orders",
+        "SELECT lines[1] = {'item': 'i0', 'count': 1, 'price': 0.0} FROM orders",
+    ),
+    Pair("SELECT if(paid, 1, 0), ifnull(note, '?'), sum(id) FILTER (id > 3) FROM orders GROUP BY ALL"),
+    Pair("SELECT id FROM orders ORDER BY id LIMIT 3 OFFSET 25"),
 ]

@@ -23,14 +23,16 @@ if TYPE_CHECKING:
     from headrace.planner.expressions import Expressions
     from headrace.planner.typed import Typed
 
-_FIRST_NOT_NULL = ("COALESCE", "IFNULL")
+_OTHER_NAMES = {"IFNULL": "COALESCE", "NVL": "COALESCE"}
+"""Names that DuckDB's parser or other databases have for a function of ours."""
+
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
 
 
 def call(within: Expressions, node: exp.Expression) -> Typed:
     """Compile a call."""
     assert isinstance(node, exp.Anonymous)
-    name = str(node.this)
+    name = _OTHER_NAMES.get(str(node.this).upper(), str(node.this))
     function = lookup(name, len(node.expressions))
     if function is None:
         return _duckdb_call(within, node, name)
@@ -47,10 +49,10 @@ def call(within: Expressions, node: exp.Expression) -> Typed:
         given.insert(0, within.scope.relation.pull(Facet.HEADERS, ()).node)
     rendered = function.render(given, within.at(node))
     _check_types(within, node, function, arguments)
-    if name.upper() in _FIRST_NOT_NULL:
+    if name.upper() == "COALESCE":
         need_one_type(within, list(zip(node.expressions, arguments, strict=True)), f"`{name}`")
     nullable = function.may_be_null(argument.nullable for argument in arguments)
-    if name.upper() in _FIRST_NOT_NULL:
+    if name.upper() == "COALESCE":
         nullable = all(argument.nullable for argument in arguments)
     try:
         return within.bind(rendered, nullable=nullable)

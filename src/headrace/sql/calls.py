@@ -127,7 +127,7 @@ class CallGrammar(TypeGrammar, WindowGrammar):
             self.advance()
             inner = self.advance()
             begin = self.position
-            self.expect_word("WHERE")
+            self.take_word("WHERE")
             where = self.mark(exp.Where(this=self.expression()), begin)
             self.close(inner)
             node = self.mark(exp.Filter(this=node, expression=where), start)

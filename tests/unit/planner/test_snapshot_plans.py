@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from headrace.errors import ProgramError
@@ -69,11 +71,35 @@ def test_result_columns_have_the_names_of_the_user() -> None:
         ("SELECT COUNT(*) FROM orders", None, False),
         ("SELECT DISTINCT id FROM orders", None, False),
         ("SELECT o.id FROM orders AS o, positions AS p", None, False),
+        ("SELECT UPPER(customer) FROM orders LATERAL `lines` AS l WHERE l.quantity > 1", None, True),
+        ("SELECT b.id FROM (SELECT id FROM orders WHERE paid) AS b", None, True),
+        ("WITH b AS (SELECT id FROM orders) SELECT id FROM b", None, True),
+        ("WITH n AS (SELECT COUNT(*) AS c FROM orders) SELECT c FROM n", None, False),
+        ("WITH n AS (SELECT id FROM orders LIMIT 2) SELECT id FROM n", None, False),
+        ("SELECT x.c FROM (SELECT customer AS c FROM orders GROUP BY customer) AS x", None, False),
+        ("SELECT median(quantity) FROM orders", None, False),
+        ("SELECT SUM(id) OVER () FROM orders", None, False),
+        ("SELECT (SELECT MAX(id) FROM orders)", None, False),
+        ("SELECT 1 AS one UNION ALL SELECT id FROM orders", None, False),
+        ("SELECT id FROM orders UNION ALL SELECT MMSI FROM positions LIMIT 4", 4, False),
     ],
 )
 def test_what_stops_early_and_what_can_follow(text: str, limit: int | None, follows: bool) -> None:
     plan = query(text)
     assert (plan.limit, plan.follows) == (limit, follows)
+
+
+def test_a_long_chain_costs_no_more_than_its_length() -> None:
+    began = time.process_time()
+    query(f"SELECT {' + '.join(['id'] * 200)} AS total FROM orders")
+    assert time.process_time() - began < 1.0
+
+
+def test_a_name_of_a_lambda_is_no_column() -> None:
+    (scan,) = query(
+        "SELECT list_transform(l.notes, lambda id: id || '!') FROM orders LATERAL `lines` AS l"
+    ).scans
+    assert [column.path for column in scan.source.columns] == [("lines",)]
 
 
 @pytest.mark.parametrize(
