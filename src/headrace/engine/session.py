@@ -48,6 +48,9 @@ _LINGER = 0.01
 _TRICKLE = 16
 """After a batch smaller than this, nothing is waited for: delay matters then, the cost of small batches does not."""
 
+_LONG_INTERVAL = 5.0
+"""Seconds between commits from which transactions need more than the ten seconds that the log gives them."""
+
 _BACK_OFF = (0.2, 5.0)
 """First and longest pause, in seconds, before the same work is tried again."""
 
@@ -126,7 +129,11 @@ class Session:
                 ProducerOptions(
                     transactional_id=f"{options.application}-{name}" if exactly else None,
                     record_limits=around.targets.record_limits,
-                    properties={**settings.client, **settings.producer_client},
+                    properties={
+                        **_transaction_timeout(settings.commit_interval),
+                        **settings.client,
+                        **settings.producer_client,
+                    },
                 )
             )
         except BaseException:
@@ -389,6 +396,13 @@ class Session:
     def _leave(self, partitions: Sequence[TopicPartition]) -> None:
         self._positions.forget(partitions)
         self._state.owned = self._state.owned - set(partitions)
+
+
+def _transaction_timeout(commit_interval: float) -> dict[str, str]:
+    """Let transactions live well longer than from one commit to the next, where the log's default is too short."""
+    if commit_interval < _LONG_INTERVAL:
+        return {}
+    return {"transaction.timeout.ms": str(round(commit_interval * 2000))}
 
 
 def _pause(tries: int) -> float:
