@@ -9,7 +9,8 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from headrace.config.java_properties import translate
+from headrace.config.client_properties import CONSUMER, PRODUCER, SHARED
+from headrace.config.java_properties import Translated, translate
 from headrace.config.secrets import masked, masked_url
 from headrace.errors import Diagnostic, ProgramError, Severity
 from headrace.errors.codes import setting as codes
@@ -66,6 +67,8 @@ _LEVELS: Final = {"TRACE": "DEBUG", "WARN": "WARNING", "OFF": "ERROR", "FATAL": 
 _KNOWN_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 _NOT_FOR_KAFKA: Final = frozenset({"SSL_CERT_FILE", "SSL_CERT_DIR"})
 """Variables of OpenSSL, which every process may see."""
+
+_KNOWN_PROPERTIES: Final = SHARED | CONSUMER | PRODUCER
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -209,6 +212,9 @@ def _client(found: Mapping[str, str]) -> tuple[dict[str, str], list[Diagnostic]]
     warnings = []
     for key, (name, value) in given.items():
         translated = translate(key, value, values)
+        if not name.startswith(CLIENT_PREFIX) and not translated.properties.keys() <= _KNOWN_PROPERTIES:
+            # `SASL_` and `SSL_` begin variables of other programs too: no reason to refuse to run.
+            translated = Translated({}, f"the Kafka client has no property `{key}`")
         properties |= {
             target: text
             for target, text in translated.properties.items()

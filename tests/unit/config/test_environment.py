@@ -144,3 +144,11 @@ def test_secrets_are_not_printed() -> None:
 
 def test_a_url_without_user_is_shown_as_it_is() -> None:
     assert masked_url("http://host:1/a@b") == "http://host:1/a@b"
+
+
+def test_a_variable_of_another_program_is_left_out_with_a_warning() -> None:
+    found = read_environment({"SASL_LISTENER": "10.0.0.1:9", "SASL_MECHANISM": "PLAIN"})
+    assert dict(found.client) == {"sasl.mechanism": "PLAIN"}
+    (warning,) = found.warnings
+    assert "`SASL_LISTENER` has no effect" in warning.message
+    assert "10.0.0.1" not in warning.message
