@@ -181,8 +181,8 @@ class KafkaConsumer:
     ) -> list[tuple[str, int, int]]:
         """Give the committed offsets; -1001 where there is none."""
 
-    def commit(self, places: Sequence[tuple[str, int, int]]) -> None:
-        """Commit and wait for the answer."""
+    def commit(self, places: Sequence[tuple[str, int, int]], timeout: float) -> None:
+        """Commit and wait for the answer; `_TIMED_OUT` if it does not come in time, and it may still happen then."""
 
     def watermarks(self, topic: str, partition: int, timeout: float) -> tuple[int, int]:
         """Give the first and the end offset (the last stable one under `read_committed`)."""

@@ -12,7 +12,7 @@ use crate::client::{Client, Events, lock, millis};
 use crate::error::{Error, Result, code};
 use crate::ffi::*;
 use crate::library::{Library, text};
-use crate::partitions::{List, Position, c_string, copy};
+use crate::partitions::{List, Position, c_string, copy, first_error};
 
 /// How many messages are taken out of the queue at once: enough to spread the cost of a call, few enough that the
 /// limit on bytes is kept closely.
@@ -240,11 +240,34 @@ impl Consumer {
         list.positions()
     }
 
-    /// Commit and wait for the answer.
-    pub fn commit(&self, positions: &[Position]) -> Result<()> {
+    /// Commit and wait for the answer; `_TIMED_OUT` if it has not come in time. The commit may then still happen.
+    pub fn commit(&self, positions: &[Position], timeout: Duration) -> Result<()> {
+        // librdkafka's own synchronous commit waits for as long as no broker answers.
         let list = self.list(positions)?;
-        self.check(unsafe { (self.library().commit)(self.client.handle, list.pointer, 0) })?;
-        list.positions().map(drop)
+        let library = self.library();
+        let none = std::ptr::null_mut();
+        // SAFETY: the queue and the event are ours and freed here; an answer that comes later finds the queue disabled.
+        unsafe {
+            let queue = (library.queue_new)(self.client.handle);
+            let asked = (library.commit_queue)(self.client.handle, list.pointer, queue, none, none);
+            let answered = self.check(asked).and_then(|()| {
+                let event = (library.queue_poll)(queue, millis(timeout));
+                if event.is_null() {
+                    return Err(Error::new(library, code::TIMED_OUT, ""));
+                }
+                let partitions = (library.event_partitions)(event);
+                let each = if partitions.is_null() {
+                    Ok(())
+                } else {
+                    first_error(library, &*partitions)
+                };
+                let answered = self.check((library.event_error)(event)).and(each);
+                (library.event_destroy)(event);
+                answered
+            });
+            (library.queue_destroy)(queue);
+            answered
+        }
     }
 
     /// The first and the end offset (the last stable one under `read_committed`).

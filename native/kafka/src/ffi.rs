@@ -13,7 +13,16 @@ macro_rules! opaque {
     )*};
 }
 
-opaque!(Conf, Handle, Topic, Queue, CError, Headers, GroupMetadata,);
+opaque!(
+    Conf,
+    Handle,
+    Topic,
+    Queue,
+    Event,
+    CError,
+    Headers,
+    GroupMetadata,
+);
 
 #[repr(C)]
 pub struct Message {

@@ -68,6 +68,11 @@ library! {
 
     set_consumer = "rd_kafka_poll_set_consumer": fn(*mut Handle) -> c_int;
     queue_consumer = "rd_kafka_queue_get_consumer": fn(*mut Handle) -> *mut Queue;
+    queue_new = "rd_kafka_queue_new": fn(*mut Handle) -> *mut Queue;
+    queue_poll = "rd_kafka_queue_poll": fn(*mut Queue, c_int) -> *mut Event;
+    event_error = "rd_kafka_event_error": fn(*mut Event) -> c_int;
+    event_partitions = "rd_kafka_event_topic_partition_list": fn(*mut Event) -> *const TopicPartitionList;
+    event_destroy = "rd_kafka_event_destroy": fn(*mut Event);
     queue_destroy = "rd_kafka_queue_destroy": fn(*mut Queue);
     consume_batch = "rd_kafka_consume_batch_queue": fn(*mut Queue, c_int, *mut *mut Message, usize) -> isize;
     message_destroy = "rd_kafka_message_destroy": fn(*mut Message);
@@ -93,7 +98,7 @@ library! {
     seek = "rd_kafka_seek_partitions": fn(*mut Handle, *mut TopicPartitionList, c_int) -> *mut CError;
     position = "rd_kafka_position": fn(*mut Handle, *mut TopicPartitionList) -> c_int;
     committed = "rd_kafka_committed": fn(*mut Handle, *mut TopicPartitionList, c_int) -> c_int;
-    commit = "rd_kafka_commit": fn(*mut Handle, *const TopicPartitionList, c_int) -> c_int;
+    commit_queue = "rd_kafka_commit_queue": fn(*mut Handle, *const TopicPartitionList, *mut Queue, *mut c_void, *mut c_void) -> c_int;
     watermarks = "rd_kafka_query_watermark_offsets": fn(*mut Handle, *const c_char, i32, *mut i64, *mut i64, c_int) -> c_int;
     offsets_for_times = "rd_kafka_offsets_for_times": fn(*mut Handle, *mut TopicPartitionList, c_int) -> c_int;
     group_metadata = "rd_kafka_consumer_group_metadata": fn(*mut Handle) -> *mut GroupMetadata;

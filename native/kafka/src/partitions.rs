@@ -48,17 +48,7 @@ impl List {
     /// Copy the elements out; the first element with an error gives the error.
     pub(crate) fn positions(&self) -> Result<Vec<Position>> {
         let list = unsafe { &*self.pointer };
-        for element in unsafe { elements(list) } {
-            if element.err != 0 {
-                let message = unsafe { text((self.library.error_text)(element.err)) };
-                let place = format!(
-                    "{} [{}]: {message}",
-                    unsafe { text(element.topic) },
-                    element.partition
-                );
-                return Err(Error::new(self.library, element.err, place));
-            }
-        }
+        unsafe { first_error(self.library, list)? };
         Ok(unsafe { copy(list) })
     }
 }
@@ -67,6 +57,22 @@ impl Drop for List {
     fn drop(&mut self) {
         unsafe { (self.library.list_destroy)(self.pointer) }
     }
+}
+
+/// Give the error of the first element that has one.
+///
+/// # Safety
+/// `list` is a valid list of librdkafka.
+pub(crate) unsafe fn first_error(library: &Library, list: &TopicPartitionList) -> Result<()> {
+    for element in unsafe { elements(list) } {
+        if element.err != 0 {
+            let message = unsafe { text((library.error_text)(element.err)) };
+            let topic = unsafe { text(element.topic) };
+            let place = format!("{topic} [{}]: {message}", element.partition);
+            return Err(Error::new(library, element.err, place));
+        }
+    }
+    Ok(())
 }
 
 /// # Safety

@@ -193,9 +193,10 @@ impl KafkaConsumer {
         .map(places)
     }
 
-    fn commit(&self, py: Python<'_>, places: Vec<Place>) -> PyResult<()> {
+    fn commit(&self, py: Python<'_>, places: Vec<Place>, timeout: f64) -> PyResult<()> {
+        let timeout = seconds(timeout)?;
         with(py, &self.inner, |consumer| {
-            consumer.commit(&positions(places))
+            consumer.commit(&positions(places), timeout)
         })
     }
 

@@ -190,7 +190,7 @@ class KafkaConsumer:
         began = time.monotonic()
         while True:
             try:
-                self._native.commit(places)
+                self._native.commit(places, _COMMIT_SECONDS)
             except _native.KafkaError as error:
                 name, waited = error_name(error), time.monotonic() - began
                 if name == "REBALANCE_IN_PROGRESS" and waited > _REBALANCE_SECONDS:
