@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from headrace.errors.codes import sql as codes
 from headrace.sql.cursor import Cursor
-from headrace.sql.tokens import Kind
+from headrace.sql.tokens import Kind, Token
 
 Type = exp.DataType.Type
 
@@ -131,6 +131,7 @@ class TypeGrammar(Cursor):
             if not self.take_mark(","):
                 break
         if opening.text == "<":
+            self._split_shift()
             self.expect_mark(">")
         else:
             self.close(opening)
@@ -140,3 +141,14 @@ class TypeGrammar(Cursor):
             self.fail(codes.UNKNOWN_TYPE, f"`{name.lower()}` takes {what}", self.span_from(start))
         node = exp.DataType(this=getattr(Type, name), expressions=parts, nested=True)
         return self.mark(node, start)
+
+    def _split_shift(self) -> None:
+        """Read `>>` as the ends of two types."""
+        token = self.token
+        if token.text != ">>" or token.kind is not Kind.MARK:
+            return
+        middle = token.start + 1
+        ends = ((token.start, middle), (middle, token.end))
+        self.tokens[self.position : self.position + 1] = [
+            Token(Kind.MARK, ">", start, end, ">") for start, end in ends
+        ]
