@@ -14,6 +14,8 @@ from headrace.engine.assembly import Assembly
 from headrace.engine.failures import failure_of
 from headrace.engine.faults import Fault, Stage, isolate
 from headrace.engine.probe import probe_query
+from headrace.errors import Diagnostic, RunError
+from headrace.errors.codes.run import ENGINE_BROKEN
 from headrace.formats import make_encoder
 from headrace.log.records import TIMESTAMP
 from headrace.plan.topology import ROW, KeyMode, OutputColumn, Pipeline, Sink, ValueMode
@@ -142,7 +144,12 @@ class PipelineRunner:
         return pa.array([], pa.int32())
 
     def _compute(self, rows: pa.RecordBatch) -> list[_Computed]:
-        table = self._run(rows)
+        try:
+            table = self._run(rows)
+        except duckdb.FatalException as error:
+            # Every later query on the connection fails too: no record is to blame, and none must be dropped for it.
+            message = "DuckDB has failed and cannot go on"
+            raise RunError((Diagnostic(ENGINE_BROKEN, message, help="start the processor again"),)) from error
         return [
             _Computed(
                 rows=cast("pa.Int32Array", batch.column(0)),

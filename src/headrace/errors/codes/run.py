@@ -49,3 +49,10 @@ LOG_AWAY = Code(
     "log away",
     "No broker could be reached while a snapshot query was reading. Check the address of the log and the network.",
 )
+
+ENGINE_BROKEN = Code(
+    "RUN0108",
+    "query engine broken",
+    "DuckDB has met a fault of its own and refuses all further work in this process. Nothing of the batch is committed: start "
+    "the processor again, and report the query if it happens again.",
+)
