@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     Operand = tuple[exp.Expression, Typed]
 
 _SYMBOLS: Final[dict[type[exp.Expression], str]] = {
+    exp.EQ: "=",
+    exp.NEQ: "<>",
+    exp.LT: "<",
+    exp.LTE: "<=",
+    exp.GT: ">",
+    exp.GTE: ">=",
     exp.Add: "+",
     exp.Sub: "-",
     exp.Mul: "*",
@@ -286,7 +292,7 @@ def _compared(
 ) -> Typed:
     need_comparable(within, node, left, right)
     nullable = not never_null and (left[1].nullable or right[1].nullable)
-    return within.typed(built, nullable=nullable, origin=node)
+    return _bound(within, node, built, left, right, nullable=nullable)
 
 
 def need_comparable(within: Expressions, node: exp.Expression, left: Operand, right: Operand) -> None:

@@ -125,7 +125,12 @@ WRONG = [
         "there is no topic `a`",
     ),
     ("VALUES (1, 2), «(3)»", "SQL0311", "the first row has 2 values, this one 1"),
-    ("VALUES (1), («{'a': 2}»)", "SQL0311", "the values of this column have no common type"),
+    (
+        "VALUES (1, 'a'), (2, «3»)",
+        "SQL0301",
+        "a column of VALUES has values of different types: `'a'` (string) and `3` (int)",
+    ),
+    ("SELECT id FROM orders ORDER BY «'id'»", "SQL0301", "ORDER BY a text, which is the same in each row"),
     ("SELECT * FROM «read_csv»('/etc/passwd')", "SQL0303", "`read_csv` gives no rows"),
     (
         "SELECT * FROM «'/etc/passwd'»",

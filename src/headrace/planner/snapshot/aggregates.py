@@ -258,7 +258,8 @@ def over(node: exp.Window, within: Expressions) -> exp.Expression:
         built.set("order", order(parts["order"], within))
     if parts.get("spec") is not None:
         built.set("spec", _frame(parts["spec"], within))
-    return finish(built)
+    own = inner.this if isinstance(inner, exp.Filter) else inner
+    return _checked(finish(built), own, within)
 
 
 def _window_parts(node: exp.Window, select: exp.Select | None, seen: tuple[str, ...]) -> dict[str, Any]:
@@ -280,7 +281,7 @@ def _window_parts(node: exp.Window, select: exp.Select | None, seen: tuple[str, 
 def filtered(node: exp.Filter, within: Expressions) -> exp.Expression:
     """Compile an aggregate with FILTER."""
     call, finish = _filtered(node, within)
-    return finish(call)
+    return _checked(finish(call), node.this, within)
 
 
 def _filtered(node: exp.Filter, within: Expressions) -> tuple[exp.Expression, Finish]:

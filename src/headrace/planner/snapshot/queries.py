@@ -249,6 +249,11 @@ def _order(node: exp.Order, within: Expressions, columns: int) -> exp.Order:
     only = node.expressions[0]
     part = only.this
     check_ordinals((item.this for item in node.expressions), columns)
+    for item in node.expressions:
+        if isinstance(item.this, exp.Literal) and item.this.is_string:
+            message = "ORDER BY a text, which is the same in each row"
+            way_out = "names stand between back-ticks; quotes make a string"
+            raise refusal(codes.TYPE_MISMATCH, message, nearest_span(item), way_out)
     if len(node.expressions) > 1 or not isinstance(part, exp.Column) or part.sql().upper() != "ALL":
         return order(node, within)
     every = []

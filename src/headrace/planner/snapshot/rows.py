@@ -10,6 +10,7 @@ from sqlglot import exp
 from headrace.errors.codes import plan as codes
 from headrace.planner.duckdb_types import BindError
 from headrace.planner.faults import refusal
+from headrace.planner.operators import need_one_type
 from headrace.planner.snapshot.sources import Bound, Output
 from headrace.planner.typed import Typed
 from headrace.sql.calls import name_span
@@ -114,6 +115,7 @@ def _common(column: list[Typed], nodes: list[exp.Expression], within: Expression
     distinct = {item.type: (item, node) for item, node in zip(reversed(column), reversed(nodes), strict=True)}
     if len(distinct) == 1:
         return column[0].type
+    need_one_type(within, list(zip(nodes, column, strict=True)), "a column of VALUES")
     merged = exp.Coalesce(
         this=column[0].node.copy(), expressions=[item.node.copy() for item, _ in distinct.values()]
     )
