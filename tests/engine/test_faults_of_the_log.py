@@ -16,6 +16,7 @@ from headrace.engine import Processor, ProcessorOptions
 from headrace.errors import RunError
 from headrace.formats.interface import Format, Side
 from headrace.log import open_log
+from headrace.log.errors import LogError
 from headrace.log.interface import ProducerOptions, TopicDescription, TopicPartition
 from headrace.plan.topology import ErrorPolicy, Guarantee, RunSettings
 from tests.engine.programs import committed, create, doubling, expected, fill, numbers, read, results, unique
@@ -156,6 +157,30 @@ def test_a_broker_that_restarts_is_waited_for_with_one_line_each_way(
     assert len([line for line in lines if "cannot be reached" in line]) == 1
     assert len([line for line in lines if "is back after" in line]) == 1
     assert len(lines) < 15, lines
+
+
+@pytest.mark.kafka
+def test_a_source_that_is_deleted_while_running_ends_the_run(kafka: KafkaServer) -> None:
+    with open_log(kafka.url) as log:
+        source, sink = create(log, unique("in")), unique("out")
+        fill(log, source, numbers(range(10)))
+        processor = Processor(
+            doubling(source, sink, RunSettings()), log, None, ProcessorOptions(unique("app"))
+        )
+        with pytest.raises(LogError, match=f"topic `{source}` does not exist"):
+            run_until_it_ends(processor, log, source)
+
+
+def run_until_it_ends(processor: Processor, log: Log, source: str) -> None:
+    with running(processor):
+        wait_until_consumed(processor, 10)
+        admin = log.admin()
+        admin.delete(source)
+        admin.close()
+        deadline = time.monotonic() + 30
+        while processor.live() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not processor.live()
 
 
 def test_a_fenced_processor_joins_anew_and_doubles_nothing(log: Log) -> None:

@@ -126,5 +126,7 @@ def test_an_access_control_list_is_an_error_at_once(
     member.consumer.close()
     producer = log.producer(ProducerOptions())
     producer.send(topic, values(["never"]))
-    assert [(item.row, item.retriable) for item in producer.flush(PATIENCE)] == [(0, False)]
+    with pytest.raises(LogError) as caught:
+        producer.flush(PATIENCE)
+    assert caught.value.diagnostics[0].code == codes.FORBIDDEN
     producer.close()

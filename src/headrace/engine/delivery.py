@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from headrace.errors import Diagnostic
+from headrace.errors.codes.log import UNREACHABLE
 from headrace.errors.codes.run import NOT_COMMITTED
 from headrace.log.errors import AbortableError, FencedError, LogError
 from headrace.log.interface import Consumer, DeliveryFailure, Offsets, Producer, TopicPartition
@@ -193,7 +194,8 @@ def flush(producer: Producer, consumer: Consumer, give_up: Callable[[], bool]) -
         except (AbortableError, FencedError):
             raise
         except LogError as error:
-            if time.monotonic() - begun < _FLUSH_SLICE / 2:
+            away = any(diagnostic.code is UNREACHABLE for diagnostic in error.diagnostics)
+            if not away or time.monotonic() - begun < _FLUSH_SLICE / 2:
                 raise
             if give_up():
                 raise LogError(

@@ -37,6 +37,7 @@ _SEEK_SECONDS: Final = 10.0
 # Twice the session time-out that brokers have by default.
 _INSTANCE_SECONDS: Final = 90.0
 _TOPIC_CHECK_SECONDS: Final = 1.0
+_DELETED_CHECK_SECONDS: Final = 5.0
 _OLD_BROKER: Final = frozenset({"UNSUPPORTED_VERSION", "_UNSUPPORTED_FEATURE"})
 
 
@@ -277,7 +278,7 @@ class KafkaConsumer:
             return []
         except ValueError:
             self._refuse("the consumer is closed")
-        if not batches and not self._joined and self._topics:
+        if not batches and not self._owned and self._topics:
             self._check_topics()
         return batches
 
@@ -361,11 +362,11 @@ class KafkaConsumer:
         return True
 
     def _check_topics(self) -> None:
-        """Refuse a topic that is not there: the new group protocol would wait for it for ever."""
+        """Refuse a topic that is not there, or not any more: the new group protocol would wait for it for ever."""
         now = time.monotonic()
         if now < self._next_check or not self.healthy():
             return
-        self._next_check = now + _TOPIC_CHECK_SECONDS
+        self._next_check = now + (_DELETED_CHECK_SECONDS if self._joined else _TOPIC_CHECK_SECONDS)
         for topic in self._topics:
             try:
                 count = self._native.partition_count(topic, _SLICE)

@@ -14,7 +14,7 @@ from headrace.errors.codes import log as codes
 from headrace.log.errors import AbortableError, LogError
 from headrace.log.interface import DeliveryFailure
 from headrace.log.kafka.consumer import KafkaConsumer
-from headrace.log.kafka.faults import RETRIABLE, error_name, faults
+from headrace.log.kafka.faults import FORBIDDEN, RETRIABLE, error_name, fault_of, faults
 from headrace.log.kafka.library import library_path
 from headrace.log.kafka.properties import producer_properties
 from headrace.log.records import HEADERS, TIMESTAMP
@@ -81,6 +81,10 @@ class KafkaProducer:
         self._deliver(timeout, "cannot deliver")
         with faults(self._log, "cannot deliver"):
             found = self._native.failures()
+        for topic, *_, name, reason in found:
+            # No fault of the record: a policy for bad records would lose all of them.
+            if name in FORBIDDEN:
+                raise fault_of(self._log, f"cannot write to `{topic}`", reason, name)
         return [
             DeliveryFailure(topic, partition, batch, row, f"{reason} ({name})", name in RETRIABLE)
             for topic, partition, batch, row, _, name, reason in found
