@@ -17,7 +17,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 
 from headrace.errors.codes import log as codes
-from headrace.log.errors import LogError
+from headrace.log.errors import AbortableError, LogError
 from headrace.log.interface import ConsumerOptions, ProducerOptions
 from headrace.log.kafka import KafkaLog
 from tests.kafka.traffic import PATIENCE, Member, poll_until, read_all, send, values
@@ -130,3 +130,12 @@ def test_an_access_control_list_is_an_error_at_once(
         producer.flush(PATIENCE)
     assert caught.value.diagnostics[0].code == codes.FORBIDDEN
     producer.close()
+    transactional = log.producer(ProducerOptions(transactional_id=name))
+    transactional.begin()
+    transactional.send(topic, values(["never"]))
+    # Not as a transaction that could be tried again.
+    with pytest.raises(LogError) as caught:
+        transactional.flush(PATIENCE)
+    assert caught.value.diagnostics[0].code == codes.FORBIDDEN
+    assert not isinstance(caught.value, AbortableError)
+    transactional.close()

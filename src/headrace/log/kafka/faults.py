@@ -127,7 +127,7 @@ def _fault(log: str, doing: str, message: str, name: str, *, fatal: bool, aborta
     fenced = name in _PRODUCER_REPLACED or name in _MEMBER_REPLACED
     if fenced and (fatal or not abortable):
         return FencedError((diagnostic,))
-    if abortable:
+    if abortable and code is not codes.FORBIDDEN:
         return AbortableError((diagnostic,))
     if name in _MEMBER_LOST:
         return FencedError((diagnostic,))
