@@ -1,4 +1,4 @@
-"""Rules of a whole test session: one process has the broker, and no test is skipped where it counts."""
+"""Rules of a whole test session: how Kafka tests share brokers, and no test is skipped where it counts."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ import pytest
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep all Kafka tests in one worker of pytest-xdist (`--dist loadgroup`), so that they share one broker."""
+    """Keep the Kafka tests of a module in one worker of pytest-xdist (`--dist loadgroup`).
+
+    Each worker that gets any has a broker of its own: these tests wait more than they compute, so several brokers on
+    two cores take far less time than one, and the tests that restart a broker disturb nobody.
+    """
     for item in items:
         if item.get_closest_marker("kafka") is not None:
-            item.add_marker(pytest.mark.xdist_group("kafka"))
+            item.add_marker(pytest.mark.xdist_group(f"kafka-{item.path.name}"))
 
 
 @pytest.hookimpl(tryfirst=True)
