@@ -392,14 +392,19 @@ class KafkaConsumer:
                 asked = [item for item in rest if self._starts.get(item, _UNSET) < _BEGINNING]
                 found.update(self.committed(asked))
             marks = self.watermarks([item for item in rest if item not in found])
+            latest = {item: high for item, (_, high) in marks.items() if self._begins_at_the_end(item)}
+            if latest:
+                # The client looks for the end by itself, maybe later: what is told here must be where it begins.
+                self.seek(latest)
         except LogError:
             return found
-        for item, (low, high) in marks.items():
-            start = self._starts.get(item, _UNSET)
-            latest = start == _END or (start != _BEGINNING and self._reset is OffsetReset.LATEST)
-            found[item] = high if latest else low
+        found.update({item: latest.get(item, low) for item, (low, _) in marks.items()})
         self._starts.update({item: found[item] for item in rest})
         return found
+
+    def _begins_at_the_end(self, partition: TopicPartition) -> bool:
+        start = self._starts.get(partition, _UNSET)
+        return start == _END or (start != _BEGINNING and self._reset is OffsetReset.LATEST)
 
     def _patiently(self, doing: str, ask: Callable[[float], _T], timeout: float) -> _T:
         """Ask again while the fault is one that passes, until time is up."""
