@@ -15,7 +15,7 @@ from headrace.engine.scratch import read_record
 from headrace.engine.transform import FailedRecord, Transformer
 from headrace.errors import HeadraceError
 from headrace.formats.errors import RegistryUnavailableError
-from headrace.log.errors import AbortableError, LogError
+from headrace.log.errors import AbortableError, FencedError, LogError
 from headrace.log.interface import ConsumerOptions, Log, ProducerOptions, TopicPartition
 from headrace.plan.topology import ErrorPolicy, Guarantee, Topology
 from headrace.telemetry.events import (
@@ -332,7 +332,13 @@ class Session:
     def _repeat(self, error: AbortableError) -> None:
         self._repeats += 1
         WorkRepeated(str(error)).emit(self._metrics)
-        self._delivery.abort()
+        try:
+            self._delivery.abort()
+        except FencedError:
+            raise
+        except LogError as refused:
+            # Why there is something to abort says more than why it cannot be aborted.
+            raise LogError((*error.diagnostics, *refused.diagnostics)) from refused
         self._rewind = True
 
     def _go_back(self) -> None:

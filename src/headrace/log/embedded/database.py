@@ -239,10 +239,13 @@ def _lay_out(connection: sqlite3.Connection, name: str) -> None:
 
 def _is_ours(connection: sqlite3.Connection, name: str) -> bool:
     """Give False for an empty database; raise LogError for one that is not a log this version can use."""
-    application = connection.execute("PRAGMA application_id").fetchone()[0]
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    # One statement, so one moment: another process may be making the tables.
+    application, version, tables = connection.execute(
+        "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)"
+        " FROM pragma_application_id, pragma_user_version"
+    ).fetchone()
     if application != layout.APPLICATION_ID:
-        if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] or application:
+        if tables or application:
             raise log_error(
                 codes.NOT_A_LOG,
                 f"no log of Headrace in `{name}`",
