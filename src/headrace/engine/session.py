@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 _IDLE_POLL = 0.1
 """Longest wait of one poll, in seconds: how late a stop request may be seen."""
 
-_LINGER = 0.01
+_LINGER = 0.005
 """Wait for more once the first record is there: a batch costs half a millisecond however small it is."""
 
 _TRICKLE = 16
