@@ -224,7 +224,8 @@ class KafkaServer:
 
     def start(self) -> Self:
         """Format, start all nodes and wait until the cluster answers."""
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # Without hyphens: the tool would take one at the beginning for an option.
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
         voters = ",".join(f"{node.number}@127.0.0.1:{node.ports['CONTROLLER']}" for node in self.nodes)
         for node in self.nodes:
             node.format(cluster, voters, min(3, len(self.nodes)), self._features)

@@ -31,6 +31,8 @@ _SLICE: Final = 0.2
 _JOINING_SLICE: Final = 0.02
 _MAX_BYTES: Final = 32 << 20
 _COMMIT_SECONDS: Final = 30.0
+# An answer can be lost with the broker it was to come from; committing the same again does no harm.
+_COMMIT_SLICE: Final = 3.0
 _REBALANCE_SECONDS: Final = 5.0
 _CLOSE_SECONDS: Final = 10.0
 _SEEK_SECONDS: Final = 10.0
@@ -191,7 +193,7 @@ class KafkaConsumer:
         began = time.monotonic()
         while True:
             try:
-                self._native.commit(places, _COMMIT_SECONDS)
+                self._native.commit(places, _COMMIT_SLICE)
             except _native.KafkaError as error:
                 name, waited = error_name(error), time.monotonic() - began
                 if name == "REBALANCE_IN_PROGRESS" and waited > _REBALANCE_SECONDS:
