@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from headrace.errors import Diagnostic
     from headrace.formats.interface import Path, Side
+    from headrace.plan.operators import Operator
 
 
 class Facet(StrEnum):
@@ -79,6 +80,7 @@ class Sink:
         key, value: format and type written; with PASS the side of the source.
         create: how to create it if it is missing (autocreate), else None: it exists and was checked.
         register_key, register_value: (subject, schema text) to register before the first record, if the format has a registry.
+        internal: a repartition topic, read by the program itself; `topic` and `create` have `{application}` in their names.
     """
 
     topic: str
@@ -87,6 +89,7 @@ class Sink:
     create: TopicDescription | None = None
     register_key: tuple[str, str] | None = None
     register_value: tuple[str, str] | None = None
+    internal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,8 @@ class Pipeline:
 
     Args:
         id: stable name from the logical plan, for metrics and explain.
-        source, sink: topics; keys of `Topology.sources` and `Topology.sinks`.
+        source: key of `Topology.sources`, or id of an operator: `input` then has that operator's columns, `_row`, `_op`, `_time`.
+        sink: key of `Topology.sinks`.
         query: a SELECT over `input`. Output columns, in this order: `_row`; then the names of `key_columns` (`k0`, `k1`, …),
             the names of `value_columns` (`v0`, `v1`, …) and, with `sets_time`, `_time` (epoch ms, int64). Flat, so that field
             names that differ only by case never meet in DuckDB. Rows in input order. Input rows with null value (tombstones)
@@ -122,6 +126,9 @@ class Pipeline:
         sets_time: the record timestamp is `_time`, else the input's.
         key_columns: with KeyMode.ENCODE, what the key is made of.
         value_columns: with ValueMode.ENCODE, what the value is made of.
+        deletes: what becomes of rows of kind DELETE and UPDATE_BEFORE of an operator: with True a row that goes, and is not
+            replaced, is written as a tombstone of its key; with False (a repartition topic that carries `_op` as a column)
+            they are written like others.
     """
 
     id: str
@@ -133,16 +140,28 @@ class Pipeline:
     sets_time: bool = False
     key_columns: tuple[OutputColumn, ...] = ()
     value_columns: tuple[OutputColumn, ...] = ()
+    deletes: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class SourceTopic:
-    """An input topic with the union of the columns that its pipelines read."""
+    """An input topic with the union of the columns that its pipelines and operators read.
+
+    Args:
+        topic: name; of an internal topic with `{application}` in place of the application id.
+        key, value: formats and types.
+        columns: of the relation `input`.
+        time_query: gives `_row` and `_time` (event time, epoch ms) over `input`, where the order of the inputs of a task is
+            not that of the records' timestamps (EVENTTIME BY).
+        internal: a repartition topic, written by the program itself.
+    """
 
     topic: str
     key: Side
     value: Side
     columns: tuple[InputColumn, ...]
+    time_query: str | None = None
+    internal: bool = False
 
 
 class ErrorPolicy(StrEnum):
@@ -197,3 +216,5 @@ class Topology:
     """SQL to run once on each DuckDB connection before the queries (macros of functions)."""
     warnings: tuple[Diagnostic, ...] = ()
     """What the user should know before it runs; nothing that stops it."""
+    operators: tuple[Operator, ...] = ()
+    """Stateful operators; each stands behind those that it reads from."""

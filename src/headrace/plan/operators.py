@@ -1,0 +1,286 @@
+"""Stateful operators of a topology: what goes into each, what it does, what comes out. Only data; the kernels are native.
+
+Rows between operators are changes. Each has a kind in the column `_op` (see `RowKind`), an event time, the partition of its task
+and its place in the order of the task. A relation's `Changes` says which kinds occur and what they carry.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from headrace.log.interface import TopicDescription
+
+OP, TIME, SEQ, PARTITION = "_op", "_time", "_seq", "_partition"
+"""Columns that every kernel takes and gives beside its own: int8, int64 (epoch ms), int64, int32."""
+
+
+class RowKind(IntEnum):
+    """What a row does to the relation it belongs to. The sign is its weight in an aggregate."""
+
+    INSERT = 1
+    UPDATE_AFTER = 2
+    """The new state of a row whose old state stands right before it, as UPDATE_BEFORE."""
+    DELETE = -1
+    UPDATE_BEFORE = -2
+
+
+class Changes(StrEnum):
+    """Which changes a relation gives."""
+
+    APPEND = "append"
+    """Facts: INSERT alone."""
+    UPSERT = "upsert"
+    """The latest state of a key (INSERT or UPDATE_AFTER), or DELETE, of which only the key counts."""
+    RETRACT = "retract"
+    """As UPSERT, but whatever goes is given whole: UPDATE_BEFORE right before its UPDATE_AFTER, DELETE with all columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of rows on the way into or out of a kernel."""
+
+    name: str
+    type: pa.DataType
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """One input of an operator: a DuckDB query over the rows of a source or of an earlier operator.
+
+    Args:
+        source: key of `Topology.sources`, or id of an operator that stands before this one.
+        query: a SELECT over `input`: `_row`, then the names of `key` (`k0`, …), of `value` (`v0`, …), with `sets_time` `_time`
+            (epoch ms, int64), with `sets_op` `_op` (int8). Rows in input order. What it does not set is the input row's.
+            For a source, `input` is as for a pipeline. For an operator it has that operator's columns, `_row`, `_op` and `_time`.
+        key: what rows are grouped, joined or told apart by.
+        value: arguments of aggregates, or the columns that are carried on.
+        changes: what the rows are.
+    """
+
+    source: str
+    query: str
+    key: tuple[Column, ...]
+    value: tuple[Column, ...]
+    changes: Changes = Changes.APPEND
+    sets_time: bool = False
+    sets_op: bool = False
+
+
+class WindowKind(StrEnum):
+    """How event time is cut."""
+
+    TUMBLE = "tumble"
+    HOP = "hop"
+    SESSION = "session"
+    SLIDE = "slide"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A window of an aggregate, in milliseconds.
+
+    Args:
+        size: of TUMBLE, HOP, SLIDE; the gap of inactivity of SESSION.
+        advance: of HOP.
+        grace: how long after its end a window still takes records.
+    """
+
+    kind: WindowKind
+    size: int
+    grace: int
+    advance: int | None = None
+
+
+class Emit(StrEnum):
+    """When an aggregate gives its results."""
+
+    COMMIT = "commit"
+    """At each commit the latest state of each key that changed."""
+    RECORD = "record"
+    """One update for each input row."""
+    FINAL = "final"
+    """Once, when the window closes: stream time has reached its end and grace."""
+
+
+@dataclass(frozen=True, slots=True)
+class AggregateCall:
+    """One aggregate function of an operator.
+
+    Args:
+        function: canonical name, upper case: COUNT (no argument: COUNT(*)), SUM, AVG, MIN, MAX, FIRST, LAST, ANYF, COLLECT,
+            COLLECT_UNIQUE, MAXK, MAXK_UNIQUE, MINK, MINK_UNIQUE, TOPK, BOTTOMK, STDDEV, STDDEV_POP, VARIANCE, VAR_POP,
+            APPROX_COUNT_DISTINCT, APPROX_QUANTILE, BOOL_AND, BOOL_OR, STRING_AGG.
+        arguments: indices of the feed's value columns.
+        type: of the result.
+        distinct: each value counts once.
+        filter: index of a boolean value column; the row counts where it is true.
+        limit: N of MAXK and the like, most elements of COLLECT; None for all.
+        parameter: separator of STRING_AGG, or the quantile as text.
+    """
+
+    function: str
+    arguments: tuple[int, ...]
+    type: pa.DataType
+    distinct: bool = False
+    filter: int | None = None
+    limit: int | None = None
+    parameter: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """GROUP BY.
+
+    Columns: the key's `k0`…, with a window `w0` (start) and `w1` (end; int64 ms), the calls' `a0`…
+    Without calls it is DISTINCT: a group comes out when it appears (and, over a table, when it goes).
+    """
+
+    feed: Feed
+    calls: tuple[AggregateCall, ...]
+    emit: Emit = Emit.COMMIT
+    window: Window | None = None
+    retracts: bool = False
+    """Give RETRACT changes instead of UPSERT."""
+
+
+class JoinKind(StrEnum):
+    """Which rows without a partner come out, with nulls for the other side."""
+
+    INNER = "inner"
+    LEFT = "left"
+    RIGHT = "right"
+    FULL = "full"
+
+
+@dataclass(frozen=True, slots=True)
+class StreamJoin:
+    """Two streams within a time of one another.
+
+    Columns: `k0`…, the left's `l0`…, the right's `r0`…; `_time` is the later of both.
+    A right row matches a left row of equal key whose time t meets t - before <= right's time <= t + after. Rows without a
+    partner come out once, when stream time has passed all times that could match, and grace.
+    """
+
+    left: Feed
+    right: Feed
+    kind: JoinKind
+    before: int
+    after: int
+    grace: int
+
+
+@dataclass(frozen=True, slots=True)
+class LookupJoin:
+    """A stream, each row with the present row of a table.
+
+    Columns: `k0`…, the stream's `l0`…, the table's `r0`…
+    """
+
+    stream: Feed
+    table: Feed
+    kind: JoinKind
+    """INNER or LEFT."""
+    broadcast: bool = False
+    """The table is read whole by every instance (all its partitions are in each task)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableJoin:
+    """Two tables on equal keys, any number of rows a key on each side.
+
+    RETRACT changes. Columns: `k0`…, `l0`…, `r0`…
+    Args:
+        left, right: rows told apart by all of their columns: RETRACT, or UPSERT where the join key is the table's key.
+    """
+
+    left: Feed
+    right: Feed
+    kind: JoinKind
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The latest row of each key: UPSERT in, RETRACT out.
+
+    Columns: `k0`…, `v0`…
+    With `counted`, the input is RETRACT changes whose order across keys' former owners is not known (a result put into a new
+    order by repartition): rows are counted, and the row that is left is the state.
+    """
+
+    feed: Feed
+    counted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One term of ORDER BY over the value column with this index."""
+
+    column: int
+    descending: bool = False
+    nulls_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """ROW_NUMBER() OVER (PARTITION BY key ORDER BY …) <= limit.
+
+    Columns: `k0`…, `n0` (rank, int64, from 1), `v0`…; UPSERT by key and rank.
+    Ties: the row that came first.
+    """
+
+    feed: Feed
+    order: tuple[Order, ...]
+    limit: int
+    retracts: bool = False
+
+
+Kernel = Aggregate | StreamJoin | LookupJoin | TableJoin | Table | Rank
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Where the state of an operator is kept.
+
+    Args:
+        name: stable under unrelated edits of the program; also the id of the operator.
+        changelog: the compacted topic behind it. Its name lacks the application id: `{application}` stands for it.
+        fingerprint: changes whenever the meaning of stored bytes does.
+    """
+
+    name: str
+    changelog: TopicDescription
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """A stateful operator.
+
+    Args:
+        id: key of the operator; the name of its store.
+        kernel: what it does.
+        columns: its own columns of the rows that come out.
+        changes: what those rows are.
+        store: its state.
+    """
+
+    id: str
+    kernel: Kernel
+    columns: tuple[Column, ...]
+    changes: Changes
+    store: Store
+
+    @property
+    def feeds(self) -> tuple[Feed, ...]:
+        """Give the inputs, in the order in which the kernel takes them."""
+        kernel = self.kernel
+        if isinstance(kernel, Aggregate | Table | Rank):
+            return (kernel.feed,)
+        if isinstance(kernel, LookupJoin):
+            return (kernel.stream, kernel.table)
+        return (kernel.left, kernel.right)
