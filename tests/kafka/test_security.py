@@ -16,10 +16,13 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourceType,
 )
 
+from headrace.engine import Processor, ProcessorOptions
 from headrace.errors.codes import log as codes
 from headrace.log.errors import AbortableError, LogError
 from headrace.log.interface import ConsumerOptions, ProducerOptions
 from headrace.log.kafka import KafkaLog
+from headrace.plan.topology import Guarantee, RunSettings
+from tests.engine.programs import committed, doubling, fill, numbers
 from tests.kafka.traffic import PATIENCE, Member, poll_until, read_all, send, values
 from tests.servers.kafka import PASSWORD, USER
 
@@ -102,22 +105,21 @@ def test_a_certificate_of_an_unknown_authority_is_refused(kafka: KafkaServer, na
     member.consumer.close()
 
 
+def rule(kafka: KafkaServer, topic: str, operation: AclOperation, permission: AclPermissionType) -> None:
+    """Allow or forbid the account something with a topic."""
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    acl = AclBinding(
+        ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, f"User:{USER}", "*", operation, permission
+    )
+    for future in admin.create_acls([acl]).values():
+        future.result(PATIENCE)
+
+
 def test_an_access_control_list_is_an_error_at_once(
     kafka: KafkaServer, name: str, make_topic: Callable[..., str]
 ) -> None:
     topic = make_topic()
-    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
-    forbid = AclBinding(
-        ResourceType.TOPIC,
-        topic,
-        ResourcePatternType.LITERAL,
-        f"User:{USER}",
-        "*",
-        AclOperation.ALL,
-        AclPermissionType.DENY,
-    )
-    for future in admin.create_acls([forbid]).values():
-        future.result(PATIENCE)
+    rule(kafka, topic, AclOperation.ALL, AclPermissionType.DENY)
     log = secured(kafka, "SASL")
     member = Member(log, ConsumerOptions(group=name), [topic])
     with pytest.raises(LogError) as caught:
@@ -139,3 +141,25 @@ def test_an_access_control_list_is_an_error_at_once(
     assert caught.value.diagnostics[0].code == codes.FORBIDDEN
     assert not isinstance(caught.value, AbortableError)
     transactional.close()
+
+
+@pytest.mark.parametrize("guarantee", list(Guarantee))
+def test_a_target_that_may_not_be_written_ends_the_run_with_that_reason_alone(
+    kafka: KafkaServer, name: str, make_topic: Callable[..., str], guarantee: Guarantee
+) -> None:
+    """Under exactly-once Kafka refuses to begin, and then also to abort, the transaction."""
+    source, target = make_topic(), make_topic()
+    log = secured(kafka, "SASL")
+    fill(log, source, numbers(range(5000)))
+    rule(kafka, target, AclOperation.ALL, AclPermissionType.ALLOW)
+    rule(kafka, target, AclOperation.WRITE, AclPermissionType.DENY)
+    topology = doubling(source, target, RunSettings(guarantee=guarantee))
+    processor = Processor(topology, log, None, ProcessorOptions(name, until_end=True))
+    with pytest.raises(LogError) as caught:
+        processor.run()
+    (told,) = caught.value.diagnostics
+    assert told.code == codes.FORBIDDEN
+    assert f"cannot write to `{target}`" in told.message
+    assert told.help is not None
+    assert "ACL" in told.help
+    assert committed(log, name, source) == {}

@@ -153,20 +153,25 @@ class ExactlyOnce:
         """See `Delivery`."""
         self._begin()
         failures = flush(self._producer, self._consumer, self._give_up)
-        if failures and all(failure.retriable for failure in failures):
+        if not failures:
+            try:
+                self._producer.commit(offsets, self._consumer)
+            except AbortableError:
+                failures = self._late_failures()
+                if not failures:
+                    raise
+            else:
+                self._open = False
+                self._ledger.clear()
+                return ()
+        if all(failure.retriable for failure in failures):
             # Records that were purged with the transaction may be told before the one that it failed for.
-            with contextlib.suppress(LogError):
-                failures += self._producer.flush(_FLUSH_SLICE)
-        if failures:
-            undelivered = [self._ledger.origin(failure) for failure in failures if not failure.retriable]
-            self.abort()
-            if not undelivered:
-                raise AbortableError(_lost(failures[0].reason))
-            return undelivered
-        self._producer.commit(offsets, self._consumer)
-        self._open = False
-        self._ledger.clear()
-        return ()
+            failures += self._late_failures()
+        undelivered = [self._ledger.origin(failure) for failure in failures if not failure.retriable]
+        self.abort()
+        if not undelivered:
+            raise AbortableError(_lost(failures[0].reason))
+        return undelivered
 
     def abort(self) -> None:
         """See `Delivery`."""
@@ -184,6 +189,15 @@ class ExactlyOnce:
             self._producer.begin()
             self._open = True
 
+    def _late_failures(self) -> list[DeliveryFailure]:
+        """Give what failed since the last look; a refusal to write at all is raised, so that nothing hides it."""
+        try:
+            return self._producer.flush(_FLUSH_SLICE)
+        except LogError as error:
+            if isinstance(error, AbortableError) or _away(error):
+                return []
+            raise
+
 
 def flush(producer: Producer, consumer: Consumer, give_up: Callable[[], bool]) -> list[DeliveryFailure]:
     """Wait until everything is delivered, however long the log is away, until `give_up` says so."""
@@ -194,8 +208,7 @@ def flush(producer: Producer, consumer: Consumer, give_up: Callable[[], bool]) -
         except (AbortableError, FencedError):
             raise
         except LogError as error:
-            away = any(diagnostic.code is UNREACHABLE for diagnostic in error.diagnostics)
-            if not away or time.monotonic() - begun < _FLUSH_SLICE / 2:
+            if not _away(error) or time.monotonic() - begun < _FLUSH_SLICE / 2:
                 raise
             if give_up():
                 raise LogError(
@@ -206,6 +219,10 @@ def flush(producer: Producer, consumer: Consumer, give_up: Callable[[], bool]) -
                         ),
                     )
                 ) from error
+
+
+def _away(error: LogError) -> bool:
+    return any(diagnostic.code is UNREACHABLE for diagnostic in error.diagnostics)
 
 
 def _lost(reason: str) -> tuple[Diagnostic, ...]:

@@ -14,13 +14,13 @@ from headrace.errors.codes import log as codes
 from headrace.log.errors import AbortableError, LogError
 from headrace.log.interface import DeliveryFailure
 from headrace.log.kafka.consumer import KafkaConsumer
-from headrace.log.kafka.faults import FORBIDDEN, RETRIABLE, error_name, fault_of, faults
+from headrace.log.kafka.faults import FORBIDDEN, RETRIABLE, error_name, fault, fault_of, faults
 from headrace.log.kafka.library import library_path
 from headrace.log.kafka.properties import producer_properties
 from headrace.log.records import HEADERS, TIMESTAMP
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from headrace.log.interface import Consumer, Offsets, ProducerOptions
 
@@ -81,10 +81,7 @@ class KafkaProducer:
         self._deliver(timeout, "cannot deliver")
         with faults(self._log, "cannot deliver"):
             found = self._native.failures()
-        for topic, *_, name, reason in found:
-            # No fault of the record: a policy for bad records would lose all of them.
-            if name in FORBIDDEN:
-                raise fault_of(self._log, f"cannot write to `{topic}`", reason, name)
+        self._look_for_refusal(found)
         return [
             DeliveryFailure(topic, partition, batch, row, f"{reason} ({name})", name in RETRIABLE)
             for topic, partition, batch, row, _, name, reason in found
@@ -126,6 +123,8 @@ class KafkaProducer:
         if not self._open:
             self._refuse("no transaction is open")
         with faults(self._log, "cannot abort a transaction"):
+            # A broker that refused to write knows of no transaction to abort: the refusal is what matters.
+            self._look_for_refusal(self._native.failures())
             self._native.abort(_TRANSACTION_SECONDS)
             # They belong to the aborted transaction: purged or refused, nobody waits for them any more.
             self._native.failures()
@@ -145,6 +144,22 @@ class KafkaProducer:
         finally:
             self._open = False
             self._native.destroy()
+
+    def _look_for_refusal(self, failures: Sequence[tuple[str, int, int, int, int, str, str]]) -> None:
+        """Raise what is no fault of a record: a policy for bad records would lose all of them."""
+        for topic, *_, name, reason in failures:
+            if name in FORBIDDEN:
+                raise fault_of(self._log, f"cannot write to `{topic}`", reason, name)
+        if not self._open or not failures:
+            return
+        # Refused when the transaction was to take the topic in, its records are only told to be purged. An open
+        # transaction is never begun again, but the answer to that says why it can only be aborted.
+        try:
+            self._native.begin()
+        except _native.KafkaError as error:
+            if error_name(error) in FORBIDDEN:
+                topics = " or ".join(sorted({f"`{topic}`" for topic, *_ in failures}))
+                raise fault(self._log, f"cannot write to {topics}", error) from None
 
     def _deliver(self, timeout: float, doing: str) -> None:
         end = time.monotonic() + timeout
