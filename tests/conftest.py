@@ -11,6 +11,7 @@ import pytest
 
 from headrace.log import open_log
 from tests.servers.apicurio import RegistryServer
+from tests.servers.commands import CommandServer
 from tests.servers.kafka import KafkaServer
 
 if TYPE_CHECKING:
@@ -40,3 +41,10 @@ def registry_url() -> Iterator[str]:
     """Base URL of one schema registry (Confluent API); tests share it, so they use subjects of their own."""
     with RegistryServer() as server:
         yield server.url
+
+
+@pytest.fixture(scope="session")
+def commands() -> Iterator[CommandServer]:
+    """The command line, loaded once: its executable starts at once."""
+    with CommandServer() as server:
+        yield server

@@ -20,27 +20,37 @@ from tests.servers.process import free_ports
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.servers.commands import CommandServer
+
 ROOT = Path(__file__).resolve().parents[2]
 HEADRACE = str(Path(sys.executable).parent / "headrace")
 
 
 @pytest.fixture
-def headrace(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+def headrace(commands: CommandServer, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Call a command in a folder of its own."""
+    return lambda *arguments, **more: _call(commands.command, tmp_path, *arguments, **more)
 
-    def call(*arguments: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [HEADRACE, *arguments],
-            cwd=tmp_path,
-            env={**_environment(), **variables},
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
 
-    return call
+@pytest.fixture
+def installed(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Call the command as a user does, its start included."""
+    return lambda *arguments, **more: _call(HEADRACE, tmp_path, *arguments, **more)
+
+
+def _call(
+    command: str, folder: Path, *arguments: str, stdin: str = "", **variables: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [command, *arguments],
+        cwd=folder,
+        env={**_environment(), **variables},
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
 
 
 def _environment() -> dict[str, str]:
@@ -49,8 +59,8 @@ def _environment() -> dict[str, str]:
     return {**kept, "PYTHONWARNINGS": "error"}
 
 
-def test_the_demo_shows_records_and_ends_by_itself(headrace: Any) -> None:
-    done = headrace("demo", "--seconds", "2", "--rate", "500")
+def test_the_demo_shows_records_and_ends_by_itself(installed: Any) -> None:
+    done = installed("demo", "--seconds", "2", "--rate", "500")
     assert done.returncode == 0, done.stderr
     last = done.stdout.strip().split("\n")[-1]
     words = last.replace(",", "").split()
@@ -126,6 +136,17 @@ def test_a_closed_pipe_ends_a_command_quietly(headrace: Any, tmp_path: Path) -> 
         ["bash", "-c", script], cwd=tmp_path, env=_environment(), capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, '{"a":1}\n', "")
+
+
+def test_the_installed_command_says_nothing_but_what_it_is_asked(installed: Any) -> None:
+    done = installed("topics", "create", "t")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "created `t`\n", "")
+    installed("produce", "t", stdin='{"a":1}\n')
+    done = installed("query", "SELECT a + 1 AS b FROM t", "--format", "csv")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "b\n2\n", "")
+    done = installed("run", "-e", "INSERT INTO a SELECT STREAM * FROM missing")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error[")
 
 
 @pytest.mark.parametrize(
