@@ -31,7 +31,6 @@ class Positions:
     def __init__(self) -> None:
         self._processed: dict[TopicPartition, int] = {}
         self._committed: dict[TopicPartition, int] = {}
-        self._sought: set[TopicPartition] = set()
 
     def saw(self, records: pa.RecordBatch) -> list[TopicPartition]:
         """Note where a partition begins, before its first batch is processed; give those of the batch."""
@@ -45,18 +44,16 @@ class Positions:
         """Take over the consumer's positions of partitions whose records have been processed."""
         for partition in partitions:
             self._processed[partition] = positions[partition]
-            self._sought.discard(partition)
 
     def advance_idle(self, positions: Mapping[TopicPartition, int]) -> None:
-        """Take over positions when nothing is left to process: the ends of transactions are no records."""
+        """Take over positions when nothing is left to process: the ends of transactions are no records.
+
+        Those of a partition without a record yet are committed too, as nobody knows whether the group has come that
+        far: it may have stopped just before the end of a transaction.
+        """
         for partition, position in positions.items():
-            if (
-                partition not in self._sought
-                and position > self._processed.get(partition, -1)
-                and position >= 0
-            ):
+            if position > self._processed.get(partition, 0):
                 self._processed[partition] = position
-                self._committed.setdefault(partition, position)
 
     def stop_at(self, cut: Mapping[TopicPartition, int]) -> None:
         """Set positions by hand: to the records that stop the run."""
@@ -83,14 +80,8 @@ class Positions:
         for partition in partitions:
             self._processed.pop(partition, None)
             self._committed.pop(partition, None)
-            self._sought.discard(partition)
 
     def rewind(self) -> dict[TopicPartition, int]:
         """Go back to what is committed; give the positions to seek to."""
         self._processed = dict(self._committed)
-        self._sought.update(self._committed)
         return dict(self._committed)
-
-    def sought(self, partitions: Iterable[TopicPartition]) -> None:
-        """Note that the consumer was sent back, so that its position says nothing until records come."""
-        self._sought.update(partitions)

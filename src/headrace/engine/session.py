@@ -196,7 +196,6 @@ class Session:
         }
         if places:
             self._consumer.seek(places)
-            self._positions.sought(places)
 
     def _hold(self, seconds: float) -> None:
         """Wait without reading, but stay a member of the group."""

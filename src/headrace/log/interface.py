@@ -121,7 +121,7 @@ class Consumer(Protocol):
         """Give records of these partitions again."""
 
     def seek(self, positions: Offsets) -> None:
-        """Read on from these offsets."""
+        """Read on from these offsets; they are the positions until records come."""
 
     def positions(self) -> dict[TopicPartition, int]:
         """Give, for each assigned partition, the offset after the last record that `poll` returned.

@@ -172,17 +172,25 @@ def test_a_rewind_goes_to_what_is_committed_or_to_the_first_record_seen() -> Non
     assert positions.dirty() == {}
 
 
-def test_a_position_after_a_seek_means_nothing_until_records_come() -> None:
+def test_the_end_of_a_transaction_is_dirty_even_if_no_record_came() -> None:
+    positions = Positions()
+    positions.advance_idle({ZERO: 11, ONE: 0})
+    assert positions.dirty() == {ZERO: 11}
+    positions.commit({ZERO: 11})
+    positions.advance_idle({ZERO: 11, ONE: 0})
+    assert positions.dirty() == {}
+
+
+def test_the_end_of_a_transaction_is_met_again_after_a_rewind() -> None:
     positions = Positions()
     positions.saw(records(0, 5, 3))
     positions.advance([ZERO], {ZERO: 8})
-    positions.rewind()
-    positions.advance_idle({ZERO: 8})
+    positions.commit({ZERO: 8})
+    positions.advance_idle({ZERO: 9, ONE: 4})
+    assert positions.rewind() == {ZERO: 8}
     assert positions.dirty() == {}
-    positions.saw(records(0, 5, 3))
-    positions.advance([ZERO], {ZERO: 8})
-    positions.advance_idle({ZERO: 9})
-    assert positions.dirty() == {ZERO: 9}
+    positions.advance_idle({ZERO: 9, ONE: 4})
+    assert positions.dirty() == {ZERO: 9, ONE: 4}
 
 
 def test_forgotten_partitions_are_not_committed() -> None:
