@@ -1,0 +1,196 @@
+//! The specification of an operator, as the planner writes it (JSON). Types are not in it: they come from the schemas.
+
+use serde::Deserialize;
+
+use crate::error::{Error, Result};
+
+/// What an operator does, and under which name its state is kept.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Spec {
+    /// Name of the store in the local store of each task.
+    pub store: String,
+    /// How many key columns each input has, right after the four columns of every batch.
+    pub keys: usize,
+    /// What the rows of each input are.
+    pub inputs: Vec<Changes>,
+    #[serde(flatten)]
+    pub kernel: KernelSpec,
+}
+
+/// Which changes a relation gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Changes {
+    Append,
+    Upsert,
+    Retract,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(tag = "kernel", rename_all = "snake_case")]
+pub enum KernelSpec {
+    Aggregate(Aggregate),
+    StreamJoin(StreamJoin),
+    LookupJoin(LookupJoin),
+    TableJoin(TableJoin),
+    Table(Table),
+    Rank(Rank),
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Aggregate {
+    pub calls: Vec<Call>,
+    pub emit: Emit,
+    pub window: Option<Window>,
+    /// Give RETRACT changes instead of UPSERT.
+    pub retracts: bool,
+}
+
+/// One aggregate function.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Call {
+    /// Canonical name, upper case.
+    pub function: String,
+    /// Indices of value columns.
+    pub arguments: Vec<usize>,
+    #[serde(default)]
+    pub distinct: bool,
+    /// Index of a boolean value column: the row counts where it is true.
+    #[serde(default)]
+    pub filter: Option<usize>,
+    /// N of MAXK and the like, most elements of COLLECT.
+    #[serde(default)]
+    pub limit: Option<usize>,
+    /// Separator of STRING_AGG, or the quantile as text.
+    #[serde(default)]
+    pub parameter: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Emit {
+    Commit,
+    Record,
+    Final,
+}
+
+/// A window; times in milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Window {
+    pub kind: WindowKind,
+    /// Of tumbling, hopping and sliding windows; the gap of sessions.
+    pub size: i64,
+    /// Of hopping windows.
+    #[serde(default)]
+    pub advance: Option<i64>,
+    pub grace: i64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WindowKind {
+    Tumble,
+    Hop,
+    Session,
+    Slide,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JoinKind {
+    Inner,
+    Left,
+    Right,
+    Full,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct StreamJoin {
+    pub kind: JoinKind,
+    pub before: i64,
+    pub after: i64,
+    pub grace: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct LookupJoin {
+    pub kind: JoinKind,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct TableJoin {
+    pub kind: JoinKind,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Table {
+    pub counted: bool,
+}
+
+/// One term of ORDER BY over a value column.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Order {
+    pub column: usize,
+    #[serde(default)]
+    pub descending: bool,
+    #[serde(default)]
+    pub nulls_first: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Rank {
+    pub order: Vec<Order>,
+    pub limit: usize,
+    pub retracts: bool,
+}
+
+impl Spec {
+    pub fn parse(text: &str) -> Result<Self> {
+        let spec: Self = serde_json::from_str(text)
+            .map_err(|error| Error::spec(format!("the specification of an operator: {error}")))?;
+        let expected = match spec.kernel {
+            KernelSpec::Aggregate(_) | KernelSpec::Table(_) | KernelSpec::Rank(_) => 1,
+            KernelSpec::StreamJoin(_) | KernelSpec::LookupJoin(_) | KernelSpec::TableJoin(_) => 2,
+        };
+        if spec.inputs.len() != expected {
+            return Err(Error::spec(format!(
+                "the operator takes {expected} inputs, not {}",
+                spec.inputs.len()
+            )));
+        }
+        Ok(spec)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_aggregate_with_a_window() {
+        let spec = Spec::parse(
+            r#"{"store": "s", "kernel": "aggregate", "keys": 1, "inputs": ["append"], "emit": "final", "retracts": false,
+                "calls": [{"function": "COUNT", "arguments": []}],
+                "window": {"kind": "hop", "size": 10, "advance": 5, "grace": 0}}"#,
+        )
+        .unwrap();
+        let KernelSpec::Aggregate(aggregate) = &spec.kernel else {
+            panic!("{spec:?}")
+        };
+        assert_eq!(aggregate.window.as_ref().unwrap().advance, Some(5));
+        assert_eq!(aggregate.calls[0].function, "COUNT");
+        assert_eq!((spec.keys, spec.inputs), (1, vec![Changes::Append]));
+    }
+
+    #[test]
+    fn a_join_needs_two_inputs() {
+        let text = r#"{"store": "s", "kernel": "table_join", "keys": 1, "inputs": ["append"], "kind": "left"}"#;
+        assert!(matches!(Spec::parse(text), Err(Error::Spec(_))));
+    }
+
+    #[test]
+    fn an_unknown_kernel_is_refused() {
+        let text = r#"{"store": "s", "kernel": "sort", "keys": 1, "inputs": ["append"]}"#;
+        assert!(matches!(Spec::parse(text), Err(Error::Spec(_))));
+    }
+}

@@ -1,0 +1,157 @@
+//! The state of one task on this machine: several stores by name, each ordered by key and in step with a position of its
+//! changelog. On disk, or in memory for tests and for the embedded log that lives in memory.
+//!
+//! What is in a store is always something that the log has committed. So it is only written by [`LocalStore::restore`], with
+//! what stands in the changelog, and by [`Store::write`], after the changelog has been committed.
+
+mod memory;
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+
+/// All stores of one task. Thread safe; clones are the same stores.
+#[derive(Clone)]
+pub struct LocalStore {
+    backend: Arc<dyn Backend>,
+}
+
+/// One named store of a task. Thread safe; clones are the same store.
+#[derive(Clone)]
+pub struct Store {
+    entries: Arc<dyn Entries>,
+}
+
+/// A key, and its value or None to delete it.
+pub type Write<'a> = (&'a [u8], Option<&'a [u8]>);
+
+/// What keeps the stores of one task.
+trait Backend: Send + Sync {
+    fn names(&self) -> Result<Vec<String>>;
+    fn fingerprint(&self, store: &str) -> Result<Option<String>>;
+    fn begin(&self, store: &str, fingerprint: &str) -> Result<()>;
+    fn open(&self, store: &str) -> Result<Option<Arc<dyn Entries>>>;
+    fn close(&self) -> Result<()>;
+}
+
+/// The entries of one store.
+trait Entries: Send + Sync {
+    fn position(&self) -> Result<Option<i64>>;
+    fn get(&self, key: &[u8], read: &mut dyn FnMut(&[u8])) -> Result<()>;
+    fn scan(&self, from: &[u8], to: Option<&[u8]>, read: &mut Visit<'_>) -> Result<()>;
+    fn write(&self, writes: &mut dyn Iterator<Item = Write<'_>>, position: i64) -> Result<()>;
+}
+
+/// Takes a key and its value, in key order, and says whether to go on.
+pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>> + 'a;
+
+impl LocalStore {
+    /// Open, or make, the stores in a directory; None: in memory.
+    pub fn open(path: Option<&Path>) -> Result<Self> {
+        match path {
+            None => Ok(Self {
+                backend: Arc::new(memory::Memory::default()),
+            }),
+            Some(_) => Err(Error::Io("stores on disk are not there yet".to_owned())),
+        }
+    }
+
+    /// Give the names of the stores, in order.
+    pub fn names(&self) -> Result<Vec<String>> {
+        self.backend.names()
+    }
+
+    /// Give what was told to `begin`; None if there is no such store.
+    pub fn fingerprint(&self, store: &str) -> Result<Option<String>> {
+        self.backend.fingerprint(store)
+    }
+
+    /// Make an empty store without a position; what is there under the name goes, so nobody may use it.
+    pub fn begin(&self, store: &str, fingerprint: &str) -> Result<()> {
+        self.backend.begin(store, fingerprint)
+    }
+
+    /// Give a store that `begin` has made.
+    pub fn store(&self, name: &str) -> Result<Store> {
+        match self.backend.open(name)? {
+            Some(entries) => Ok(Store { entries }),
+            None => Err(Error::spec(format!(
+                "there is no store `{name}`: begin it first"
+            ))),
+        }
+    }
+
+    /// Give the position of the changelog that a store corresponds to; None if it was only begun, or does not exist.
+    pub fn position(&self, store: &str) -> Result<Option<i64>> {
+        match self.backend.open(store)? {
+            Some(entries) => entries.position(),
+            None => Ok(None),
+        }
+    }
+
+    /// Take records of the changelog in, in one atomic write with the position after them.
+    pub fn restore(
+        &self,
+        store: &str,
+        writes: &mut dyn Iterator<Item = Write<'_>>,
+        position: i64,
+    ) -> Result<()> {
+        self.store(store)?.write(writes, position)
+    }
+
+    /// Let go of the files; nothing can be called afterwards.
+    pub fn close(&self) -> Result<()> {
+        self.backend.close()
+    }
+}
+
+impl Store {
+    /// Give the position of the changelog that the entries correspond to.
+    pub fn position(&self) -> Result<Option<i64>> {
+        self.entries.position()
+    }
+
+    /// Read the value of a key, if there is one.
+    pub fn get<T>(&self, key: &[u8], read: impl FnOnce(&[u8]) -> T) -> Result<Option<T>> {
+        let (mut read, mut found) = (Some(read), None);
+        self.entries.get(key, &mut |value| {
+            found = read.take().map(|read| read(value));
+        })?;
+        Ok(found)
+    }
+
+    /// Walk the entries with `from <= key < to` in the order of their keys (bytes). `read` must not call this store.
+    pub fn scan(
+        &self,
+        from: &[u8],
+        to: Option<&[u8]>,
+        mut read: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        self.entries.scan(from, to, &mut read)
+    }
+
+    /// Say whether no key begins with a prefix.
+    pub fn is_empty(&self, prefix: &[u8]) -> Result<bool> {
+        let mut empty = true;
+        self.scan(prefix, prefix_end(prefix).as_deref(), |_, _| {
+            empty = false;
+            Ok(ControlFlow::Break(()))
+        })?;
+        Ok(empty)
+    }
+
+    /// Write all, and the position of the changelog after it, or nothing.
+    pub fn write(&self, writes: &mut dyn Iterator<Item = Write<'_>>, position: i64) -> Result<()> {
+        self.entries.write(writes, position)
+    }
+}
+
+/// Give the first key after all that begin with a prefix; None if there is none.
+pub fn prefix_end(prefix: &[u8]) -> Option<Vec<u8>> {
+    let last = prefix.iter().rposition(|byte| *byte != u8::MAX)?;
+    let mut end = prefix[..=last].to_vec();
+    end[last] += 1;
+    Some(end)
+}
