@@ -1,4 +1,4 @@
-"""Where rows come from inside a pipeline: a topic, a SELECT over rows, LATERAL over rows.
+"""Where rows come from inside a pipeline: a topic, an operator, a SELECT over rows, LATERAL over rows.
 
 A relation gives columns when they are asked for (`pull`), so a chain of WITH reads from its topic just what the end of the chain
 needs. Columns have names that are unique in the program (`p0` read from a topic, `x0` computed): whatever the user's spelling,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from headrace.catalog import CatalogTopic
     from headrace.errors import Span
-    from headrace.formats.interface import Path, Side
+    from headrace.formats.interface import Format, Path, Side
     from headrace.planner.duckdb_types import Typer
 
 INPUT = "input"
@@ -68,13 +68,53 @@ class Names:
         return exp.column(name)
 
 
+class Reads(Protocol):
+    """What stands at the bottom of a query and gives the relation `input`: a topic, or a stateful operator."""
+
+    @property
+    def partitions(self) -> int:
+        """Over how many partitions the rows are spread."""
+
+    @property
+    def key_format(self) -> Format:
+        """How keys are written where the program does not say it."""
+
+    @property
+    def value_format(self) -> Format:
+        """How values are written where the program does not say it."""
+
+    @property
+    def topics(self) -> frozenset[str]:
+        """The topics that rows come from, directly or through operators."""
+
+
 @dataclass(slots=True)
 class TopicReads:
-    """What all pipelines of a program read from one topic."""
+    """What all queries of a program read from one topic."""
 
     topic: CatalogTopic
     names: Names
     columns: dict[tuple[Facet, Path], tuple[exp.Expression, pa.DataType]] = field(default_factory=dict)
+
+    @property
+    def partitions(self) -> int:
+        """Partitions of the topic."""
+        return self.topic.partitions
+
+    @property
+    def key_format(self) -> Format:
+        """Format of the topic's keys."""
+        return self.topic.key.format
+
+    @property
+    def value_format(self) -> Format:
+        """Format of the topic's values."""
+        return self.topic.value.format
+
+    @property
+    def topics(self) -> frozenset[str]:
+        """The topic itself."""
+        return frozenset((self.topic.name,))
 
     def column(self, facet: Facet, path: Path, kind: pa.DataType) -> exp.Expression:
         """Give the column of a path, the same one each time."""
@@ -88,12 +128,16 @@ class Relation(Protocol):
     """Rows with a key, a value and a place in the log."""
 
     @property
-    def reads(self) -> TopicReads:
-        """The topic at the bottom."""
+    def reads(self) -> Reads:
+        """The topic or operator at the bottom."""
 
     @property
     def tombstones(self) -> bool:
         """Whether rows without a value come out."""
+
+    @property
+    def has_kinds(self) -> bool:
+        """Whether rows are changes of an operator's table, of the kinds in `_op`: then none of them is a tombstone."""
 
     @property
     def marked(self) -> bool:
@@ -105,7 +149,7 @@ class Relation(Protocol):
 
     @property
     def key_passes(self) -> bool:
-        """Whether keys are the topic's own."""
+        """Whether keys are those of what stands at the bottom."""
 
     @property
     def value_passes(self) -> bool:
@@ -113,7 +157,7 @@ class Relation(Protocol):
 
     @property
     def sets_time(self) -> bool:
-        """Whether rows have an event time other than the record's timestamp."""
+        """Whether rows have an event time other than that of what stands at the bottom."""
 
     def type_of(self, facet: Facet) -> pa.DataType:
         """Give the type of the key or the value."""
@@ -124,6 +168,9 @@ class Relation(Protocol):
     def render(self, needed: set[str]) -> exp.Expression:
         """Give the table or query with `_row`, `_tombstone` if rows may have it, and the needed columns."""
 
+    def origin(self, column: str) -> str | None:
+        """Give the column of what stands at the bottom that a column of the rows is, unchanged; None if it is computed."""
+
 
 @dataclass(slots=True)
 class TopicRelation:
@@ -131,6 +178,7 @@ class TopicRelation:
 
     reads: TopicReads
     tombstones: bool = True
+    has_kinds: bool = False
     marked: bool = False
     table: bool | None = None
     key_passes: bool = True
@@ -158,6 +206,10 @@ class TopicRelation:
     def render(self, needed: set[str]) -> exp.Expression:
         """Give the input relation; what it holds is decided when all pipelines are known."""
         return exp.to_table(INPUT)
+
+    def origin(self, column: str) -> str | None:
+        """Give the column itself."""
+        return column
 
     def _meta(self, path: Path) -> Typed:
         name = path[0] if path else ""
@@ -194,21 +246,34 @@ class SelectRelation:
     pulled: dict[str, exp.Expression] = field(default_factory=dict)
 
     @property
-    def reads(self) -> TopicReads:
-        """The topic at the bottom."""
+    def reads(self) -> Reads:
+        """The topic or operator at the bottom."""
         return self.source.reads
+
+    @property
+    def has_kinds(self) -> bool:
+        """Whether rows are changes of an operator's table."""
+        return self.source.has_kinds and self.table is not False
+
+    @property
+    def drops_rows(self) -> bool:
+        """Whether rows that fail WHERE are left out, rather than marked as deletions of their keys.
+
+        Of the changes of an operator both the old row and the new one are there: one of them left out tells what became of it.
+        """
+        return not self.table or self.source.has_kinds
 
     @property
     def tombstones(self) -> bool:
         """Whether rows without a value come out: only where the value is passed on whole and nothing is filtered."""
-        if self.table:
+        if not self.drops_rows:
             return self.source.tombstones or bool(self.where)
         return self.source.tombstones and not self.drops_tombstones
 
     @property
     def marked(self) -> bool:
         """Whether `_tombstone` is also true for records that have a value."""
-        return self.tombstones and (self.source.marked or bool(self.table and self.where))
+        return self.tombstones and (self.source.marked or (not self.drops_rows and bool(self.where)))
 
     @property
     def drops_tombstones(self) -> bool:
@@ -275,7 +340,7 @@ class SelectRelation:
 
     def _query(self, columns: list[tuple[str, exp.Expression]], hidden: list[exp.Expression]) -> exp.Select:
         condition = [node.copy() for node in self.keep]
-        if not self.table:
+        if self.drops_rows:
             condition += [node.copy() for node in self.where]
         if self.drops_tombstones:
             condition.insert(0, exp.Not(this=exp.column(TOMBSTONE)))
@@ -293,13 +358,18 @@ class SelectRelation:
 
     def tombstone_condition(self) -> exp.Expression:
         """Give, over the source's rows, whether a row comes out as a tombstone."""
-        if not self.table or not self.where:
+        if self.drops_rows or not self.where:
             return exp.column(TOMBSTONE)
         matches = exp.and_(*(node.copy() for node in self.where), copy=False)
         gone: exp.Expression = exp.Not(this=exp.Coalesce(this=matches, expressions=[exp.false()]))
         if self.source.tombstones:
             gone = exp.Or(this=exp.column(TOMBSTONE), expression=gone)
         return gone
+
+    def origin(self, column: str) -> str | None:
+        """Give the column at the bottom that a column of the result is."""
+        node = self.pulled.get(column)
+        return self.source.origin(node.name) if isinstance(node, exp.Column) else None
 
     def _output(self, value: Typed) -> Typed:
         for name, node in self.pulled.items():
@@ -338,9 +408,14 @@ class LateralRelation:
         self.element = Typed(self.names.column("x", kind), kind, nullable=True)
 
     @property
-    def reads(self) -> TopicReads:
-        """The topic at the bottom."""
+    def reads(self) -> Reads:
+        """The topic or operator at the bottom."""
         return self.source.reads
+
+    @property
+    def has_kinds(self) -> bool:
+        """Whether rows are changes of an operator's table."""
+        return self.source.has_kinds
 
     @property
     def tombstones(self) -> bool:
@@ -391,6 +466,10 @@ class LateralRelation:
         if self.source.tombstones:
             query.set("where", exp.Where(this=exp.Not(this=exp.column(TOMBSTONE))))
         return _aside(query)
+
+    def origin(self, column: str) -> str | None:
+        """Give the column at the bottom; the element of the array is none of them."""
+        return None if column == self.element.node.name else self.source.origin(column)
 
 
 def follow(kind: pa.DataType, path: Path) -> tuple[pa.DataType, bool]:
