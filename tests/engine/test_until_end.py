@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pytest
 
 from headrace.engine import Processor, ProcessorOptions
+from headrace.engine.ends import EndOfInput
 from headrace.formats.interface import Format, Side
 from headrace.log.interface import ConsumerOptions, Log, ProducerOptions, TopicDescription, TopicPartition
+from headrace.log.kafka import KafkaConsumer, KafkaProducer
 from headrace.plan.topology import ErrorPolicy, Guarantee, RunSettings
 from tests.engine.programs import (
     committed,
@@ -122,3 +125,34 @@ def test_the_end_of_a_transaction_is_met_again_after_a_rewind(log: Log) -> None:
     run(log, topology, application)
     assert [json.loads(row["value"])["n"] for row in read(log, letters)] == [77]
     assert committed(log, application, source)[TopicPartition(source, 1)] == 1
+
+
+@pytest.mark.kafka
+def test_a_transaction_of_a_killed_member_is_waited_for(kafka_log: Log) -> None:
+    """Until the broker ends it, Kafka does not say how far the group has come; other partitions go on meanwhile."""
+    source, sink, application = create(kafka_log, unique("in"), 2), unique("out"), unique("app")
+    for partition in range(2):
+        fill(kafka_log, source, numbers(range(partition * 10, partition * 10 + 10)), partition=partition)
+    killed = kafka_log.producer(
+        ProducerOptions(
+            transactional_id=unique("killed"),
+            properties={
+                "transaction.timeout.ms": "5000",
+                "socket.timeout.ms": "4000",
+                "message.timeout.ms": "4000",
+            },
+        )
+    )
+    member = kafka_log.consumer(ConsumerOptions(group=application))
+    assert isinstance(killed, KafkaProducer)
+    assert isinstance(member, KafkaConsumer)
+    killed.begin()
+    killed._native.send_offsets([(source, 0, 10)], member.group_metadata(), SECONDS)
+    begun = time.monotonic()
+    ends = EndOfInput({TopicPartition(source, 0): 10}, member)
+    assert not ends.reached({})
+    assert time.monotonic() - begun < 4.0
+    run(kafka_log, doubling(source, sink, RunSettings()), application)
+    assert results(kafka_log, sink) == expected(range(20))
+    killed.close()
+    member.close()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from headrace.errors.codes.log import UNREACHABLE
+from headrace.log.errors import LogError
 from headrace.log.interface import Admin, Consumer, TopicPartition
 
 if TYPE_CHECKING:
@@ -12,6 +14,9 @@ if TYPE_CHECKING:
 
 _LOOK = 0.25
 """Seconds between two looks at the group's committed offsets."""
+
+_PATIENCE = 2.0
+"""Seconds of one look: Kafka does not answer while a transaction of a killed member may still commit."""
 
 
 def partitions_of_topics(admin: Admin, topics: Iterable[str]) -> list[TopicPartition]:
@@ -43,9 +48,17 @@ class EndOfInput:
         """Say whether all ends are committed, here (`committed`) or by other members of the group."""
         self._take(committed)
         if self._missing and time.monotonic() >= self._next_look:
-            self._take(self._member.committed(sorted(self._missing)))
+            self._take(self._committed_by_any())
             self._next_look = time.monotonic() + _LOOK
         return not self._missing
+
+    def _committed_by_any(self) -> dict[TopicPartition, int]:
+        try:
+            return self._member.committed(sorted(self._missing), _PATIENCE)
+        except LogError as error:
+            if any(diagnostic.code is not UNREACHABLE for diagnostic in error.diagnostics):
+                raise
+            return {}
 
     def _take(self, committed: Mapping[TopicPartition, int]) -> None:
         for partition, offset in committed.items():

@@ -36,6 +36,10 @@ _COMMIT_SLICE: Final = 3.0
 _REBALANCE_SECONDS: Final = 5.0
 _CLOSE_SECONDS: Final = 10.0
 _SEEK_SECONDS: Final = 10.0
+# Where reading begins is not told while a transaction of a killed member may still commit: other partitions go on
+# meanwhile.
+_BEGINNING_SECONDS: Final = 1.0
+_BEGINNING_PAUSE: Final = 2.0
 # Twice the session time-out that brokers have by default.
 _INSTANCE_SECONDS: Final = 90.0
 _TOPIC_CHECK_SECONDS: Final = 1.0
@@ -80,6 +84,7 @@ class KafkaConsumer:
         self._joined = False
         self._closed = False
         self._next_check = 0.0
+        self._next_beginnings = 0.0
         self._instance_until: float | None = None
 
     def subscribe(
@@ -387,18 +392,19 @@ class KafkaConsumer:
         found = {item: self._starts[item] for item in partitions if self._starts.get(item, _UNSET) >= 0}
         rest = [item for item in partitions if item not in found]
         # A member that leaves is given no answer any more, so it does not ask.
-        if not rest or self._closed:
+        if not rest or self._closed or time.monotonic() < self._next_beginnings:
             return found
         try:
             if self._group is not None:
                 asked = [item for item in rest if self._starts.get(item, _UNSET) < _BEGINNING]
-                found.update(self.committed(asked))
-            marks = self.watermarks([item for item in rest if item not in found])
+                found.update(self.committed(asked, _BEGINNING_SECONDS))
+            marks = self.watermarks([item for item in rest if item not in found], _BEGINNING_SECONDS)
             latest = {item: high for item, (_, high) in marks.items() if self._begins_at_the_end(item)}
             if latest:
                 # The client looks for the end by itself, maybe later: what is told here must be where it begins.
                 self.seek(latest)
         except LogError:
+            self._next_beginnings = time.monotonic() + _BEGINNING_PAUSE
             return found
         found.update({item: latest.get(item, low) for item, (low, _) in marks.items()})
         self._starts.update({item: found[item] for item in rest})
