@@ -1,4 +1,7 @@
-"""The Rust module: bytes to Arrow and back, and Kafka. Private; use `headrace.formats` and `headrace.log`."""
+"""The Rust module: bytes to Arrow and back, Kafka, and state.
+
+Private; use `headrace.formats`, `headrace.log` and `headrace.engine`.
+"""
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
@@ -10,12 +13,17 @@ __all__ = [
     "AvroDecoder",
     "AvroEncoder",
     "CsvDecoder",
+    "DamagedStateError",
     "JsonDecoder",
     "JsonEncoder",
     "KafkaConsumer",
     "KafkaError",
     "KafkaProducer",
+    "Kernel",
+    "LocalStore",
+    "LockedStateError",
     "PrimitiveCodec",
+    "Processed",
     "kafka_version",
 ]
 
@@ -268,3 +276,138 @@ class KafkaProducer:
 
 def kafka_version(library: str | PathLike[str]) -> str:
     """Load librdkafka from this path and give its version, for example `2.16.0`."""
+
+class DamagedStateError(RuntimeError):
+    """The local store cannot be read any more. Remove its directory: the changelog holds the same."""
+
+class LockedStateError(RuntimeError):
+    """Another process, or another object of this one, uses the local store."""
+
+@final
+class LocalStore:
+    """The state of one task on this machine: stores by name, each in step with a position of its changelog.
+
+    Thread safe; releases the GIL. What is written is there after the process is killed; after a power cut the store may be
+    at an earlier position.
+
+    Args:
+        path: a directory, made if need be, that one object at a time may use; None: in memory.
+
+    Raises:
+        LockedStateError: the directory is in use.
+        DamagedStateError: a checksum or a file does not fit. So does every method.
+        RuntimeError: the disk refuses. So does every method.
+        ValueError: a method is called after `close`.
+    """
+
+    def __new__(cls, path: str | PathLike[str] | None) -> Self: ...
+    def names(self) -> list[str]:
+        """Give the names of the stores, in order."""
+
+    def fingerprint(self, store: str) -> str | None:
+        """Give what was told to `begin`; None if there is no such store."""
+
+    def begin(self, store: str, fingerprint: str) -> None:
+        """Make an empty store without a position; what is there under the name goes. No kernel may have it open."""
+
+    def position(self, store: str) -> int | None:
+        """Give the position of the changelog that a store corresponds to; None if it was only begun or does not exist."""
+
+    def restore(self, store: str, keys: pa.BinaryArray, values: pa.BinaryArray, position: int) -> None:
+        """Take records of the changelog in, in their order, in one atomic write with the position after them.
+
+        Args:
+            store: must have been begun; no kernel may have it open.
+            keys: n keys, none null.
+            values: n values; null deletes the key.
+            position: of the changelog after the last of them.
+        """
+
+    def entries(
+        self, store: str, after: bytes | None, limit: int
+    ) -> tuple[pa.BinaryArray, pa.BinaryArray]:
+        """Give keys and values in the order of the keys, at most `limit`, fewer where they are large.
+
+        Args:
+            store: must have been begun.
+            after: the last key of the call before; None begins.
+            limit: most entries; 0 rows come only at the end.
+        """
+
+    def close(self) -> None:
+        """Let go of the directory, as soon as no kernel has a store of it open. A second call does nothing."""
+
+@final
+class Processed:
+    """What came of the rows of one call. Row numbers are those of the batch of that input."""
+
+    @property
+    def rows(self) -> pa.RecordBatch:
+        """The rows that came out, with the schema of the operator's output."""
+
+    @property
+    def late(self) -> list[pa.Int32Array]:
+        """For each input the rows that came too late, ascending."""
+
+    @property
+    def failed(self) -> list[tuple[int, int, str]]:
+        """Input, row and reason of rows that could not be taken in; they had no effect."""
+
+@final
+class Kernel:
+    """One stateful operator in one thread, with the state of all tasks of the thread. A task is named by its partition.
+
+    One call at a time; every call releases the GIL. Batches begin with `_partition` int32, `_seq` int64, `_time` int64 and
+    `_op` int8; then come the keys and values of the input, or the columns of the operator.
+
+    Args:
+        spec: JSON: `store`, `kernel`, `keys`, `inputs` and what the kernel needs; see `headrace_state::spec`.
+        inputs: the schemas of the inputs.
+        output: the schema of the rows that come out.
+
+    Raises:
+        ValueError: the specification is wrong or does not fit the schemas; a partition is not open.
+        DamagedStateError: a local store cannot be read any more.
+        RuntimeError: the disk refuses, or a fault of the module. The caller must `rollback` after any error.
+    """
+
+    def __new__(cls, spec: str, inputs: Sequence[pa.Schema], output: pa.Schema) -> Self: ...
+    def open(self, partition: int, store: LocalStore) -> None:
+        """Take a task on. Its store, by the name in `spec`, must have been begun and restored."""
+
+    def close(self, partition: int) -> None:
+        """Forget a task; nothing is written. A partition that is not open is ignored."""
+
+    def process(self, inputs: Sequence[pa.RecordBatch | None]) -> Processed:
+        """Walk rows, a batch or None for each input; those of a partition in ascending order of `_seq`."""
+
+    def advance(self, partition: int, time: int) -> Processed:
+        """Move the stream time of a task on without a row."""
+
+    def flush(self) -> pa.RecordBatch:
+        """Give the results that wait for a commit."""
+
+    def changes(self) -> pa.RecordBatch:
+        """Give what has changed since `committed`, to be written to the changelog.
+
+        `partition` int32, `key` binary, `value` binary (null: gone), `timestamp` timestamp[ms, UTC]; the partitions ascend.
+        """
+
+    def committed(self, positions: Mapping[int, int]) -> None:
+        """Write the last `changes` to the local stores, one atomic write a task.
+
+        Args:
+            positions: of the changelog after them, by partition; a task with changes must have one.
+        """
+
+    def rollback(self) -> None:
+        """Forget all that happened since `committed`."""
+
+    def decode(self, keys: pa.BinaryArray, values: pa.BinaryArray) -> pa.RecordBatch:
+        """Give entries of the store as a table for people."""
+
+    def limit(self, bytes: int) -> None:
+        """Keep at most so many bytes of unchanged entries in memory, from the next commit on."""
+
+    def stats(self) -> dict[str, int]:
+        """Give `late`, `null_keys`, `entries`, `bytes`, `hits` and `misses`; counters never fall."""

@@ -34,7 +34,7 @@ fn import(array: &Bound<'_, PyAny>, expected: &DataType) -> PyResult<ArrayData> 
 }
 
 /// Whether two types have the same values in memory; names and nullability of parts do not count.
-fn fits(found: &DataType, expected: &DataType) -> bool {
+pub fn fits(found: &DataType, expected: &DataType) -> bool {
     match (found, expected) {
         (DataType::List(found), DataType::List(expected))
         | (DataType::Map(found, _), DataType::Map(expected, _)) => {
@@ -52,7 +52,7 @@ fn fits(found: &DataType, expected: &DataType) -> bool {
     }
 }
 
-fn import_bytes(array: &Bound<'_, PyAny>) -> PyResult<BinaryArray> {
+pub fn import_bytes(array: &Bound<'_, PyAny>) -> PyResult<BinaryArray> {
     Ok(BinaryArray::from(import(array, &DataType::Binary)?))
 }
 

@@ -30,7 +30,7 @@ impl<T> Slab<T> {
             *self.get_mut(number) = item;
             return number;
         }
-        if self.len % PAGE == 0 {
+        if self.len.is_multiple_of(PAGE) {
             // A table of few entries takes no whole page.
             let room = if self.pages.is_empty() { 0 } else { PAGE };
             self.pages.push(Vec::with_capacity(room));

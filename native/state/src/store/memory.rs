@@ -56,10 +56,6 @@ impl Backend for Memory {
             .get(store)
             .map(|(_, store)| Arc::clone(store) as Arc<dyn Entries>))
     }
-
-    fn close(&self) -> Result<()> {
-        Ok(())
-    }
 }
 
 impl Entries for MemoryStore {

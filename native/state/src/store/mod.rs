@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 
-/// All stores of one task. Thread safe; clones are the same stores.
+/// All stores of one task. Thread safe; clones are the same stores. The files are let go when the last clone and the last
+/// [`Store`] are gone.
 #[derive(Clone)]
 pub struct LocalStore {
     backend: Arc<dyn Backend>,
@@ -33,7 +34,6 @@ trait Backend: Send + Sync {
     fn fingerprint(&self, store: &str) -> Result<Option<String>>;
     fn begin(&self, store: &str, fingerprint: &str) -> Result<()>;
     fn open(&self, store: &str) -> Result<Option<Arc<dyn Entries>>>;
-    fn close(&self) -> Result<()>;
 }
 
 /// The entries of one store.
@@ -99,11 +99,6 @@ impl LocalStore {
         position: i64,
     ) -> Result<()> {
         self.store(store)?.write(writes, position)
-    }
-
-    /// Let go of the files; nothing can be called afterwards.
-    pub fn close(&self) -> Result<()> {
-        self.backend.close()
     }
 }
 
