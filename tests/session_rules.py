@@ -1,4 +1,4 @@
-"""Rules of a whole test session: how Kafka tests share brokers, and no test is skipped where it counts."""
+"""Rules of a whole test session: which tests run in one worker and first, and no test is skipped where it counts."""
 
 from __future__ import annotations
 
@@ -8,15 +8,24 @@ import pytest
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the Kafka tests of a module in one worker of pytest-xdist (`--dist loadgroup`).
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Arrange the tests for pytest-xdist (`--dist loadgroup`).
 
-    Each worker that gets any has a broker of its own: these tests wait more than they compute, so several brokers on
-    two cores take far less time than one, and the tests that restart a broker disturb nobody.
+    Tests that stop their broker share it, in one worker. Workers begin with what cannot be divided and with what waits for
+    Kafka, so that thousands of short tests fill the gaps at the end.
     """
+    if not hasattr(config, "workerinput"):
+        return
     for item in items:
-        if item.get_closest_marker("kafka") is not None:
-            item.add_marker(pytest.mark.xdist_group(f"kafka-{item.path.name}"))
+        if "own_kafka" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("own Kafka"))
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    if item.get_closest_marker("xdist_group") is not None:
+        return 0
+    return 1 if item.get_closest_marker("kafka") is not None else 2
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -6,15 +6,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from headrace.sql import parse_program
 from tests.docs.pages import ROOT, Block, all_pages, blocks
-
-if TYPE_CHECKING:
-    from tests.servers.commands import CommandServer
 
 AS_INSTALLED = ROOT / "README.md"
 """The page whose commands are run with their start; those of the others start at once, or they would take minutes."""
@@ -30,10 +26,8 @@ SQL = [
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("page", RUNNING, ids=lambda page: str(page.relative_to(ROOT)))
-def test_the_examples_of_a_page_print_what_it_says(
-    page: Path, tmp_path: Path, commands: CommandServer
-) -> None:
-    programs = Path(sys.executable).parent if page == AS_INSTALLED else commands.folder
+def test_the_examples_of_a_page_print_what_it_says(page: Path, tmp_path: Path, commands: Path) -> None:
+    programs = Path(sys.executable).parent if page == AS_INSTALLED else commands
     printed = ""
     for block in blocks(page):
         action, _, detail = block.mark.partition(": ")

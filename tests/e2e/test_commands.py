@@ -20,16 +20,14 @@ from tests.servers.process import free_ports
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.servers.commands import CommandServer
-
 ROOT = Path(__file__).resolve().parents[2]
 HEADRACE = str(Path(sys.executable).parent / "headrace")
 
 
 @pytest.fixture
-def headrace(commands: CommandServer, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+def headrace(commands: Path, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Call a command in a folder of its own."""
-    return lambda *arguments, **more: _call(commands.command, tmp_path, *arguments, **more)
+    return lambda *arguments, **more: _call(str(commands / "headrace"), tmp_path, *arguments, **more)
 
 
 @pytest.fixture

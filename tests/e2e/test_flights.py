@@ -24,7 +24,10 @@ from headrace.log.interface import ConsumerOptions, Log, TopicPartition
 from headrace.types.avro import avro_to_arrow
 
 if TYPE_CHECKING:
-    from tests.servers.kafka import KafkaServer
+    from tests.servers.kafka import KafkaAddress
+
+# One worker makes the file, which takes some seconds.
+pytestmark = pytest.mark.xdist_group("flights")
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "flights"
 FLIGHTS = 336_776
@@ -70,7 +73,7 @@ def test_delayed_flights_on_the_embedded_log(format: Format, flights: Path, tmp_
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("format", [Format.AVRO, Format.JSON])
 def test_delayed_flights_on_kafka(
-    format: Format, flights: Path, kafka: KafkaServer, registry_url: str
+    format: Format, flights: Path, kafka: KafkaAddress, registry_url: str
 ) -> None:
     _check(kafka.url, registry_url, format, flights)
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from headrace.log.interface import Log
     from headrace.plan.topology import Topology
-    from tests.servers.kafka import KafkaServer
+    from tests.servers.kafka import KafkaAddress, KafkaServer
 
 WIDE = Side(Format.JSON, pa.struct([("n", pa.int64()), ("wide", pa.string())]))
 WIDENING = "SELECT _row, c0 AS v0, repeat('x', CASE WHEN c0 % 5 = 2 THEN 20000 ELSE 10 END) AS v1 FROM input"
@@ -126,10 +126,10 @@ def test_fail_stops_at_a_record_that_the_log_refuses(log: Log, guarantee: Guaran
 @pytest.mark.kafka
 @pytest.mark.parametrize("guarantee", list(Guarantee))
 def test_a_broker_that_restarts_is_waited_for_with_one_line_each_way(
-    kafka: KafkaServer, guarantee: Guarantee, caplog: pytest.LogCaptureFixture
+    own_kafka: KafkaServer, guarantee: Guarantee, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "headrace")
-    with open_log(kafka.url) as log:
+    with open_log(own_kafka.url) as log:
         source, sink, application = create(log, unique("in")), unique("out"), unique("app")
         processor = Processor(
             doubling(source, sink, RunSettings(guarantee=guarantee)),
@@ -140,7 +140,7 @@ def test_a_broker_that_restarts_is_waited_for_with_one_line_each_way(
         with running(processor):
             fill(log, source, numbers(range(500)))
             wait_until_consumed(processor, 500)
-            kafka.nodes[0].stop()
+            own_kafka.nodes[0].stop()
             deadline = time.monotonic() + 20
             while processor.ready() and time.monotonic() < deadline:
                 time.sleep(0.05)
@@ -148,8 +148,8 @@ def test_a_broker_that_restarts_is_waited_for_with_one_line_each_way(
             cpu = time.process_time()
             time.sleep(2)
             assert time.process_time() - cpu < 1.0
-            kafka.nodes[0].launch()
-            kafka.nodes[0].await_ready()
+            own_kafka.nodes[0].launch()
+            own_kafka.nodes[0].await_ready()
             fill(log, source, numbers(range(500, 1000)))
             wait_until_committed(log, application, source, 1000)
             deadline = time.monotonic() + 20
@@ -168,7 +168,7 @@ def test_a_broker_that_restarts_is_waited_for_with_one_line_each_way(
 
 
 @pytest.mark.kafka
-def test_a_source_that_is_deleted_while_running_ends_the_run(kafka: KafkaServer) -> None:
+def test_a_source_that_is_deleted_while_running_ends_the_run(kafka: KafkaAddress) -> None:
     with open_log(kafka.url) as log:
         source, sink = create(log, unique("in")), unique("out")
         fill(log, source, numbers(range(10)))

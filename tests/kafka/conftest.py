@@ -13,11 +13,11 @@ from headrace.log.kafka import KafkaLog
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.servers.kafka import KafkaServer
+    from tests.servers.kafka import KafkaAddress
 
 
 @pytest.fixture
-def log(kafka: KafkaServer) -> KafkaLog:
+def log(kafka: KafkaAddress) -> KafkaLog:
     """The broker as a log, by its own class."""
     return KafkaLog(kafka.bootstrap)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,25 +15,15 @@ from tests.kafka.traffic import PATIENCE, Member, poll_until, read_all, rows, va
 from tests.servers.kafka import KafkaServer
 from tests.servers.process import free_ports
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 pytestmark = pytest.mark.kafka
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[KafkaServer]:
-    """A broker of this module's own, since its tests stop it."""
-    with KafkaServer() as own:
-        yield own
-
-
 def test_a_broker_that_is_down_is_waited_for_without_a_word(
-    server: KafkaServer, name: str, capfd: pytest.CaptureFixture[str]
+    own_kafka: KafkaServer, name: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    log = KafkaLog(server.bootstrap)
+    log = KafkaLog(own_kafka.bootstrap)
     log.admin().create(TopicDescription(name, 1))
-    (node,) = server.nodes
+    (node,) = own_kafka.nodes
     node.stop()
     capfd.readouterr()
     member = Member(log, ConsumerOptions(group=name), [name])
@@ -77,8 +66,8 @@ def test_an_unknown_client_property_names_where_to_look() -> None:
     assert caught.value.diagnostics[0].help is not None
 
 
-def test_a_broker_that_restarts_is_an_interruption(server: KafkaServer, name: str) -> None:
-    log = KafkaLog(server.bootstrap)
+def test_a_broker_that_restarts_is_an_interruption(own_kafka: KafkaServer, name: str) -> None:
+    log = KafkaLog(own_kafka.bootstrap)
     log.admin().create(TopicDescription(name, 2))
     member = Member(log, ConsumerOptions(group=name), [name])
     consumer = member.consumer
@@ -86,7 +75,7 @@ def test_a_broker_that_restarts_is_an_interruption(server: KafkaServer, name: st
     producer.send(name, values(range(100)))
     found = poll_until(consumer, lambda found: len(found) == 100)
     consumer.commit(consumer.positions())
-    (node,) = server.nodes
+    (node,) = own_kafka.nodes
     node.kill()
     producer.send(name, values(range(100, 200)))
     end = time.monotonic() + PATIENCE
@@ -107,9 +96,9 @@ def test_a_broker_that_restarts_is_an_interruption(server: KafkaServer, name: st
     consumer.close()
 
 
-def test_transactions_go_on_after_a_long_outage(server: KafkaServer, name: str) -> None:
+def test_transactions_go_on_after_a_long_outage(own_kafka: KafkaServer, name: str) -> None:
     """Long enough for the client to give its brokers up, were it allowed to (`metadata.recovery.strategy`)."""
-    log = KafkaLog(server.bootstrap)
+    log = KafkaLog(own_kafka.bootstrap)
     log.admin().create(TopicDescription(name, 1))
     member = Member(log, ConsumerOptions(group=name), [name])
     producer = log.producer(ProducerOptions(transactional_id=name))
@@ -120,7 +109,7 @@ def test_transactions_go_on_after_a_long_outage(server: KafkaServer, name: str) 
     poll_until(member.consumer, lambda found: len(found) == 1)
     producer.begin()
     producer.commit({place: 1}, member.consumer)
-    (node,) = server.nodes
+    (node,) = own_kafka.nodes
     node.stop()
     end = time.monotonic() + 8
     while time.monotonic() < end:

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from headrace.log.interface import Log
-    from tests.servers.kafka import KafkaServer
+    from tests.servers.kafka import KafkaAddress
 
-pytestmark = pytest.mark.kafka
+# One worker runs them all, since they share names of topics.
+pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group("cases on Kafka")]
 
 FOLDER = Path(__file__).parents[1] / "cases" / "run"
 VARIANT = Variant("4 partitions, batches of 7, restarted", batch=7, partitions=4, restart=True)
@@ -44,20 +45,21 @@ NAMES = (
 
 
 @pytest.fixture
-def log(kafka: KafkaServer) -> Iterator[Log]:
-    """The broker without the topics of a case before it."""
+def log(kafka: KafkaAddress) -> Iterator[Log]:
+    """The broker."""
     with open_log(kafka.url) as opened:
-        before = _topics(opened)
         yield opened
-        _delete(opened, _topics(opened) - before)
 
 
-def _topics(log: Log) -> set[str]:
-    with closing(log.admin()) as admin:
-        return {name for name in admin.topics() if not name.startswith("__")}
+def topics_of(case: Case) -> set[str]:
+    """Give the topics that a case has before and after it has run."""
+    written = (
+        title.partition("output ")[2] or title.partition("dead letters ")[2] for title in case.expected
+    )
+    return {topic.name for topic in case.topics} | {name for name in written if name}
 
 
-def _delete(log: Log, topics: set[str]) -> None:
+def delete(log: Log, topics: set[str]) -> None:
     """Cases share names such as `out`: the next one waits until they are gone."""
     with closing(log.admin()) as admin:
         for topic in topics:
@@ -70,8 +72,11 @@ def _delete(log: Log, topics: set[str]) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_case_gives_the_same_on_kafka(name: str, log: Log) -> None:
-    case: Case = read_case((FOLDER / name).with_suffix(".case"))
-    with EmbeddedLog(":memory:") as memory:
-        actual = run_on(case, VARIANT, log, open_registry(None, memory))
+    case = read_case((FOLDER / name).with_suffix(".case"))
+    try:
+        with EmbeddedLog(":memory:") as memory:
+            actual = run_on(case, VARIANT, log, open_registry(None, memory))
+    finally:
+        delete(log, topics_of(case))
     found, expected = actual.comparable(Outcome(case.expected))
     assert found == expected

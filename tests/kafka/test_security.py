@@ -29,12 +29,12 @@ from tests.servers.kafka import PASSWORD, USER
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.servers.kafka import KafkaServer
+    from tests.servers.kafka import KafkaAddress
 
 pytestmark = pytest.mark.kafka
 
 
-def secured(kafka: KafkaServer, kind: str, mechanism: str = "PLAIN", password: str = PASSWORD) -> KafkaLog:
+def secured(kafka: KafkaAddress, kind: str, mechanism: str = "PLAIN", password: str = PASSWORD) -> KafkaLog:
     account = {"sasl.mechanism": mechanism, "sasl.username": USER, "sasl.password": password}
     trust = {"ssl.ca.location": str(kafka.certificates.authority)}
     pair = {
@@ -46,7 +46,7 @@ def secured(kafka: KafkaServer, kind: str, mechanism: str = "PLAIN", password: s
         "TLS": {"security.protocol": "SSL", **trust, **pair},
         "SASLTLS": {"security.protocol": "SASL_SSL", **trust, **account},
     }[kind]
-    return KafkaLog(kafka.nodes[0].listener(kind), properties)
+    return KafkaLog(kafka.listeners[kind], properties)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def secured(kafka: KafkaServer, kind: str, mechanism: str = "PLAIN", password: s
     ],
 )
 def test_records_go_through_a_secured_listener(
-    kafka: KafkaServer, name: str, make_topic: Callable[..., str], kind: str, mechanism: str
+    kafka: KafkaAddress, name: str, make_topic: Callable[..., str], kind: str, mechanism: str
 ) -> None:
     topic = make_topic()
     log = secured(kafka, kind, mechanism)
@@ -75,7 +75,7 @@ def test_records_go_through_a_secured_listener(
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256"])
 def test_a_wrong_password_is_an_error_that_does_not_repeat_it(
-    kafka: KafkaServer, name: str, make_topic: Callable[..., str], mechanism: str
+    kafka: KafkaAddress, name: str, make_topic: Callable[..., str], mechanism: str
 ) -> None:
     topic = make_topic()
     log = secured(kafka, "SASL", mechanism, password="open-sesame")
@@ -96,8 +96,8 @@ def test_a_wrong_password_is_an_error_that_does_not_repeat_it(
     assert caught.value.diagnostics[0].code == codes.REFUSED
 
 
-def test_a_certificate_of_an_unknown_authority_is_refused(kafka: KafkaServer, name: str) -> None:
-    address = kafka.nodes[0].listener("TLS")
+def test_a_certificate_of_an_unknown_authority_is_refused(kafka: KafkaAddress, name: str) -> None:
+    address = kafka.listeners["TLS"]
     member = Member(KafkaLog(address, {"security.protocol": "SSL"}), ConsumerOptions(group=name), ["any"])
     with pytest.raises(LogError) as caught:
         poll_until(member.consumer, lambda _: False)
@@ -105,7 +105,7 @@ def test_a_certificate_of_an_unknown_authority_is_refused(kafka: KafkaServer, na
     member.consumer.close()
 
 
-def rule(kafka: KafkaServer, topic: str, operation: AclOperation, permission: AclPermissionType) -> None:
+def rule(kafka: KafkaAddress, topic: str, operation: AclOperation, permission: AclPermissionType) -> None:
     """Allow or forbid the account something with a topic."""
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
     acl = AclBinding(
@@ -116,7 +116,7 @@ def rule(kafka: KafkaServer, topic: str, operation: AclOperation, permission: Ac
 
 
 def test_an_access_control_list_is_an_error_at_once(
-    kafka: KafkaServer, name: str, make_topic: Callable[..., str]
+    kafka: KafkaAddress, name: str, make_topic: Callable[..., str]
 ) -> None:
     topic = make_topic()
     rule(kafka, topic, AclOperation.ALL, AclPermissionType.DENY)
@@ -145,7 +145,7 @@ def test_an_access_control_list_is_an_error_at_once(
 
 @pytest.mark.parametrize("guarantee", list(Guarantee))
 def test_a_target_that_may_not_be_written_ends_the_run_with_that_reason_alone(
-    kafka: KafkaServer, name: str, make_topic: Callable[..., str], guarantee: Guarantee
+    kafka: KafkaAddress, name: str, make_topic: Callable[..., str], guarantee: Guarantee
 ) -> None:
     """Under exactly-once Kafka refuses to begin, and then also to abort, the transaction."""
     source, target = make_topic(), make_topic()

@@ -44,13 +44,8 @@ class CommandServer:
 
     @property
     def folder(self) -> Path:
-        """Where the executable is, and nothing else: for PATH."""
+        """Holds the executable and nothing else: for PATH."""
         return Path(self._home.name) / "bin"
-
-    @property
-    def command(self) -> str:
-        """The executable."""
-        return str(self.folder / "headrace")
 
     def start(self) -> Self:
         home = Path(self._home.name)
@@ -58,8 +53,9 @@ class CommandServer:
         client.write_text(_CLIENT, encoding="utf-8")
         self.folder.mkdir()
         call = shlex.join([sys.executable, "-I", "-S", str(client), str(address)])
-        Path(self.command).write_text(f'#!/bin/sh\nexec {call} "$@"\n', encoding="utf-8")
-        Path(self.command).chmod(0o755)
+        command = self.folder / "headrace"
+        command.write_text(f'#!/bin/sh\nexec {call} "$@"\n', encoding="utf-8")
+        command.chmod(0o755)
         self._process = ServerProcess(
             # A user must never see a warning of Python's.
             [sys.executable, "-P", "-W", "error", str(_SERVER), str(address)],

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import tarfile
 import tempfile
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tests.servers.sharing import locked
 
 POM = Path(__file__).with_name("pom.xml")
 
@@ -42,7 +38,7 @@ def _resolved(name: str, options: list[str]) -> Path:
     target = root / f"{name}-{hashlib.sha256(POM.read_bytes()).hexdigest()[:12]}"
     if target.is_dir():
         return target
-    with _locked(root / f"{name}.lock"):
+    with locked(root / f"{name}.lock"):
         if target.is_dir():  # another process was faster
             return target
         part = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=root))
@@ -71,10 +67,3 @@ def _copy_dependencies(folder: Path, options: list[str]) -> None:
     if result.returncode != 0:
         message = f"Maven could not fetch the servers:\n{result.stdout[-4000:]}{result.stderr[-4000:]}"
         raise RuntimeError(message)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import tempfile
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
@@ -74,6 +75,22 @@ _SETTINGS: Final[Mapping[str, str]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class KafkaAddress:
+    """Where a cluster is."""
+
+    bootstrap: str
+    """Addresses of the listeners without security, separated by commas."""
+    listeners: Mapping[str, str]
+    """Addresses of the first node: PLAINTEXT, SASL, TLS and SASLTLS."""
+    certificates: Certificates
+
+    @property
+    def url(self) -> str:
+        """The log's URL for `open_log`."""
+        return f"kafka://{self.bootstrap}"
+
+
 class KafkaNode:
     """One broker and controller, with its ports and its folder kept over restarts."""
 
@@ -90,10 +107,6 @@ class KafkaNode:
     def bootstrap(self) -> str:
         """Address of the listener without security."""
         return f"127.0.0.1:{self.ports['PLAINTEXT']}"
-
-    def listener(self, name: str) -> str:
-        """Address of a listener: PLAINTEXT, SASL, TLS or SASLTLS."""
-        return f"127.0.0.1:{self.ports[name]}"
 
     def format(self, cluster: str, voters: str, replication: int, features: Mapping[str, int]) -> None:
         """Write the configuration and format the data folder."""
@@ -220,7 +233,13 @@ class KafkaServer:
     @property
     def url(self) -> str:
         """The log's URL for `open_log`."""
-        return f"kafka://{self.bootstrap}"
+        return self.address.url
+
+    @property
+    def address(self) -> KafkaAddress:
+        """What those who only use it need to know."""
+        listeners = {name: f"127.0.0.1:{port}" for name, port in self.nodes[0].ports.items()}
+        return KafkaAddress(self.bootstrap, listeners, self.certificates)
 
     def start(self) -> Self:
         """Format, start all nodes and wait until the cluster answers."""
