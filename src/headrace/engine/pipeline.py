@@ -29,12 +29,14 @@ class Output:
     Args:
         topic: the target.
         records: as `Producer.send` takes them.
-        rows: for each of them the row of the input record that it came from.
+        rows: for each of them the row of the input record that it came from; of the operator's output if `operator` is set.
+        operator: id of the operator whose rows these are; such records come from no single input record.
     """
 
     topic: str
     records: pa.RecordBatch
     rows: pa.Int32Array
+    operator: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,25 +47,84 @@ class SchemaIds:
     value: int | None = None
 
 
-class PipelineRunner:
-    """One pipeline, compiled. Belongs to one thread."""
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """What a query gave for some rows of `input`: keys and values before they are encoded."""
+
+    rows: pa.Int32Array
+    key: pa.Array[Any] | None
+    value: pa.Array[Any] | None
+    time: pa.Array[Any] | None
+
+
+class SideWriter:
+    """Assembles and encodes the keys or the values of a pipeline."""
+
+    def __init__(
+        self,
+        side: Side,
+        columns: tuple[OutputColumn, ...],
+        names: list[str],
+        schema_id: int | None,
+        stage: Stage,
+    ) -> None:
+        self.assembly = Assembly(side.type, columns, names)
+        self._encoder: Encoder = make_encoder(side, schema_id)
+        self._stage = stage
+
+    def encode(
+        self, values: pa.Array[Any], rows: pa.Int32Array, faults: dict[int, Fault], bad: set[int]
+    ) -> pa.BinaryArray:
+        """Give the bytes; what fails is added to the faults by its row of `input`, and to `bad` by its place here."""
+        encoded = self._encoder.encode(values)
+        for error in encoded.errors:
+            bad.add(error.row)
+            faults.setdefault(rows[error.row].as_py(), Fault(self._stage, error.reason))
+        return encoded.data
+
+
+class Computation:
+    """The query of a pipeline and the sides that it fills. Belongs to one thread."""
 
     def __init__(self, pipeline: Pipeline, sink: Sink, ids: SchemaIds, relation: InputRelation) -> None:
-        self._pipeline = pipeline
         keys, values = pipeline.key_columns, pipeline.value_columns
         names = [ROW, *(column.name for column in keys), *(column.name for column in values)]
-        self._key = (
-            _Side(sink.key, keys, names, ids.key, Stage.ENCODE_KEY)
+        self.key = (
+            SideWriter(sink.key, keys, names, ids.key, Stage.ENCODE_KEY)
             if pipeline.key_mode is KeyMode.ENCODE
             else None
         )
-        self._value = (
-            _Side(sink.value, values, names, ids.value, Stage.ENCODE_VALUE)
+        self.value = (
+            SideWriter(sink.value, values, names, ids.value, Stage.ENCODE_VALUE)
             if pipeline.value_mode is ValueMode.ENCODE
             else None
         )
         self._time = len(names) if pipeline.sets_time else None
         self._query = GuardedQuery(relation, pipeline.query, self._shape)
+
+    def run(self, rows: pa.RecordBatch, faults: dict[int, Fault]) -> Iterator[Computed]:
+        """Compute n rows of `input`, in order; what fails is added to the faults."""
+        return self._query.run(rows, faults)
+
+    def _shape(self, batch: pa.RecordBatch) -> Computed:
+        return Computed(
+            rows=cast("pa.Int32Array", batch.column(0)),
+            key=self.key.assembly.build(batch) if self.key else None,
+            value=self.value.assembly.build(batch) if self.value else None,
+            time=None if self._time is None else batch.column(self._time).cast(TIMESTAMP),
+        )
+
+
+class PipelineRunner:
+    """One pipeline over the records of a topic, compiled. Belongs to one thread."""
+
+    def __init__(self, pipeline: Pipeline, sink: Sink, ids: SchemaIds, relation: InputRelation) -> None:
+        self._pipeline = pipeline
+        self._topic = sink.topic
+        # Nobody reads the headers of a repartition topic.
+        self._passes_headers = not sink.internal
+        self._computation = Computation(pipeline, sink, ids, relation)
+        self._key, self._value = self._computation.key, self._computation.value
 
     def process(
         self, rows: pa.RecordBatch, records: pa.RecordBatch, faults: dict[int, Fault]
@@ -75,20 +136,12 @@ class PipelineRunner:
             records: the records that `_row` counts.
             faults: by row of the records; the first fault of a record stands.
         """
-        for computed in self._query.run(rows, faults):
+        for computed in self._computation.run(rows, faults):
             output = self._write(computed, records, faults)
             if output is not None:
                 yield output
 
-    def _shape(self, batch: pa.RecordBatch) -> _Computed:
-        return _Computed(
-            rows=cast("pa.Int32Array", batch.column(0)),
-            key=self._key.assembly.build(batch) if self._key else None,
-            value=self._value.assembly.build(batch) if self._value else None,
-            time=None if self._time is None else batch.column(self._time).cast(TIMESTAMP),
-        )
-
-    def _write(self, computed: _Computed, records: pa.RecordBatch, faults: dict[int, Fault]) -> Output | None:
+    def _write(self, computed: Computed, records: pa.RecordBatch, faults: dict[int, Fault]) -> Output | None:
         bad: set[int] = set()
         if self._key:
             assert computed.key is not None
@@ -117,7 +170,7 @@ class PipelineRunner:
             columns["value"] = pa.nulls(count, pa.binary())
         columns["timestamp"] = passed("timestamp") if computed.time is None else computed.time
         headers = records.column("headers")
-        if headers.null_count < len(headers):
+        if self._passes_headers and headers.null_count < len(headers):
             columns["headers"] = passed("headers")
         output = pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
         if bad:
@@ -127,40 +180,7 @@ class PipelineRunner:
             output, rows = output.filter(keep), rows.filter(keep)
         if not output.num_rows:
             return None
-        return Output(self._pipeline.sink, output, rows)
-
-
-@dataclass(frozen=True, slots=True)
-class _Computed:
-    rows: pa.Int32Array
-    key: pa.Array[Any] | None
-    value: pa.Array[Any] | None
-    time: pa.Array[Any] | None
-
-
-class _Side:
-    """Assembles and encodes the keys or the values of a pipeline."""
-
-    def __init__(
-        self,
-        side: Side,
-        columns: tuple[OutputColumn, ...],
-        names: list[str],
-        schema_id: int | None,
-        stage: Stage,
-    ) -> None:
-        self.assembly = Assembly(side.type, columns, names)
-        self._encoder: Encoder = make_encoder(side, schema_id)
-        self._stage = stage
-
-    def encode(
-        self, values: pa.Array[Any], rows: pa.Int32Array, faults: dict[int, Fault], bad: set[int]
-    ) -> pa.BinaryArray:
-        encoded = self._encoder.encode(values)
-        for error in encoded.errors:
-            bad.add(error.row)
-            faults.setdefault(rows[error.row].as_py(), Fault(self._stage, error.reason))
-        return encoded.data
+        return Output(self._topic, output, rows)
 
 
 _COUNTING = pa.array(range(1 << 15), pa.int32())

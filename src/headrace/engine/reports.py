@@ -12,7 +12,7 @@ from headrace.telemetry.events import RecordsFailed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from headrace.engine.transform import FailedRecord
+    from headrace.engine.policy import FailedRecord
     from headrace.telemetry.metrics import Metrics
 
 INTERVAL = 10.0

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 from headrace.engine.delivery import AtLeastOnce, Delivery, ExactlyOnce, Undelivered
 from headrace.engine.faults import Fault, Stage
-from headrace.engine.policy import dead_letter_refused, record_failed
+from headrace.engine.policy import FailedRecord, dead_letter_refused, record_failed
 from headrace.engine.positions import Positions, first_offset, partitions_of
 from headrace.engine.scratch import read_record
-from headrace.engine.transform import FailedRecord, Transformer
 from headrace.errors import HeadraceError
 from headrace.formats.errors import RegistryUnavailableError
 from headrace.log.errors import AbortableError, FencedError, LogError
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from headrace.engine.pipeline import Output
     from headrace.engine.preparation import Targets
     from headrace.engine.reports import FailureReports
+    from headrace.engine.transform import Transformer
     from headrace.engine.waiting import ServiceWatch
     from headrace.formats.interface import Registry
     from headrace.telemetry.metrics import Metrics
@@ -278,7 +278,7 @@ class Session:
             self._repeat(error)
             return False
         self._positions.commit(offsets)
-        self._transformer.forget(offsets)
+        self._transformer.refusals.forget(offsets)
         self._around.reports.add(self._failed)
         self._failed = []
         self._state.committed = {**self._state.committed, **offsets}
@@ -296,7 +296,7 @@ class Session:
         if self._settings.guarantee is Guarantee.EXACTLY_ONCE:
             # The whole transaction is gone. The same records come again; these fail before anything is sent.
             for record in undelivered:
-                self._transformer.refuse(record.partition, record.offset, record.reason)
+                self._transformer.refusals.refuse(record.partition, record.offset, record.reason)
             self._rewind = True
             return False
         policy = self._settings.on_write_error
@@ -326,7 +326,7 @@ class Session:
         record = read_record(self._around.log, failed.partition, failed.offset, properties)
         if record is None:
             return
-        self._send(record, self._transformer.letter(record, failed.fault), letter=True)
+        self._send(record, self._transformer.policies.letters(record, {0: failed.fault}), letter=True)
 
     def _repeat(self, error: AbortableError) -> None:
         self._repeats += 1

@@ -8,33 +8,18 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from headrace.engine.deadletter import dead_letters
-from headrace.engine.faults import Fault, Stage
 from headrace.engine.pipeline import Output, PipelineRunner, SchemaIds
 from headrace.engine.query import InputRelation
 from headrace.engine.source import SourceReader
 from headrace.log.interface import TopicPartition
-from headrace.plan.topology import ROW, ErrorPolicy, Topology
+from headrace.plan.topology import ROW, Topology
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from headrace.engine.policy import FailedRecord, Policies
+    from headrace.engine.refusals import Refusals
     from headrace.formats.interface import Registry
-
-
-@dataclass(frozen=True, slots=True)
-class FailedRecord:
-    """A record with its place, its fault and the policy that applies; it stands for others that failed like it.
-
-    Args:
-        records: how many failed in the same stage of the same batch, with this one, the first of them.
-    """
-
-    partition: TopicPartition
-    offset: int
-    fault: Fault
-    policy: ErrorPolicy
-    records: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +47,18 @@ class Transformer:
     """The compiled pipelines of a topology. Belongs to one thread."""
 
     def __init__(
-        self, topology: Topology, registry: Registry | None, ids: Mapping[str, SchemaIds], application: str
+        self,
+        topology: Topology,
+        registry: Registry | None,
+        ids: Mapping[str, SchemaIds],
+        policies: Policies,
+        refusals: Refusals,
     ) -> None:
-        self._settings = topology.settings
-        self._application = application
+        self.policies = policies
+        self.refusals = refusals
         self._relations: list[InputRelation] = []
         self._readers: dict[str, SourceReader] = {}
         self._pipelines: dict[str, list[PipelineRunner]] = {}
-        self._refused: dict[str, dict[tuple[int, int], str]] = {}
         try:
             for name, source in topology.sources.items():
                 reader = SourceReader(source, registry)
@@ -85,24 +74,12 @@ class Transformer:
             self.close()
             raise
 
-    def refuse(self, partition: TopicPartition, offset: int, reason: str) -> None:
-        """Treat this record as failed from now on: the log has refused what came out of it."""
-        self._refused.setdefault(partition.topic, {})[partition.partition, offset] = reason
-
-    def forget(self, committed: Mapping[TopicPartition, int]) -> None:
-        """Drop refused records that are behind these offsets: they are settled."""
-        for partition, offset in committed.items():
-            refused = self._refused.get(partition.topic, {})
-            for number, place in [*refused]:
-                if number == partition.partition and place < offset:
-                    del refused[number, place]
-
     def process(self, records: pa.RecordBatch) -> Transformed:
         """Process a batch of one topic. After RegistryUnavailableError the same batch can be tried again."""
         topic = records.column("topic")[0].as_py()
         read = self._readers[topic].read(records)
         faults, rows = read.faults, read.rows
-        if refused := self._find_refused(topic, records):
+        if refused := self.refusals.find(topic, records):
             faults.update(refused)
             rows = rows.filter(pc.invert(pc.is_in(rows.column(ROW), value_set=pa.array(refused, pa.int32()))))
         outputs = [
@@ -112,24 +89,10 @@ class Transformer:
         ]
         if not faults:
             return Transformed(records, outputs, None, ())
-        by_stage: dict[Stage, list[int]] = {}
-        for row in sorted(faults):
-            by_stage.setdefault(faults[row].stage, []).append(row)
-        policies = {stage: stage.policy(self._settings) for stage in by_stage}
-        stops = sorted(
-            row for stage in by_stage if policies[stage] is ErrorPolicy.FAIL for row in by_stage[stage]
-        )
-        if stops:
-            return self._until(records, stops, self._failed(topic, records, stops[0], faults[stops[0]]))
-        failed = [
-            self._failed(topic, records, rows_[0], faults[rows_[0]], len(rows_))
-            for rows_ in by_stage.values()
-        ]
-        dead = sorted(
-            row for stage in by_stage if policies[stage] is ErrorPolicy.DLQ for row in by_stage[stage]
-        )
-        letters = self._dead(records, {row: faults[row] for row in dead}) if dead else None
-        return Transformed(records, outputs, letters, failed)
+        judged = self.policies.judge(records, faults)
+        if judged.stops:
+            return self._until(records, judged.stops, judged.failed[0])
+        return Transformed(records, outputs, judged.letters, judged.failed)
 
     def _until(self, records: pa.RecordBatch, stops: Sequence[int], first: FailedRecord) -> Transformed:
         cut: dict[TopicPartition, int] = {}
@@ -149,35 +112,6 @@ class Transformer:
         return Transformed(
             done.records, done.outputs, done.letters, done.failed, first, {**cut, **(done.cut or {})}
         )
-
-    def letter(self, record: pa.RecordBatch, fault: Fault) -> Output:
-        """Give the dead letter of a batch of one record."""
-        return self._dead(record, {0: fault})
-
-    def _dead(self, records: pa.RecordBatch, faults: Mapping[int, Fault]) -> Output:
-        topic = self._settings.dead_letter_topic
-        assert topic is not None
-        return Output(topic, dead_letters(records, faults, self._application), pa.array(faults, pa.int32()))
-
-    def _failed(
-        self, topic: str, records: pa.RecordBatch, row: int, fault: Fault, count: int = 1
-    ) -> FailedRecord:
-        partition = TopicPartition(topic, records.column("partition")[row].as_py())
-        return FailedRecord(
-            partition, records.column("offset")[row].as_py(), fault, fault.stage.policy(self._settings), count
-        )
-
-    def _find_refused(self, topic: str, records: pa.RecordBatch) -> dict[int, Fault]:
-        found: dict[int, Fault] = {}
-        for (partition, offset), reason in self._refused.get(topic, {}).items():
-            matches = pc.and_(
-                pc.equal(records.column("partition"), pa.scalar(partition, pa.int32())),
-                pc.equal(records.column("offset"), pa.scalar(offset, pa.int64())),
-            )
-            row = pc.index(matches, True).as_py()
-            if row >= 0:
-                found[row] = Fault(Stage.DELIVER, reason)
-        return found
 
     def close(self) -> None:
         """Free the DuckDB connections."""

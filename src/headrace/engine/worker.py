@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from headrace.engine.policy import Policies
+from headrace.engine.refusals import Refusals
 from headrace.engine.session import Session, Surroundings, ThreadState
 from headrace.engine.transform import Transformer
 from headrace.errors import Diagnostic, RunError
@@ -28,8 +30,9 @@ def work(around: Surroundings, number: int, state: ThreadState) -> None:
     Raises:
         HeadraceError: what can be mended neither by waiting nor by doing it again.
     """
+    policies = Policies(around.topology.settings, around.options.application)
     transformer = Transformer(
-        around.topology, around.registry, around.targets.schema_ids, around.options.application
+        around.topology, around.registry, around.targets.schema_ids, policies, Refusals()
     )
     comeback = _Comeback(around)
     try:

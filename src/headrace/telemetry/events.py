@@ -159,7 +159,10 @@ class MemberFenced(Event):
 
 @dataclass(frozen=True, slots=True)
 class RecordsFailed(Event):
-    """Records went to the error policy. `records` were alike since the last line; this was the first of them."""
+    """Records went to the error policy. `records` were alike since the last line; this was the first of them.
+
+    For rows that come out of an operator, its id stands in place of the topic and the offset is -1.
+    """
 
     name: ClassVar[str] = "records_failed"
     level: ClassVar[int] = logging.WARNING
@@ -177,5 +180,6 @@ class RecordsFailed(Event):
         what = {"dlq": "sent to the dead letter topic", "continue": "left out", "fail": "stopping"}[
             self.policy
         ]
-        place = f"{self.topic}[{self.partition}]@{self.offset}"
-        return f"record {place}{more} failed in {self.stage}, {what}: {self.reason}"
+        place = f"{self.topic}[{self.partition}]"
+        row = f"row of operator {place}" if self.offset < 0 else f"record {place}@{self.offset}"
+        return f"{row}{more} failed in {self.stage}, {what}: {self.reason}"
