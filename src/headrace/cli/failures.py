@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import sys
+import traceback
 from enum import IntEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, ParamSpec
 
 import click
 
+from headrace.config.environment import read_environment
 from headrace.errors import Code, Diagnostic, HeadraceError, ProgramError, Source
 from headrace.errors.codes import cli
 from headrace.errors.render import render
@@ -45,6 +49,34 @@ def report(error: HeadraceError) -> ExitCode:
     return ExitCode.WRONG if isinstance(error, ProgramError) else ExitCode.FAILED
 
 
+def report_fault(error: BaseException) -> ExitCode:
+    """Say that Headrace is to blame: what kind of error and where, without its text, which may hold data of records."""
+    if _debugging():
+        click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+    frames = traceback.extract_tb(error.__traceback__)
+    package = Path(__file__).parents[1]
+    places = [
+        frame
+        for frame in frames
+        if package in Path(frame.filename).parents and Path(frame.filename) != Path(__file__)
+    ]
+    place = (
+        f" in {Path(places[-1].filename).relative_to(package.parent)}:{places[-1].lineno}" if places else ""
+    )
+    diagnostic = Diagnostic(
+        cli.INTERNAL,
+        f"internal error: {type(error).__name__}{place}; this is a bug of Headrace",
+        help="run the command with HEADRACE_LOG_LEVEL=debug for the traceback, and report it",
+    )
+    return report(HeadraceError((diagnostic,)))
+
+
+def _debugging() -> bool:
+    with contextlib.suppress(HeadraceError):
+        return read_environment().log_level == "DEBUG"
+    return False
+
+
 def _drawn(error: HeadraceError) -> str:
     return render(error, color=sys.stderr.isatty() and "NO_COLOR" not in os.environ)
 
@@ -65,6 +97,10 @@ def reported(function: Callable[Parameters, None]) -> Callable[Parameters, None]
             leave(ExitCode.DONE)
         except KeyboardInterrupt:
             leave(ExitCode.FAILED)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, SystemExit):
+            raise
+        except BaseException as error:  # a panic of the native module is no Exception
+            leave(report_fault(error))
 
     return body
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from headrace.catalog import Catalog
 from headrace.cli.failures import reported, warn
 from headrace.cli.options import examples, log_options, program_options
 from headrace.cli.program import read_program
@@ -27,6 +26,6 @@ def command(file: str | None, text: str | None, form: str, log: str | None, regi
     source = read_program(file, text)
     with open_session(log, registry) as session:
         program = parse_program(source.text, source.name)
-        topology = plan_program(program, Catalog(session.log, session.registry))
+        topology = plan_program(program, session.catalog)
     warn(topology.warnings, source)
     click.echo(explain(topology, form))

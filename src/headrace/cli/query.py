@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headrace.catalog import Catalog
 from headrace.cli.failures import bad_call, reported
 from headrace.cli.options import examples, log_options
 from headrace.cli.results import RESULT_FORMATS, open_printer
@@ -44,7 +43,7 @@ def command(sql: str, form: str, follow: bool, log: str | None, registry: str | 
     """
     text = sys.stdin.read() if sql == "-" else sql
     with open_session(log, registry) as session:
-        plan = plan_query(parse_query(text, "query"), Catalog(session.log, session.registry))
+        plan = plan_query(parse_query(text, "query"), session.catalog)
         if follow and not plan.follows:
             message = "this query cannot be followed: its result depends on more than one record at a time"
             raise bad_call(

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headrace.catalog import Catalog
 from headrace.cli.failures import bad_call, reported, warn
 from headrace.cli.options import examples, log_options, program_options
 from headrace.cli.program import application_name, read_program
@@ -66,7 +65,7 @@ def command(
         environment = session.environment
         set_up_logging(environment.log_level, as_json=environment.log_json, stream=log_stream())
         program = parse_program(source.text, source.name)
-        topology = plan_program(program, Catalog(session.log, session.registry))
+        topology = plan_program(program, session.catalog)
         warn(topology.warnings, source)
         options = ProcessorOptions(
             application=app_id or environment.application or application_name(source),

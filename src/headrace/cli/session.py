@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from headrace.catalog import Catalog
 from headrace.cli.failures import warn
 from headrace.config.environment import Environment, read_environment
 from headrace.formats.registry import open_registry
@@ -26,6 +27,7 @@ class Session:
 
     log: Log
     registry: Registry | None
+    catalog: Catalog
     environment: Environment
 
 
@@ -36,4 +38,6 @@ def open_session(log: str | None, registry: str | None) -> Iterator[Session]:
     warn(environment.warnings)
     url = log or environment.log or DEFAULT_LOG
     with open_log(url, environment.client) as opened:
-        yield Session(opened, open_registry(registry or environment.registry, opened), environment)
+        schemas = open_registry(registry or environment.registry, opened)
+        with closing(Catalog(opened, schemas)) as catalog:
+            yield Session(opened, schemas, catalog, environment)

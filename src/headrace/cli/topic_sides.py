@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from headrace.catalog import Catalog
 from headrace.cli.failures import bad_call
 from headrace.errors import Diagnostic, ProgramError
 from headrace.errors.codes import catalog as codes
@@ -49,7 +48,7 @@ def topic_sides(session: Session, topic: str, key: str | None, value: str | None
             side_of(Format(value), session.registry, f"{topic}-value"),
             partitions,
         )
-    found = Catalog(session.log, session.registry).topic(topic)
+    found = session.catalog.topic(topic)
     if found is None:
         raise unknown_topic(topic)
     return TopicSides(

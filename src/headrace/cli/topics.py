@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import click
 import pyarrow as pa
 
-from headrace.catalog import Catalog
 from headrace.cli.failures import bad_call, reported
 from headrace.cli.options import examples, log_options
 from headrace.cli.session import Session, open_session
@@ -54,7 +53,7 @@ def describe_topic(topic: str, log: str | None, registry: str | None) -> None:
     """Show what TOPIC holds: formats, fields, partitions, settings."""
     with open_session(log, registry) as session:
         described = _describe(session, topic)
-        found = Catalog(session.log, session.registry).topic(topic)
+        found = session.catalog.topic(topic)
         offsets = _offsets(session, described)
     print_pairs(
         [

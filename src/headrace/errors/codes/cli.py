@@ -17,3 +17,10 @@ BAD_LINE = Code(
     "A line that `headrace produce` read is not JSON, does not fit the schema of the topic, or was refused by the log. "
     "The lines before it have been written; mend the line and send the rest from there.",
 )
+
+INTERNAL = Code(
+    "CLI0103",
+    "internal error",
+    "Headrace has met a fault of its own. What was not committed is processed again at the next start. Run the command again "
+    "with `HEADRACE_LOG_LEVEL=debug` for the traceback, and report it with the program.",
+)
