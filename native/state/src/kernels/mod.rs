@@ -1,8 +1,11 @@
 //! The stateful operators, one module each.
 
 pub mod aggregate;
+mod joined;
 pub mod lookup_join;
+mod operator;
 pub mod rank;
 pub mod stream_join;
 pub mod table;
 pub mod table_join;
+mod walk;
