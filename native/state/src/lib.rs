@@ -5,6 +5,7 @@
 //! changed since the last commit is an overlay: [`changes::Changes`] collects it for the changelog, and after the changelog is
 //! committed the same bytes go into the store. Rows become bytes, for keys and for kept rows, in [`rows`].
 
+pub mod accumulators;
 pub mod batch;
 pub mod changes;
 pub mod error;

@@ -71,7 +71,11 @@ impl<'a> Reader<'a> {
     /// Read a length or a number of things, each of which takes a byte or more of what follows.
     pub fn len(&mut self) -> Result<usize> {
         let len = usize::try_from(self.int()?).map_err(|_| damaged())?;
-        if len <= self.0.len() { Ok(len) } else { Err(damaged()) }
+        if len <= self.0.len() {
+            Ok(len)
+        } else {
+            Err(damaged())
+        }
     }
 
     pub fn float(&mut self) -> Result<f64> {
@@ -95,7 +99,18 @@ mod tests {
 
     #[test]
     fn numbers_come_back_and_small_ones_are_short() {
-        for value in [0, 1, -1, 63, -64, 64, i128::from(i64::MAX), i128::from(i64::MIN), i128::MAX, i128::MIN] {
+        for value in [
+            0,
+            1,
+            -1,
+            63,
+            -64,
+            64,
+            i128::from(i64::MAX),
+            i128::from(i64::MIN),
+            i128::MAX,
+            i128::MIN,
+        ] {
             let mut bytes = Vec::new();
             put_wide(&mut bytes, value);
             assert!(!(-64..64).contains(&value) || bytes.len() == 1);

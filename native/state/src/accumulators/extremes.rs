@@ -39,7 +39,9 @@ fn compare(a: Value<'_>, b: Value<'_>) -> Ordering {
         (Value::Wide(a), Value::Wide(b)) => a.cmp(&b),
         (Value::Bytes(a), Value::Bytes(b)) => a.cmp(b),
         // NaN is equal to itself and greater than all else.
-        (Value::Float(a), Value::Float(b)) => a.partial_cmp(&b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan())),
+        (Value::Float(a), Value::Float(b)) => a
+            .partial_cmp(&b)
+            .unwrap_or_else(|| a.is_nan().cmp(&b.is_nan())),
         _ => unreachable!("the form of an argument is settled when the call is compiled"),
     }
 }
@@ -59,15 +61,29 @@ impl Accumulator for OneFixed {
         }
     }
 
-    fn add(&self, n: i64, value: Value<'_>, words: &mut [u64], _: &mut [Heap]) -> Result<(), Failure> {
+    fn add(
+        &self,
+        n: i64,
+        value: Value<'_>,
+        words: &mut [u64],
+        _: &mut [Heap],
+    ) -> Result<(), Failure> {
         let value = self.keep.shape(value);
-        if n == 0 || self.keep.is_better(value, Value::from_words(self.form, words)) {
+        if n == 0
+            || self
+                .keep
+                .is_better(value, Value::from_words(self.form, words))
+        {
             value.to_words(words);
         }
         Ok(())
     }
 
-    fn merge(&self, into: (i64, &mut [u64], &mut [Heap]), from: (i64, &[u64], &[Heap])) -> Result<(), Failure> {
+    fn merge(
+        &self,
+        into: (i64, &mut [u64], &mut [Heap]),
+        from: (i64, &[u64], &[Heap]),
+    ) -> Result<(), Failure> {
         if from.0 > 0 {
             self.add(into.0, Value::from_words(self.form, from.1), into.1, into.2)?;
         }
@@ -93,7 +109,13 @@ impl Accumulator for OneVarying {
         Parts::heap(Heap::Bytes(Vec::new()))
     }
 
-    fn add(&self, n: i64, value: Value<'_>, _: &mut [u64], heaps: &mut [Heap]) -> Result<(), Failure> {
+    fn add(
+        &self,
+        n: i64,
+        value: Value<'_>,
+        _: &mut [u64],
+        heaps: &mut [Heap],
+    ) -> Result<(), Failure> {
         let Value::Bytes(new) = value else {
             unreachable!("the form of an argument is settled when the call is compiled")
         };
@@ -105,7 +127,11 @@ impl Accumulator for OneVarying {
         Ok(())
     }
 
-    fn merge(&self, into: (i64, &mut [u64], &mut [Heap]), from: (i64, &[u64], &[Heap])) -> Result<(), Failure> {
+    fn merge(
+        &self,
+        into: (i64, &mut [u64], &mut [Heap]),
+        from: (i64, &[u64], &[Heap]),
+    ) -> Result<(), Failure> {
         if from.0 > 0 {
             self.add(into.0, Value::Bytes(from.2[0].bytes()), into.1, into.2)?;
         }
@@ -140,17 +166,33 @@ impl Accumulator for Truths {
         Parts::words(&[Word::Int])
     }
 
-    fn add(&self, _: i64, value: Value<'_>, words: &mut [u64], _: &mut [Heap]) -> Result<(), Failure> {
+    fn add(
+        &self,
+        _: i64,
+        value: Value<'_>,
+        words: &mut [u64],
+        _: &mut [Heap],
+    ) -> Result<(), Failure> {
         Self::change(value, 1, words);
         Ok(())
     }
 
-    fn take_away(&self, _: i64, value: Value<'_>, words: &mut [u64], _: &mut [Heap]) -> Result<(), Failure> {
+    fn take_away(
+        &self,
+        _: i64,
+        value: Value<'_>,
+        words: &mut [u64],
+        _: &mut [Heap],
+    ) -> Result<(), Failure> {
         Self::change(value, -1, words);
         Ok(())
     }
 
-    fn merge(&self, into: (i64, &mut [u64], &mut [Heap]), from: (i64, &[u64], &[Heap])) -> Result<(), Failure> {
+    fn merge(
+        &self,
+        into: (i64, &mut [u64], &mut [Heap]),
+        from: (i64, &[u64], &[Heap]),
+    ) -> Result<(), Failure> {
         into.1[0] = into.1[0].wrapping_add(from.1[0]);
         Ok(())
     }
@@ -158,7 +200,11 @@ impl Accumulator for Truths {
     fn result(&self, n: i64, words: &[u64], _: &[Heap], out: &mut Column) {
         let truths = words[0].cast_signed();
         if n > 0 {
-            out.push(Value::Int(i64::from(if self.all { truths == n } else { truths > 0 })));
+            out.push(Value::Int(i64::from(if self.all {
+                truths == n
+            } else {
+                truths > 0
+            })));
         } else {
             out.push_null();
         }

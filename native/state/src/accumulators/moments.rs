@@ -24,7 +24,9 @@ impl Moments {
             Value::Int(value) => value as f64,
             Value::Float(value) => value,
             Value::Wide(value) => value as f64 / 10f64.powi(i32::from(self.scale)),
-            Value::Bytes(_) => unreachable!("the form of an argument is settled when the call is compiled"),
+            Value::Bytes(_) => {
+                unreachable!("the form of an argument is settled when the call is compiled")
+            }
         }
     }
 }
@@ -43,7 +45,13 @@ impl Accumulator for Moments {
         Parts::words(&[Word::Float, Word::Float, Word::Int])
     }
 
-    fn add(&self, n: i64, value: Value<'_>, words: &mut [u64], _: &mut [Heap]) -> Result<(), Failure> {
+    fn add(
+        &self,
+        n: i64,
+        value: Value<'_>,
+        words: &mut [u64],
+        _: &mut [Heap],
+    ) -> Result<(), Failure> {
         let value = self.value(value);
         if value.is_finite() {
             let count = finite(n, words) + 1.0;
@@ -57,7 +65,13 @@ impl Accumulator for Moments {
         Ok(())
     }
 
-    fn take_away(&self, n: i64, value: Value<'_>, words: &mut [u64], _: &mut [Heap]) -> Result<(), Failure> {
+    fn take_away(
+        &self,
+        n: i64,
+        value: Value<'_>,
+        words: &mut [u64],
+        _: &mut [Heap],
+    ) -> Result<(), Failure> {
         let value = self.value(value);
         if !value.is_finite() {
             words[ODD] = words[ODD].wrapping_sub(1);
@@ -76,14 +90,19 @@ impl Accumulator for Moments {
         Ok(())
     }
 
-    fn merge(&self, into: (i64, &mut [u64], &mut [Heap]), from: (i64, &[u64], &[Heap])) -> Result<(), Failure> {
+    fn merge(
+        &self,
+        into: (i64, &mut [u64], &mut [Heap]),
+        from: (i64, &[u64], &[Heap]),
+    ) -> Result<(), Failure> {
         let (a, b) = (finite(into.0, into.1), finite(from.0, from.1));
         let words = into.1;
         if a == 0.0 {
             words[..ODD].copy_from_slice(&from.1[..ODD]);
         } else if b != 0.0 {
             let delta = get(from.1, MEAN) - get(words, MEAN);
-            let squares = get(words, SQUARES) + get(from.1, SQUARES) + delta * delta * a * b / (a + b);
+            let squares =
+                get(words, SQUARES) + get(from.1, SQUARES) + delta * delta * a * b / (a + b);
             words[MEAN] = (get(words, MEAN) + delta * b / (a + b)).to_bits();
             words[SQUARES] = squares.to_bits();
         }
@@ -97,7 +116,15 @@ impl Accumulator for Moments {
         if divisor <= 0 {
             return out.push_null();
         }
-        let variance = if words[ODD] == 0 { get(words, SQUARES) / divisor as f64 } else { f64::NAN };
-        out.push(Value::Float(if self.deviation { variance.sqrt() } else { variance }));
+        let variance = if words[ODD] == 0 {
+            get(words, SQUARES) / divisor as f64
+        } else {
+            f64::NAN
+        };
+        out.push(Value::Float(if self.deviation {
+            variance.sqrt()
+        } else {
+            variance
+        }));
     }
 }

@@ -8,7 +8,8 @@ pub struct IntSum;
 
 const INT_OVERFLOW: Failure = Failure("SUM: the sum does not fit into a 64-bit integer");
 const DECIMAL_OVERFLOW: Failure = Failure("SUM: the sum has more than 38 digits");
-const MEAN_OVERFLOW: Failure = Failure("AVG: the mean or the sum behind it has more than 38 digits");
+const MEAN_OVERFLOW: Failure =
+    Failure("AVG: the mean or the sum behind it has more than 38 digits");
 
 fn int(value: Value<'_>) -> i64 {
     match value {
@@ -26,19 +27,41 @@ impl Accumulator for IntSum {
         true
     }
 
-    fn add(&self, _: i64, value: Value<'_>, words: &mut [u64], _: &mut [Heap]) -> Result<(), Failure> {
-        let sum = words[0].cast_signed().checked_add(int(value)).ok_or(INT_OVERFLOW)?;
+    fn add(
+        &self,
+        _: i64,
+        value: Value<'_>,
+        words: &mut [u64],
+        _: &mut [Heap],
+    ) -> Result<(), Failure> {
+        let sum = words[0]
+            .cast_signed()
+            .checked_add(int(value))
+            .ok_or(INT_OVERFLOW)?;
         words[0] = sum.cast_unsigned();
         Ok(())
     }
 
-    fn take_away(&self, _: i64, value: Value<'_>, words: &mut [u64], _: &mut [Heap]) -> Result<(), Failure> {
-        let sum = words[0].cast_signed().checked_sub(int(value)).ok_or(INT_OVERFLOW)?;
+    fn take_away(
+        &self,
+        _: i64,
+        value: Value<'_>,
+        words: &mut [u64],
+        _: &mut [Heap],
+    ) -> Result<(), Failure> {
+        let sum = words[0]
+            .cast_signed()
+            .checked_sub(int(value))
+            .ok_or(INT_OVERFLOW)?;
         words[0] = sum.cast_unsigned();
         Ok(())
     }
 
-    fn merge(&self, into: (i64, &mut [u64], &mut [Heap]), from: (i64, &[u64], &[Heap])) -> Result<(), Failure> {
+    fn merge(
+        &self,
+        into: (i64, &mut [u64], &mut [Heap]),
+        from: (i64, &[u64], &[Heap]),
+    ) -> Result<(), Failure> {
         self.add(into.0, Value::Int(from.1[0].cast_signed()), into.1, into.2)
     }
 
@@ -76,19 +99,39 @@ impl Accumulator for DecimalSum {
         true
     }
 
-    fn add(&self, _: i64, value: Value<'_>, words: &mut [u64], _: &mut [Heap]) -> Result<(), Failure> {
-        let sum = wide(words).checked_add(as_wide(value)).and_then(within_38_digits);
+    fn add(
+        &self,
+        _: i64,
+        value: Value<'_>,
+        words: &mut [u64],
+        _: &mut [Heap],
+    ) -> Result<(), Failure> {
+        let sum = wide(words)
+            .checked_add(as_wide(value))
+            .and_then(within_38_digits);
         set_wide(words, sum.ok_or(DECIMAL_OVERFLOW)?);
         Ok(())
     }
 
-    fn take_away(&self, _: i64, value: Value<'_>, words: &mut [u64], _: &mut [Heap]) -> Result<(), Failure> {
-        let sum = wide(words).checked_sub(as_wide(value)).and_then(within_38_digits);
+    fn take_away(
+        &self,
+        _: i64,
+        value: Value<'_>,
+        words: &mut [u64],
+        _: &mut [Heap],
+    ) -> Result<(), Failure> {
+        let sum = wide(words)
+            .checked_sub(as_wide(value))
+            .and_then(within_38_digits);
         set_wide(words, sum.ok_or(DECIMAL_OVERFLOW)?);
         Ok(())
     }
 
-    fn merge(&self, into: (i64, &mut [u64], &mut [Heap]), from: (i64, &[u64], &[Heap])) -> Result<(), Failure> {
+    fn merge(
+        &self,
+        into: (i64, &mut [u64], &mut [Heap]),
+        from: (i64, &[u64], &[Heap]),
+    ) -> Result<(), Failure> {
         self.add(into.0, Value::Wide(wide(from.1)), into.1, into.2)
     }
 
@@ -110,7 +153,9 @@ pub struct ExactMean {
 enum MeanResult {
     Float,
     /// A decimal with so many more digits behind the point than the values have; rounded half away from zero.
-    Decimal { more: u32 },
+    Decimal {
+        more: u32,
+    },
 }
 
 impl ExactMean {
@@ -118,7 +163,9 @@ impl ExactMean {
     pub fn new(scale: i8, result_scale: Option<i8>) -> Option<Self> {
         let result = match result_scale {
             None => MeanResult::Float,
-            Some(larger) => MeanResult::Decimal { more: u32::try_from(i32::from(larger) - i32::from(scale)).ok()? },
+            Some(larger) => MeanResult::Decimal {
+                more: u32::try_from(i32::from(larger) - i32::from(scale)).ok()?,
+            },
         };
         Some(Self { scale, result })
     }
@@ -155,16 +202,36 @@ impl Accumulator for ExactMean {
         true
     }
 
-    fn add(&self, n: i64, value: Value<'_>, words: &mut [u64], _: &mut [Heap]) -> Result<(), Failure> {
+    fn add(
+        &self,
+        n: i64,
+        value: Value<'_>,
+        words: &mut [u64],
+        _: &mut [Heap],
+    ) -> Result<(), Failure> {
         self.set(wide(words).checked_add(as_wide(value)), n + 1, words)
     }
 
-    fn take_away(&self, n: i64, value: Value<'_>, words: &mut [u64], _: &mut [Heap]) -> Result<(), Failure> {
+    fn take_away(
+        &self,
+        n: i64,
+        value: Value<'_>,
+        words: &mut [u64],
+        _: &mut [Heap],
+    ) -> Result<(), Failure> {
         self.set(wide(words).checked_sub(as_wide(value)), n, words)
     }
 
-    fn merge(&self, into: (i64, &mut [u64], &mut [Heap]), from: (i64, &[u64], &[Heap])) -> Result<(), Failure> {
-        self.set(wide(into.1).checked_add(wide(from.1)), into.0 + from.0, into.1)
+    fn merge(
+        &self,
+        into: (i64, &mut [u64], &mut [Heap]),
+        from: (i64, &[u64], &[Heap]),
+    ) -> Result<(), Failure> {
+        self.set(
+            wide(into.1).checked_add(wide(from.1)),
+            into.0 + from.0,
+            into.1,
+        )
     }
 
     #[allow(clippy::cast_precision_loss)] // the result is a double
@@ -174,7 +241,9 @@ impl Accumulator for ExactMean {
         }
         let sum = wide(words);
         out.push(match self.result {
-            MeanResult::Float => Value::Float(sum as f64 / 10f64.powi(i32::from(self.scale)) / n as f64),
+            MeanResult::Float => {
+                Value::Float(sum as f64 / 10f64.powi(i32::from(self.scale)) / n as f64)
+            }
             MeanResult::Decimal { more } => Value::Wide(divide(sum, n, more)),
         });
     }
@@ -191,7 +260,11 @@ fn divide(sum: i128, n: i64, more: u32) -> i128 {
         rest %= divisor;
     }
     quotient += u128::from(rest * 2 >= divisor);
-    if sum < 0 { -quotient.cast_signed() } else { quotient.cast_signed() }
+    if sum < 0 {
+        -quotient.cast_signed()
+    } else {
+        quotient.cast_signed()
+    }
 }
 
 /// SUM and AVG of floating-point numbers.
@@ -216,7 +289,13 @@ fn float(value: Value<'_>) -> f64 {
 impl FloatSum {
     fn change(&self, value: f64, sign: i64, words: &mut [u64]) {
         if self.retracts && !value.is_finite() {
-            let count = if value.is_nan() { NAN } else if value > 0.0 { PLUS } else { MINUS };
+            let count = if value.is_nan() {
+                NAN
+            } else if value > 0.0 {
+                PLUS
+            } else {
+                MINUS
+            };
             words[count] = words[count].wrapping_add(sign.cast_unsigned());
         } else {
             let sum = f64::from_bits(words[0]);
@@ -251,12 +330,24 @@ impl Accumulator for FloatSum {
         }
     }
 
-    fn add(&self, _: i64, value: Value<'_>, words: &mut [u64], _: &mut [Heap]) -> Result<(), Failure> {
+    fn add(
+        &self,
+        _: i64,
+        value: Value<'_>,
+        words: &mut [u64],
+        _: &mut [Heap],
+    ) -> Result<(), Failure> {
         self.change(float(value), 1, words);
         Ok(())
     }
 
-    fn take_away(&self, n: i64, value: Value<'_>, words: &mut [u64], _: &mut [Heap]) -> Result<(), Failure> {
+    fn take_away(
+        &self,
+        n: i64,
+        value: Value<'_>,
+        words: &mut [u64],
+        _: &mut [Heap],
+    ) -> Result<(), Failure> {
         self.change(float(value), -1, words);
         if n == 0 {
             words.fill(0); // no trace of what rounding has left
@@ -264,7 +355,11 @@ impl Accumulator for FloatSum {
         Ok(())
     }
 
-    fn merge(&self, into: (i64, &mut [u64], &mut [Heap]), from: (i64, &[u64], &[Heap])) -> Result<(), Failure> {
+    fn merge(
+        &self,
+        into: (i64, &mut [u64], &mut [Heap]),
+        from: (i64, &[u64], &[Heap]),
+    ) -> Result<(), Failure> {
         let (words, others) = (into.1, from.1);
         words[0] = (f64::from_bits(words[0]) + f64::from_bits(others[0])).to_bits();
         for (word, other) in words.iter_mut().zip(others).skip(1) {
@@ -309,7 +404,10 @@ mod tests {
         let fits = Value::Wide(10i128.pow(32) - 2);
         assert_eq!(mean.add(0, fits, &mut words, &mut []), Ok(()));
         let before = words;
-        assert_eq!(mean.add(1, Value::Wide(10i128.pow(33)), &mut words, &mut []), Err(MEAN_OVERFLOW));
+        assert_eq!(
+            mean.add(1, Value::Wide(10i128.pow(33)), &mut words, &mut []),
+            Err(MEAN_OVERFLOW)
+        );
         assert_eq!(words, before);
     }
 }

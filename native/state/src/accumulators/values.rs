@@ -8,10 +8,16 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, UInt8Type, UInt16Type, UInt32Type,
+    UInt64Type,
 };
-use arrow_array::{Array, ArrayRef, ListArray, MapArray, RecordBatch, StructArray, make_array, new_null_array};
-use arrow_buffer::{ArrowNativeType, BooleanBuffer, Buffer, NullBuffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
+use arrow_array::{
+    Array, ArrayRef, ListArray, MapArray, RecordBatch, StructArray, make_array, new_null_array,
+};
+use arrow_buffer::{
+    ArrowNativeType, BooleanBuffer, Buffer, NullBuffer, NullBufferBuilder, OffsetBuffer,
+    ScalarBuffer,
+};
 use arrow_data::ArrayData;
 use arrow_row::{RowConverter, RowParser, Rows, SortField};
 use arrow_schema::{DataType, Field, SortOptions};
@@ -122,7 +128,11 @@ impl<'a> Value<'a> {
             Form::Int => Self::Int((word() ^ SIGN).cast_signed()),
             Form::Float => {
                 let ordered = word();
-                Self::Float(f64::from_bits(if ordered & SIGN == 0 { !ordered } else { ordered ^ SIGN }))
+                Self::Float(f64::from_bits(if ordered & SIGN == 0 {
+                    !ordered
+                } else {
+                    ordered ^ SIGN
+                }))
             }
             Form::Wide => {
                 let wide = u128::from_be_bytes(bytes.try_into().expect("16 bytes"));
@@ -193,8 +203,14 @@ impl Codec {
     /// Values of the type cannot be kept.
     pub fn new(data_type: &DataType) -> Result<Self> {
         let form = Form::of(data_type);
-        let rows = (form == Form::Row).then(|| RowCodec::new(data_type)).transpose()?;
-        Ok(Self { data_type: data_type.clone(), form, rows })
+        let rows = (form == Form::Row)
+            .then(|| RowCodec::new(data_type))
+            .transpose()?;
+        Ok(Self {
+            data_type: data_type.clone(),
+            form,
+            rows,
+        })
     }
 
     pub fn data_type(&self) -> &DataType {
@@ -208,26 +224,48 @@ impl Codec {
     /// Read a column of this type, once for all rows.
     pub fn read(&self, array: &ArrayRef) -> Result<Values> {
         if array.data_type() != &self.data_type {
-            return Err(Error::spec(format!("a column of {} where {} is expected", array.data_type(), self.data_type)));
+            return Err(Error::spec(format!(
+                "a column of {} where {} is expected",
+                array.data_type(),
+                self.data_type
+            )));
         }
         let values = match self.form {
             Form::Int => Values::Int(integers(array)),
             Form::Float => Values::Float(match array.data_type() {
-                DataType::Float32 => array.as_primitive::<Float32Type>().values().iter().map(|v| f64::from(*v)).collect(),
+                DataType::Float32 => array
+                    .as_primitive::<Float32Type>()
+                    .values()
+                    .iter()
+                    .map(|v| f64::from(*v))
+                    .collect(),
                 _ => array.as_primitive::<Float64Type>().values().clone(),
             }),
             Form::Wide => Values::Wide(match array.data_type() {
-                DataType::UInt64 => array.as_primitive::<UInt64Type>().values().iter().map(|v| i128::from(*v)).collect(),
+                DataType::UInt64 => array
+                    .as_primitive::<UInt64Type>()
+                    .values()
+                    .iter()
+                    .map(|v| i128::from(*v))
+                    .collect(),
                 _ => physical(array),
             }),
             Form::Bytes => {
                 let data = array.to_data();
-                let ends = OffsetBuffer::new(ScalarBuffer::new(data.buffers()[0].clone(), data.offset(), data.len() + 1));
+                let ends = OffsetBuffer::new(ScalarBuffer::new(
+                    data.buffers()[0].clone(),
+                    data.offset(),
+                    data.len() + 1,
+                ));
                 Values::Bytes(ends, data.buffers()[1].clone())
             }
             Form::Row => {
                 let codec = self.rows.as_ref().expect("made with the form");
-                let array = if codec.has_floats { canonical_array(array)? } else { Arc::clone(array) };
+                let array = if codec.has_floats {
+                    canonical_array(array)?
+                } else {
+                    Arc::clone(array)
+                };
                 Values::Row(codec.converter.convert_columns(&[array])?)
             }
         };
@@ -235,13 +273,27 @@ impl Codec {
     }
 
     /// Make a column from bytes that `sortable` gave for values of this type.
-    fn from_bytes(&self, bytes: Vec<u8>, ends: Vec<i32>, nulls: Option<NullBuffer>) -> Result<ArrayRef> {
+    fn from_bytes(
+        &self,
+        bytes: Vec<u8>,
+        ends: Vec<i32>,
+        nulls: Option<NullBuffer>,
+    ) -> Result<ArrayRef> {
         let Some(codec) = &self.rows else {
-            return array_of(&self.data_type, ends.len() - 1, vec![Buffer::from_vec(ends), Buffer::from_vec(bytes)], nulls);
+            return array_of(
+                &self.data_type,
+                ends.len() - 1,
+                vec![Buffer::from_vec(ends), Buffer::from_vec(bytes)],
+                nulls,
+            );
         };
         let rows = (0..ends.len() - 1).map(|row| {
             let present = nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row));
-            codec.parser.parse(if present { between(&bytes, &ends, row) } else { &codec.null })
+            codec.parser.parse(if present {
+                between(&bytes, &ends, row)
+            } else {
+                &codec.null
+            })
         });
         Ok(codec.converter.convert_rows(rows)?.remove(0))
     }
@@ -250,12 +302,23 @@ impl Codec {
 impl RowCodec {
     fn new(data_type: &DataType) -> Result<Self> {
         // Nulls last: DuckDB's order of nested values.
-        let options = SortOptions { descending: false, nulls_first: false };
-        let converter = RowConverter::new(vec![SortField::new_with_options(data_type.clone(), options)])?;
+        let options = SortOptions {
+            descending: false,
+            nulls_first: false,
+        };
+        let converter = RowConverter::new(vec![SortField::new_with_options(
+            data_type.clone(),
+            options,
+        )])?;
         let nulls = converter.convert_columns(&[new_null_array(data_type, 1)])?;
         let null = nulls.row(0).data().to_vec();
         let parser = converter.parser();
-        Ok(Self { converter, parser, null, has_floats: has_floats(data_type) })
+        Ok(Self {
+            converter,
+            parser,
+            null,
+            has_floats: has_floats(data_type),
+        })
     }
 }
 
@@ -291,11 +354,20 @@ fn between<'a>(data: &'a [u8], ends: &[i32], row: usize) -> &'a [u8] {
 }
 
 /// Give the rows in which an argument counts: it is not null there, and the filter is true. None: in all.
-pub fn mask(batch: &RecordBatch, value: Option<usize>, filter: Option<usize>) -> Option<BooleanBuffer> {
-    let valid = value.and_then(|column| batch.column(column).logical_nulls()).map(|nulls| nulls.inner().clone());
+pub fn mask(
+    batch: &RecordBatch,
+    value: Option<usize>,
+    filter: Option<usize>,
+) -> Option<BooleanBuffer> {
+    let valid = value
+        .and_then(|column| batch.column(column).logical_nulls())
+        .map(|nulls| nulls.inner().clone());
     let chosen = filter.map(|column| {
         let flags = batch.column(column).as_boolean();
-        flags.nulls().map_or_else(|| flags.values().clone(), |nulls| flags.values() & nulls.inner())
+        flags.nulls().map_or_else(
+            || flags.values().clone(),
+            |nulls| flags.values() & nulls.inner(),
+        )
     });
     match (valid, chosen) {
         (Some(valid), Some(chosen)) => Some(&valid & &chosen),
@@ -311,13 +383,46 @@ fn physical<T: ArrowNativeType>(array: &ArrayRef) -> ScalarBuffer<T> {
 fn integers(array: &ArrayRef) -> ScalarBuffer<i64> {
     match array.data_type() {
         DataType::Boolean => array.as_boolean().values().iter().map(i64::from).collect(),
-        DataType::Int8 => array.as_primitive::<Int8Type>().values().iter().map(|v| i64::from(*v)).collect(),
-        DataType::Int16 => array.as_primitive::<Int16Type>().values().iter().map(|v| i64::from(*v)).collect(),
-        DataType::Int32 => array.as_primitive::<Int32Type>().values().iter().map(|v| i64::from(*v)).collect(),
-        DataType::UInt8 => array.as_primitive::<UInt8Type>().values().iter().map(|v| i64::from(*v)).collect(),
-        DataType::UInt16 => array.as_primitive::<UInt16Type>().values().iter().map(|v| i64::from(*v)).collect(),
-        DataType::UInt32 => array.as_primitive::<UInt32Type>().values().iter().map(|v| i64::from(*v)).collect(),
-        DataType::Date32 | DataType::Time32(_) => physical::<i32>(array).iter().map(|v| i64::from(*v)).collect(),
+        DataType::Int8 => array
+            .as_primitive::<Int8Type>()
+            .values()
+            .iter()
+            .map(|v| i64::from(*v))
+            .collect(),
+        DataType::Int16 => array
+            .as_primitive::<Int16Type>()
+            .values()
+            .iter()
+            .map(|v| i64::from(*v))
+            .collect(),
+        DataType::Int32 => array
+            .as_primitive::<Int32Type>()
+            .values()
+            .iter()
+            .map(|v| i64::from(*v))
+            .collect(),
+        DataType::UInt8 => array
+            .as_primitive::<UInt8Type>()
+            .values()
+            .iter()
+            .map(|v| i64::from(*v))
+            .collect(),
+        DataType::UInt16 => array
+            .as_primitive::<UInt16Type>()
+            .values()
+            .iter()
+            .map(|v| i64::from(*v))
+            .collect(),
+        DataType::UInt32 => array
+            .as_primitive::<UInt32Type>()
+            .values()
+            .iter()
+            .map(|v| i64::from(*v))
+            .collect(),
+        DataType::Date32 | DataType::Time32(_) => physical::<i32>(array)
+            .iter()
+            .map(|v| i64::from(*v))
+            .collect(),
         _ => physical(array),
     }
 }
@@ -334,28 +439,59 @@ fn has_floats(data_type: &DataType) -> bool {
 /// Put the canonical value in place of each floating-point number inside a nested column.
 fn canonical_array(array: &ArrayRef) -> Result<ArrayRef> {
     Ok(match array.data_type() {
-        DataType::Float64 => {
-            Arc::new(array.as_primitive::<Float64Type>().unary::<_, Float64Type>(canonical_float))
-        }
+        DataType::Float64 => Arc::new(
+            array
+                .as_primitive::<Float64Type>()
+                .unary::<_, Float64Type>(canonical_float),
+        ),
         DataType::Float32 => {
-            let canonical = |value: f32| if value.is_nan() { f32::NAN } else { value + 0.0 };
-            Arc::new(array.as_primitive::<Float32Type>().unary::<_, Float32Type>(canonical))
+            let canonical = |value: f32| {
+                if value.is_nan() {
+                    f32::NAN
+                } else {
+                    value + 0.0
+                }
+            };
+            Arc::new(
+                array
+                    .as_primitive::<Float32Type>()
+                    .unary::<_, Float32Type>(canonical),
+            )
         }
         DataType::List(item) => {
             let list = array.as_list::<i32>();
             let values = canonical_array(list.values())?;
-            Arc::new(ListArray::try_new(Arc::clone(item), list.offsets().clone(), values, list.nulls().cloned())?)
+            Arc::new(ListArray::try_new(
+                Arc::clone(item),
+                list.offsets().clone(),
+                values,
+                list.nulls().cloned(),
+            )?)
         }
         DataType::Map(entries, sorted) => {
             let map = array.as_map();
             let inner: ArrayRef = Arc::new(map.entries().clone());
             let inner = canonical_array(&inner)?.as_struct().clone();
-            Arc::new(MapArray::try_new(Arc::clone(entries), map.offsets().clone(), inner, map.nulls().cloned(), *sorted)?)
+            Arc::new(MapArray::try_new(
+                Arc::clone(entries),
+                map.offsets().clone(),
+                inner,
+                map.nulls().cloned(),
+                *sorted,
+            )?)
         }
         DataType::Struct(fields) if !fields.is_empty() => {
             let structs = array.as_struct();
-            let columns = structs.columns().iter().map(canonical_array).collect::<Result<_>>()?;
-            Arc::new(StructArray::try_new(fields.clone(), columns, structs.nulls().cloned())?)
+            let columns = structs
+                .columns()
+                .iter()
+                .map(canonical_array)
+                .collect::<Result<_>>()?;
+            Arc::new(StructArray::try_new(
+                fields.clone(),
+                columns,
+                structs.nulls().cloned(),
+            )?)
         }
         _ => Arc::clone(array),
     })
@@ -372,9 +508,16 @@ enum Data {
     Int(Vec<i64>),
     Float(Vec<f64>),
     Wide(Vec<i128>),
-    Bytes { ends: Vec<i32>, bytes: Vec<u8> },
+    Bytes {
+        ends: Vec<i32>,
+        bytes: Vec<u8>,
+    },
     /// Each result is a list; the items are never null.
-    List { ends: Vec<i32>, items: Box<Column>, field: Arc<Field> },
+    List {
+        ends: Vec<i32>,
+        items: Box<Column>,
+        field: Arc<Field>,
+    },
 }
 
 impl Column {
@@ -384,15 +527,30 @@ impl Column {
             Form::Int => Data::Int(Vec::new()),
             Form::Float => Data::Float(Vec::new()),
             Form::Wide => Data::Wide(Vec::new()),
-            Form::Bytes | Form::Row => Data::Bytes { ends: vec![0], bytes: Vec::new() },
+            Form::Bytes | Form::Row => Data::Bytes {
+                ends: vec![0],
+                bytes: Vec::new(),
+            },
         };
-        Self { codec: Arc::clone(codec), data, nulls: NullBufferBuilder::new(0) }
+        Self {
+            codec: Arc::clone(codec),
+            data,
+            nulls: NullBufferBuilder::new(0),
+        }
     }
 
     /// Begin a column of lists; the codec is that of the items.
     pub fn lists(items: &Arc<Codec>, field: &Arc<Field>) -> Self {
-        let data = Data::List { ends: vec![0], items: Box::new(Self::new(items)), field: Arc::clone(field) };
-        Self { codec: Arc::clone(items), data, nulls: NullBufferBuilder::new(0) }
+        let data = Data::List {
+            ends: vec![0],
+            items: Box::new(Self::new(items)),
+            field: Arc::clone(field),
+        };
+        Self {
+            codec: Arc::clone(items),
+            data,
+            nulls: NullBufferBuilder::new(0),
+        }
     }
 
     /// Append a value of the column's form.
@@ -430,7 +588,9 @@ impl Column {
             Data::Int(values) => values.push(0),
             Data::Float(values) => values.push(0.0),
             Data::Wide(values) => values.push(0),
-            Data::Bytes { ends, .. } | Data::List { ends, .. } => ends.push(*ends.last().expect("begins with 0")),
+            Data::Bytes { ends, .. } | Data::List { ends, .. } => {
+                ends.push(*ends.last().expect("begins with 0"))
+            }
         }
         self.nulls.append_null();
     }
@@ -442,7 +602,9 @@ impl Column {
             Data::Float(values) => {
                 let buffer = match self.codec.data_type() {
                     #[allow(clippy::cast_possible_truncation)] // it was an f32
-                    DataType::Float32 => Buffer::from_vec(values.iter().map(|v| *v as f32).collect()),
+                    DataType::Float32 => {
+                        Buffer::from_vec(values.iter().map(|v| *v as f32).collect())
+                    }
                     _ => Buffer::from_vec(values.clone()),
                 };
                 array_of(self.codec.data_type(), values.len(), vec![buffer], nulls)
@@ -457,7 +619,12 @@ impl Column {
             Data::Bytes { ends, bytes } => self.codec.from_bytes(bytes, ends, nulls),
             Data::List { ends, items, field } => {
                 let ends = OffsetBuffer::new(ScalarBuffer::from(ends));
-                Ok(Arc::new(ListArray::try_new(field, ends, items.finish()?, nulls)?))
+                Ok(Arc::new(ListArray::try_new(
+                    field,
+                    ends,
+                    items.finish()?,
+                    nulls,
+                )?))
             }
         }
     }
@@ -467,12 +634,14 @@ fn end_of(len: usize) -> i32 {
     i32::try_from(len).expect("a batch of results holds less than 2 GiB")
 }
 
-fn from_integers(data_type: &DataType, values: Vec<i64>, nulls: Option<NullBuffer>) -> Result<ArrayRef> {
+fn from_integers(
+    data_type: &DataType,
+    values: Vec<i64>,
+    nulls: Option<NullBuffer>,
+) -> Result<ArrayRef> {
     let len = values.len();
     let buffer = match data_type {
-        DataType::Boolean => {
-            BooleanBuffer::collect_bool(len, |row| values[row] != 0).into_inner()
-        }
+        DataType::Boolean => BooleanBuffer::collect_bool(len, |row| values[row] != 0).into_inner(),
         DataType::Int8 => narrow::<i8, _>(&values),
         DataType::Int16 => narrow::<i16, _>(&values),
         DataType::Int32 | DataType::Date32 | DataType::Time32(_) => narrow::<i32, _>(&values),
@@ -486,10 +655,24 @@ fn from_integers(data_type: &DataType, values: Vec<i64>, nulls: Option<NullBuffe
 
 /// Values that came from a narrower type go back into it.
 fn narrow<T: ArrowNativeType + TryFrom<W>, W: Copy>(values: &[W]) -> Buffer {
-    Buffer::from_vec(values.iter().map(|value| T::try_from(*value).unwrap_or_default()).collect::<Vec<T>>())
+    Buffer::from_vec(
+        values
+            .iter()
+            .map(|value| T::try_from(*value).unwrap_or_default())
+            .collect::<Vec<T>>(),
+    )
 }
 
-fn array_of(data_type: &DataType, len: usize, buffers: Vec<Buffer>, nulls: Option<NullBuffer>) -> Result<ArrayRef> {
-    let data = ArrayData::builder(data_type.clone()).len(len).buffers(buffers).nulls(nulls).build()?;
+fn array_of(
+    data_type: &DataType,
+    len: usize,
+    buffers: Vec<Buffer>,
+    nulls: Option<NullBuffer>,
+) -> Result<ArrayRef> {
+    let data = ArrayData::builder(data_type.clone())
+        .len(len)
+        .buffers(buffers)
+        .nulls(nulls)
+        .build()?;
     Ok(make_array(data))
 }

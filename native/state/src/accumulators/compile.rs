@@ -1,0 +1,511 @@
+//! From the calls of a specification to accumulators for the types at hand.
+
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, Schema};
+
+use super::cardinality::ApproxCount;
+use super::extremes::{Keep, OneFixed, OneVarying, Truths};
+use super::lists::{AllValues, Best, Collect, Distinct, Join, Unique, View};
+use super::moments::Moments;
+use super::quantile::ApproxQuantile;
+use super::sums::{DecimalSum, ExactMean, FloatSum, IntSum, is_number};
+use super::values::{Codec, Form};
+use super::{Accumulator, Accumulators, Call, From, Make, Output, Tally, Word};
+use crate::batch::LEADING;
+use crate::error::{Error, Result};
+use crate::spec;
+
+impl Accumulators {
+    /// Compile calls.
+    ///
+    /// Args:
+    /// - `input`: of the batches, with the four leading columns and the keys.
+    /// - `keys`: how many key columns there are, before the value columns.
+    /// - `results`: the fields of the output that hold the results, one for each call.
+    /// - `retracts`: whether rows are taken away too.
+    ///
+    /// # Errors
+    /// A function that is not known, or does not take these types, or cannot take rows away.
+    pub fn new(
+        calls: &[spec::Call],
+        input: &Schema,
+        keys: usize,
+        results: &[Arc<Field>],
+        retracts: bool,
+    ) -> Result<Self> {
+        if calls.len() != results.len() {
+            return Err(Error::spec(
+                "as many result columns as aggregates are needed",
+            ));
+        }
+        let mut compiler = Compiler {
+            input,
+            first: LEADING + keys,
+            retracts,
+            arguments: Vec::new(),
+            tallies: Vec::new(),
+        };
+        let mut planned = Vec::new();
+        for (call, field) in calls.iter().zip(results) {
+            planned.push(compiler.plan(call, field)?);
+        }
+        Ok(compiler.assemble(planned))
+    }
+}
+
+/// An output and, unless a tally is all it needs, its accumulator with argument and tally.
+struct Planned {
+    make: Make,
+    from: Source,
+}
+
+enum Source {
+    Rows,
+    Tally(usize),
+    Call {
+        accumulator: Box<dyn Accumulator>,
+        argument: usize,
+        tally: usize,
+    },
+}
+
+struct Compiler<'a> {
+    input: &'a Schema,
+    /// The first value column.
+    first: usize,
+    retracts: bool,
+    arguments: Vec<(usize, Codec)>,
+    tallies: Vec<Tally>,
+}
+
+impl Compiler<'_> {
+    fn plan(&mut self, call: &spec::Call, field: &Arc<Field>) -> Result<Planned> {
+        let function = call.function.as_str();
+        let filter = call.filter.map(|column| self.column(column)).transpose()?;
+        if filter.is_some_and(|column| self.input.field(column).data_type() != &DataType::Boolean) {
+            return Err(Error::spec(format!(
+                "the filter of {function} is not a boolean"
+            )));
+        }
+        let value = match call.arguments[..] {
+            [] => None,
+            [column] => Some(self.column(column)?),
+            _ => return Err(Error::spec(format!("{function} takes one argument"))),
+        };
+        if function == "COUNT" && !(call.distinct && value.is_some()) {
+            let from = match (value, filter) {
+                (None, None) => Source::Rows,
+                _ => Source::Tally(self.tally(value, filter)),
+            };
+            expect(function, field.data_type() == &DataType::Int64)?;
+            return Ok(Planned {
+                make: Make::Value(Arc::new(Codec::new(field.data_type())?)),
+                from,
+            });
+        }
+        let Some(value) = value else {
+            return Err(Error::spec(format!("{function} needs an argument")));
+        };
+        let argument = self.argument(value)?;
+        let data_type = self.input.field(value).data_type();
+        let chosen = Function {
+            call,
+            argument: data_type,
+            result: field.data_type(),
+            retracts: self.retracts,
+        };
+        let accumulator = chosen.accumulator()?;
+        let make = if chosen.gives_list() {
+            let DataType::List(item) = field.data_type() else {
+                return Err(Error::spec(format!(
+                    "{function} gives a list, not {}",
+                    field.data_type()
+                )));
+            };
+            expect(function, item.data_type() == data_type)?;
+            Make::List(Arc::new(Codec::new(data_type)?), Arc::clone(item))
+        } else {
+            Make::Value(Arc::new(Codec::new(field.data_type())?))
+        };
+        let tally = self.tally(Some(value), filter);
+        Ok(Planned {
+            make,
+            from: Source::Call {
+                accumulator,
+                argument,
+                tally,
+            },
+        })
+    }
+
+    fn column(&self, value: usize) -> Result<usize> {
+        let column = self.first + value;
+        if column < self.input.fields().len() {
+            Ok(column)
+        } else {
+            Err(Error::spec(format!("there is no value column {value}")))
+        }
+    }
+
+    fn argument(&mut self, column: usize) -> Result<usize> {
+        if let Some(found) = self
+            .arguments
+            .iter()
+            .position(|(other, _)| *other == column)
+        {
+            return Ok(found);
+        }
+        self.arguments
+            .push((column, Codec::new(self.input.field(column).data_type())?));
+        Ok(self.arguments.len() - 1)
+    }
+
+    fn tally(&mut self, value: Option<usize>, filter: Option<usize>) -> usize {
+        let tally = Tally { value, filter };
+        if let Some(found) = self.tallies.iter().position(|other| *other == tally) {
+            return found;
+        }
+        self.tallies.push(tally);
+        self.tallies.len() - 1
+    }
+
+    fn assemble(self, planned: Vec<Planned>) -> Accumulators {
+        let mut words = vec![Word::Int; 1 + self.tallies.len()];
+        let mut heaps = Vec::new();
+        let mut calls = Vec::new();
+        let mut outputs: Vec<Option<Output>> = Vec::new();
+        // Calls that may fail go first; an output finds its call by where it ended up.
+        let mut waiting = Vec::new();
+        for (index, Planned { make, from }) in planned.into_iter().enumerate() {
+            let from = match from {
+                Source::Rows => From::Rows,
+                Source::Tally(tally) => From::Tally(tally),
+                Source::Call {
+                    accumulator,
+                    argument,
+                    tally,
+                } => {
+                    waiting.push((index, make, accumulator, argument, tally));
+                    outputs.push(None);
+                    continue;
+                }
+            };
+            outputs.push(Some(Output { from, make }));
+        }
+        waiting.sort_by_key(|(_, _, accumulator, _, _)| !accumulator.is_fallible()); // stable
+        let fallible = waiting
+            .iter()
+            .filter(|(_, _, accumulator, _, _)| accumulator.is_fallible())
+            .count();
+        for (index, make, accumulator, argument, tally) in waiting {
+            let parts = accumulator.parts();
+            let (first_word, first_heap) = (words.len(), heaps.len());
+            words.extend(parts.words);
+            heaps.extend(parts.heaps);
+            outputs[index] = Some(Output {
+                from: From::Call(calls.len()),
+                make,
+            });
+            calls.push(Call {
+                accumulator,
+                argument,
+                tally,
+                words: first_word..words.len(),
+                heaps: first_heap..heaps.len(),
+            });
+        }
+        Accumulators {
+            arguments: self.arguments,
+            tallies: self.tallies,
+            calls,
+            fallible,
+            outputs: outputs.into_iter().flatten().collect(),
+            words,
+            heaps,
+        }
+    }
+}
+
+fn expect(function: &str, fits: bool) -> Result<()> {
+    if fits {
+        Ok(())
+    } else {
+        Err(Error::spec(format!(
+            "{function} does not give what the output has"
+        )))
+    }
+}
+
+/// One call with its types.
+struct Function<'a> {
+    call: &'a spec::Call,
+    argument: &'a DataType,
+    result: &'a DataType,
+    retracts: bool,
+}
+
+impl Function<'_> {
+    fn name(&self) -> &str {
+        &self.call.function
+    }
+
+    fn gives_list(&self) -> bool {
+        matches!(
+            self.name(),
+            "COLLECT"
+                | "COLLECT_UNIQUE"
+                | "MAXK"
+                | "MAXK_UNIQUE"
+                | "MINK"
+                | "MINK_UNIQUE"
+                | "TOPK"
+                | "BOTTOMK"
+        )
+    }
+
+    fn refused(&self) -> Error {
+        Error::spec(format!(
+            "{} does not take {} and give {}",
+            self.name(),
+            self.argument,
+            self.result
+        ))
+    }
+
+    fn not_over_tables(&self) -> Error {
+        Error::spec(format!("{} cannot take rows away", self.name()))
+    }
+
+    fn limit(&self) -> usize {
+        self.call.limit.unwrap_or(usize::MAX)
+    }
+
+    fn accumulator(&self) -> Result<Box<dyn Accumulator>> {
+        let distinct = self.call.distinct;
+        Ok(match self.name() {
+            "COUNT" => {
+                expect("COUNT", self.result == &DataType::Int64)?;
+                Box::new(AllValues { view: View::Count })
+            }
+            "SUM" | "AVG" => self.distinct(self.sum_or_mean()?),
+            "STDDEV" | "STDDEV_SAMP" | "VARIANCE" | "VAR_SAMP" | "STDDEV_POP" | "VAR_POP" => {
+                self.distinct(self.moments()?)
+            }
+            "MIN" => self.one(Keep::Least)?,
+            "MAX" => self.one(Keep::Greatest)?,
+            "FIRST" | "ANYF" => self.one(Keep::First)?,
+            "LAST" => self.one(Keep::Last)?,
+            "BOOL_AND" | "BOOL_OR" => {
+                let is_boolean =
+                    self.argument == &DataType::Boolean && self.result == &DataType::Boolean;
+                if !is_boolean {
+                    return Err(self.refused());
+                }
+                self.distinct(Box::new(Truths {
+                    all: self.name() == "BOOL_AND",
+                }))
+            }
+            "COLLECT" => self.collect(distinct),
+            "COLLECT_UNIQUE" => self.collect(true),
+            "MAXK" => self.best(true, distinct),
+            "MAXK_UNIQUE" => self.best(true, true),
+            "MINK" => self.best(false, distinct),
+            "MINK_UNIQUE" => self.best(false, true),
+            "TOPK" | "BOTTOMK" => Box::new(AllValues {
+                view: View::ByCount {
+                    descending: self.name() == "TOPK",
+                    limit: self.limit(),
+                },
+            }),
+            "STRING_AGG" => self.text()?,
+            "APPROX_COUNT_DISTINCT" => {
+                self.only_over_streams()?;
+                expect("APPROX_COUNT_DISTINCT", self.result == &DataType::Int64)?;
+                Box::new(ApproxCount)
+            }
+            "APPROX_QUANTILE" => self.distinct(self.quantile()?),
+            other => return Err(Error::spec(format!("there is no aggregate `{other}`"))),
+        })
+    }
+
+    /// Let the function see each value once, if so asked.
+    fn distinct(&self, inner: Box<dyn Accumulator>) -> Box<dyn Accumulator> {
+        if self.call.distinct {
+            Box::new(Distinct {
+                inner,
+                form: Form::of(self.argument),
+            })
+        } else {
+            inner
+        }
+    }
+
+    fn only_over_streams(&self) -> Result<()> {
+        if self.retracts {
+            Err(self.not_over_tables())
+        } else {
+            Ok(())
+        }
+    }
+
+    fn is_number(&self) -> bool {
+        is_number(Form::of(self.argument))
+            && (self.argument.is_numeric() || matches!(self.argument, DataType::Decimal128(_, _)))
+    }
+
+    fn sum_or_mean(&self) -> Result<Box<dyn Accumulator>> {
+        let mean = self.name() == "AVG";
+        let form = Form::of(self.argument);
+        if !self.is_number() {
+            return Err(self.refused());
+        }
+        let scale = scale_of(self.argument);
+        Ok(match (form, self.result) {
+            (Form::Float, DataType::Float64) => Box::new(FloatSum {
+                mean,
+                retracts: self.retracts,
+            }),
+            (_, DataType::Float64) if mean && form != Form::Float => {
+                Box::new(ExactMean::new(scale, None).ok_or_else(|| self.refused())?)
+            }
+            (_, DataType::Decimal128(_, larger)) if mean && form != Form::Float => {
+                Box::new(ExactMean::new(scale, Some(*larger)).ok_or_else(|| self.refused())?)
+            }
+            (Form::Int, DataType::Int64) if !mean => Box::new(IntSum),
+            (Form::Int | Form::Wide, DataType::Decimal128(38, same)) if !mean && *same == scale => {
+                Box::new(DecimalSum)
+            }
+            _ => return Err(self.refused()),
+        })
+    }
+
+    fn moments(&self) -> Result<Box<dyn Accumulator>> {
+        if !self.is_number() || self.result != &DataType::Float64 {
+            return Err(self.refused());
+        }
+        Ok(Box::new(Moments {
+            population: self.name().ends_with("_POP"),
+            deviation: self.name().starts_with("STDDEV"),
+            scale: scale_of(self.argument),
+        }))
+    }
+
+    fn one(&self, keep: Keep) -> Result<Box<dyn Accumulator>> {
+        if self.argument != self.result {
+            return Err(self.refused());
+        }
+        if self.retracts {
+            return match keep {
+                Keep::Least => Ok(Box::new(AllValues {
+                    view: View::One { greatest: false },
+                })),
+                Keep::Greatest => Ok(Box::new(AllValues {
+                    view: View::One { greatest: true },
+                })),
+                Keep::First | Keep::Last => Err(self.not_over_tables()),
+            };
+        }
+        Ok(match Form::of(self.argument) {
+            Form::Bytes | Form::Row => Box::new(OneVarying { keep }),
+            form => Box::new(OneFixed { keep, form }),
+        })
+    }
+
+    fn collect(&self, unique: bool) -> Box<dyn Accumulator> {
+        let limit = self.limit();
+        if self.retracts {
+            Box::new(AllValues {
+                view: View::Sorted {
+                    descending: false,
+                    unique,
+                    limit,
+                },
+            })
+        } else if unique {
+            Box::new(Unique {
+                limit,
+                separator: None,
+            })
+        } else {
+            Box::new(Collect { limit })
+        }
+    }
+
+    fn best(&self, descending: bool, unique: bool) -> Box<dyn Accumulator> {
+        let limit = self.limit();
+        if self.retracts {
+            Box::new(AllValues {
+                view: View::Sorted {
+                    descending,
+                    unique,
+                    limit,
+                },
+            })
+        } else {
+            Box::new(Best {
+                limit,
+                descending,
+                unique,
+            })
+        }
+    }
+
+    fn text(&self) -> Result<Box<dyn Accumulator>> {
+        if self.argument != &DataType::Utf8 || self.result != &DataType::Utf8 {
+            return Err(self.refused());
+        }
+        let separator = self
+            .call
+            .parameter
+            .clone()
+            .unwrap_or_else(|| ",".to_owned());
+        let unique = self.call.distinct;
+        Ok(if self.retracts {
+            Box::new(AllValues {
+                view: View::Text { separator, unique },
+            })
+        } else if unique {
+            Box::new(Unique {
+                limit: usize::MAX,
+                separator: Some(separator),
+            })
+        } else {
+            Box::new(Join { separator })
+        })
+    }
+
+    fn quantile(&self) -> Result<Box<dyn Accumulator>> {
+        self.only_over_streams()?;
+        let result = Form::of(self.result);
+        if !self.is_number() || !is_number(result) {
+            return Err(self.refused());
+        }
+        let quantile = self
+            .call
+            .parameter
+            .as_deref()
+            .unwrap_or("0.5")
+            .parse()
+            .unwrap_or(f64::NAN);
+        if !(0.0..=1.0).contains(&quantile) {
+            return Err(Error::spec(
+                "the quantile of APPROX_QUANTILE is not between 0 and 1",
+            ));
+        }
+        Ok(Box::new(ApproxQuantile {
+            quantile,
+            scale: scale_of(self.argument),
+            result,
+            result_scale: scale_of(self.result),
+        }))
+    }
+}
+
+/// How many digits behind the point a number has.
+fn scale_of(data_type: &DataType) -> i8 {
+    match data_type {
+        DataType::Decimal128(_, scale) => *scale,
+        _ => 0,
+    }
+}

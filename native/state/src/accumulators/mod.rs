@@ -1,0 +1,410 @@
+//! The aggregate functions: what a group knows of its rows, and what comes of it.
+//!
+//! # How to use it
+//!
+//! ```text
+//! let accumulators = Accumulators::new(&calls, &input_schema, keys, &output_types, retracts)?;   // per kernel
+//! let mut group = accumulators.group();
+//! let rows = accumulators.bind(&batch)?;                         // per batch: reads the argument columns once
+//! rows.add(row, &mut group)?;                                    // per row; a failure leaves the group as it was
+//! rows.take_away(row, &mut group)?;                              // over RETRACT changes
+//! accumulators.merge(&mut group, &other)?;                       // sessions, panes, parts of an aggregate
+//! let mut results = accumulators.results(); results.push(&group); let columns = results.finish()?;
+//! ```
+//!
+//! [`Accumulators`] is also the [`table::Codec`](crate::table::Codec) of a table of groups (wrap it in an `Arc`).
+//!
+//! # What a group is
+//!
+//! A [`Group`] is some 64-bit words and, for functions that keep more than that, some [`heap::Heap`]s. The first word counts
+//! rows; a group of no rows is as `group()` gives it. The words after it count, for each pair of argument and filter that any
+//! call has, the rows in which the argument is not null and the filter true: COUNT is nothing but such a word, and the others
+//! take from it whether there is any value. Then come the words of the calls.
+//!
+//! # Order
+//!
+//! Rows are added one by one in the order of the task. FIRST, LAST, ANYF, COLLECT and STRING_AGG depend on it; so do the last
+//! bits of sums of floating-point numbers. For `merge`, all rows of `from` come after those of `into`.
+//!
+//! # Overflow
+//!
+//! Calls that can fail (sums of integers and decimals) are worked first, so that a row that does not fit has no effect on any
+//! call: what the calls before the failing one did is undone.
+
+mod bytes;
+mod cardinality;
+mod compile;
+mod extremes;
+mod group;
+pub mod heap;
+mod lists;
+mod moments;
+mod multiset;
+mod quantile;
+mod sequence;
+mod sums;
+pub mod values;
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_buffer::BooleanBuffer;
+
+pub use group::Group;
+use heap::Heap;
+use values::{Codec, Column, Value, Values};
+
+use crate::error::Result;
+
+/// Why a row cannot be taken in; names no data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failure(pub &'static str);
+
+/// How a word of a state is written to bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Word {
+    /// A whole number.
+    Int,
+    /// The bits of an f64.
+    Float,
+    /// The lower half of an i128.
+    Wide,
+    /// The upper half, written with the lower one.
+    High,
+}
+
+/// What an accumulator needs in each group: words (0 at first) and heaps (as given here).
+pub struct Parts {
+    words: Vec<Word>,
+    heaps: Vec<Heap>,
+}
+
+impl Parts {
+    fn words(words: &[Word]) -> Self {
+        Self {
+            words: words.to_vec(),
+            heaps: Vec::new(),
+        }
+    }
+
+    fn heap(heap: Heap) -> Self {
+        Self {
+            words: Vec::new(),
+            heaps: vec![heap],
+        }
+    }
+}
+
+/// One aggregate function. Nulls and filters are dealt with before; it sees values only.
+///
+/// `n` is the number of values: before `add`, and after `take_away`. What it keeps of a group is in the words and heaps that
+/// `parts` asked for. Once a value of no group is left, only `n` tells: words may hold anything then, but heaps must be
+/// empty again if values were taken away.
+trait Accumulator: Send + Sync {
+    fn parts(&self) -> Parts;
+
+    /// Whether `add` may fail. If so, `take_away` must undo it exactly, and neither may change anything when it fails.
+    fn is_fallible(&self) -> bool {
+        false
+    }
+
+    fn add(
+        &self,
+        n: i64,
+        value: Value<'_>,
+        words: &mut [u64],
+        heaps: &mut [Heap],
+    ) -> std::result::Result<(), Failure>;
+
+    fn take_away(
+        &self,
+        _: i64,
+        _: Value<'_>,
+        _: &mut [u64],
+        _: &mut [Heap],
+    ) -> std::result::Result<(), Failure> {
+        unreachable!("a function without inverse is not compiled for RETRACT changes")
+    }
+
+    /// Take the values of another group in, which come after those already there.
+    fn merge(
+        &self,
+        into: (i64, &mut [u64], &mut [Heap]),
+        from: (i64, &[u64], &[Heap]),
+    ) -> std::result::Result<(), Failure>;
+
+    fn result(&self, n: i64, words: &[u64], heaps: &[Heap], out: &mut Column);
+}
+
+/// The calls of an operator, compiled for the types of their arguments.
+pub struct Accumulators {
+    /// Columns that are read, with their index in the batch.
+    arguments: Vec<(usize, Codec)>,
+    tallies: Vec<Tally>,
+    /// Those that may fail are first.
+    calls: Vec<Call>,
+    fallible: usize,
+    /// In the order of the specification.
+    outputs: Vec<Output>,
+    /// How each word is written. The first is the number of rows, then one for each tally.
+    words: Vec<Word>,
+    /// What a new group has.
+    heaps: Vec<Heap>,
+}
+
+/// A count of rows in which an argument is not null and a filter is true. Its word is 1 + its index.
+#[derive(PartialEq)]
+struct Tally {
+    value: Option<usize>,
+    filter: Option<usize>,
+}
+
+struct Call {
+    accumulator: Box<dyn Accumulator>,
+    argument: usize,
+    tally: usize,
+    words: std::ops::Range<usize>,
+    heaps: std::ops::Range<usize>,
+}
+
+struct Output {
+    from: From,
+    make: Make,
+}
+
+enum From {
+    /// The number of rows.
+    Rows,
+    Tally(usize),
+    Call(usize),
+}
+
+enum Make {
+    Value(Arc<Codec>),
+    List(Arc<Codec>, Arc<arrow_schema::Field>),
+}
+
+impl Accumulators {
+    /// Give the state of no rows.
+    pub fn group(&self) -> Group {
+        Group::new(self.words.len(), &self.heaps)
+    }
+
+    /// Make the columns of a batch ready. They must have the types that this was compiled for.
+    pub fn bind(&self, batch: &RecordBatch) -> Result<BoundRows<'_>> {
+        let read = |(column, codec): &(usize, Codec)| codec.read(batch.column(*column));
+        Ok(BoundRows {
+            accumulators: self,
+            values: self.arguments.iter().map(read).collect::<Result<_>>()?,
+            masks: self
+                .tallies
+                .iter()
+                .map(|tally| values::mask(batch, tally.value, tally.filter))
+                .collect(),
+        })
+    }
+
+    /// Take the rows of another group in, as if they came after those of `into`.
+    ///
+    /// # Errors
+    /// A sum that does not fit any more. `into` is of no use then: merge into a clone where that may happen.
+    pub fn merge(&self, into: &mut Group, from: &Group) -> std::result::Result<(), Failure> {
+        let (words, heaps) = into.parts_mut();
+        let (other_words, other_heaps) = from.parts();
+        for call in &self.calls {
+            let n = words[1 + call.tally].cast_signed();
+            let other_n = other_words[1 + call.tally].cast_signed();
+            call.accumulator.merge(
+                (
+                    n,
+                    &mut words[call.words.clone()],
+                    &mut heaps[call.heaps.clone()],
+                ),
+                (
+                    other_n,
+                    &other_words[call.words.clone()],
+                    &other_heaps[call.heaps.clone()],
+                ),
+            )?;
+        }
+        for (word, other) in words
+            .iter_mut()
+            .zip(other_words)
+            .take(1 + self.tallies.len())
+        {
+            *word = word.wrapping_add(*other);
+        }
+        Ok(())
+    }
+
+    /// Begin the columns of results: `a0`, …
+    pub fn results(&self) -> Results<'_> {
+        let column = |output: &Output| match &output.make {
+            Make::Value(codec) => Column::new(codec),
+            Make::List(items, field) => Column::lists(items, field),
+        };
+        Results {
+            accumulators: self,
+            columns: self.outputs.iter().map(column).collect(),
+            rows: 0,
+        }
+    }
+}
+
+/// The rows of a batch, ready to be added to groups.
+pub struct BoundRows<'a> {
+    accumulators: &'a Accumulators,
+    /// One for each argument.
+    values: Vec<Values>,
+    /// One for each tally; None: every row counts.
+    masks: Vec<Option<BooleanBuffer>>,
+}
+
+impl BoundRows<'_> {
+    /// Add a row.
+    ///
+    /// # Errors
+    /// A sum does not fit any more. The group is as before.
+    #[inline]
+    pub fn add(&self, row: usize, group: &mut Group) -> std::result::Result<(), Failure> {
+        self.change::<1>(row, group)
+    }
+
+    /// Take a row away that was added before (or, where changes come out of order, will be).
+    ///
+    /// # Errors
+    /// A sum does not fit any more. The group is as before.
+    #[inline]
+    pub fn take_away(&self, row: usize, group: &mut Group) -> std::result::Result<(), Failure> {
+        self.change::<-1>(row, group)
+    }
+
+    #[inline]
+    fn change<const SIGN: i64>(
+        &self,
+        row: usize,
+        group: &mut Group,
+    ) -> std::result::Result<(), Failure> {
+        let (words, heaps) = group.parts_mut();
+        for (index, call) in self.accumulators.calls.iter().enumerate() {
+            if !self.counts(call.tally, row) {
+                continue;
+            }
+            if let Err(failure) = self.apply::<SIGN>(call, row, words, heaps) {
+                self.undo::<SIGN>(index, row, words, heaps);
+                return Err(failure);
+            }
+        }
+        words[0] = words[0].wrapping_add(SIGN.cast_unsigned());
+        for tally in 0..self.masks.len() {
+            if self.counts(tally, row) {
+                words[1 + tally] = words[1 + tally].wrapping_add(SIGN.cast_unsigned());
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn counts(&self, tally: usize, row: usize) -> bool {
+        self.masks[tally]
+            .as_ref()
+            .is_none_or(|mask| mask.value(row))
+    }
+
+    #[inline]
+    fn apply<const SIGN: i64>(
+        &self,
+        call: &Call,
+        row: usize,
+        words: &mut [u64],
+        heaps: &mut [Heap],
+    ) -> std::result::Result<(), Failure> {
+        let n = words[1 + call.tally].cast_signed();
+        let value = self.values[call.argument].get(row);
+        let (words, heaps) = (
+            &mut words[call.words.clone()],
+            &mut heaps[call.heaps.clone()],
+        );
+        if SIGN > 0 {
+            call.accumulator.add(n, value, words, heaps)
+        } else {
+            call.accumulator.take_away(n - 1, value, words, heaps)
+        }
+    }
+
+    /// Undo the calls before one that has failed; all of them are among those that may fail, and the tallies are as before.
+    #[cold]
+    fn undo<const SIGN: i64>(
+        &self,
+        failed: usize,
+        row: usize,
+        words: &mut [u64],
+        heaps: &mut [Heap],
+    ) {
+        debug_assert!(failed < self.accumulators.fallible);
+        for call in &self.accumulators.calls[..failed] {
+            if self.counts(call.tally, row) {
+                let n = words[1 + call.tally].cast_signed();
+                let value = self.values[call.argument].get(row);
+                let (words, heaps) = (
+                    &mut words[call.words.clone()],
+                    &mut heaps[call.heaps.clone()],
+                );
+                let undone = if SIGN > 0 {
+                    call.accumulator.take_away(n, value, words, heaps)
+                } else {
+                    call.accumulator.add(n - 1, value, words, heaps)
+                };
+                debug_assert_eq!(undone, Ok(()));
+            }
+        }
+    }
+}
+
+/// Columns of results, grown group by group.
+pub struct Results<'a> {
+    accumulators: &'a Accumulators,
+    columns: Vec<Column>,
+    rows: usize,
+}
+
+impl Results<'_> {
+    /// Append the results of a group; gives their row.
+    pub fn push(&mut self, group: &Group) -> usize {
+        let (words, heaps) = group.parts();
+        for (output, column) in self.accumulators.outputs.iter().zip(&mut self.columns) {
+            match output.from {
+                From::Rows => column.push(Value::Int(words[0].cast_signed())),
+                From::Tally(tally) => column.push(Value::Int(words[1 + tally].cast_signed())),
+                From::Call(call) => {
+                    let call = &self.accumulators.calls[call];
+                    let n = words[1 + call.tally].cast_signed();
+                    let (words, heaps) = (&words[call.words.clone()], &heaps[call.heaps.clone()]);
+                    call.accumulator.result(n, words, heaps, column);
+                }
+            }
+        }
+        self.rows += 1;
+        self.rows - 1
+    }
+
+    /// Append nulls: for a deletion of which only the key counts.
+    pub fn push_null(&mut self) -> usize {
+        self.columns.iter_mut().for_each(Column::push_null);
+        self.rows += 1;
+        self.rows - 1
+    }
+
+    pub fn len(&self) -> usize {
+        self.rows
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// Give the columns, in the order of the calls.
+    pub fn finish(self) -> Result<Vec<ArrayRef>> {
+        self.columns.into_iter().map(Column::finish).collect()
+    }
+}
