@@ -323,9 +323,7 @@ class LocalStore:
             position: of the changelog after the last of them.
         """
 
-    def entries(
-        self, store: str, after: bytes | None, limit: int
-    ) -> tuple[pa.BinaryArray, pa.BinaryArray]:
+    def entries(self, store: str, after: bytes | None, limit: int) -> tuple[pa.BinaryArray, pa.BinaryArray]:
         """Give keys and values in the order of the keys, at most `limit`, fewer where they are large.
 
         Args:
