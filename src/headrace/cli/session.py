@@ -38,6 +38,6 @@ def open_session(log: str | None, registry: str | None) -> Iterator[Session]:
     warn(environment.warnings)
     url = log or environment.log or DEFAULT_LOG
     with open_log(url, environment.client) as opened:
-        schemas = open_registry(registry or environment.registry, opened)
+        schemas = open_registry(registry or environment.registry, opened, environment.registry_client)
         with closing(Catalog(opened, schemas)) as catalog:
             yield Session(opened, schemas, catalog, environment)

@@ -60,6 +60,9 @@ VARIABLES: Final = (LOG, REGISTRY, PROGRAM, APPLICATION, STATE_DIR, PORT, INSTAN
 CLIENT_PREFIX: Final = "HEADRACE_KAFKA_"
 """`HEADRACE_KAFKA_SOCKET_KEEPALIVE_ENABLE=true` is the client property `socket.keepalive.enable`."""
 
+REGISTRY_PREFIX: Final = "HEADRACE_SCHEMA_REGISTRY_"
+"""`HEADRACE_SCHEMA_REGISTRY_SSL_CA_LOCATION=…` is the property `ssl.ca.location` of the registry's client."""
+
 LEGACY_CLIENT_PREFIXES: Final = ("SASL_", "SSL_", "SECURITY_PROTOCOL")
 """Variables of 2018 that are client properties; the names are Java's and are translated."""
 
@@ -86,6 +89,7 @@ class Environment:
         log_level: name of a level of the standard library.
         log_json: log lines as JSON.
         client: properties of the Kafka client, by librdkafka's names.
+        registry_client: properties of the registry's client, by Confluent's names.
         warnings: variables that have no effect, with the reason.
     """
 
@@ -99,6 +103,7 @@ class Environment:
     log_level: str = "INFO"
     log_json: bool = False
     client: Mapping[str, str] = field(default_factory=dict)
+    registry_client: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[Diagnostic, ...] = ()
 
     def __repr__(self) -> str:
@@ -132,6 +137,7 @@ def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
         log_level=_level(found),
         log_json=_choice(found, LOG_FORMAT, ("text", "json"), "text") == "json",
         client=client,
+        registry_client=_with_prefix(found, REGISTRY_PREFIX),
         warnings=tuple(warnings),
     )
 
@@ -166,6 +172,15 @@ def _log(found: Mapping[str, str]) -> str | None:
 def _registry(found: Mapping[str, str]) -> str | None:
     value = _value(found, REGISTRY)
     return value.split(",")[0].strip() if value else None
+
+
+def _with_prefix(found: Mapping[str, str], prefix: str) -> dict[str, str]:
+    """Give the properties that variables with this prefix name."""
+    return {
+        name.removeprefix(prefix).lower().replace("_", "."): value
+        for name, value in sorted(found.items())
+        if name.startswith(prefix) and value
+    }
 
 
 def _port(found: Mapping[str, str]) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headrace.config.environment import CLIENT_PREFIX, VARIABLES
+from headrace.config.environment import CLIENT_PREFIX, REGISTRY_PREFIX, VARIABLES
 from headrace.config.settings import SETTINGS, Kind, Scope, Setting
 
 
@@ -36,6 +36,8 @@ def settings_reference() -> str:
         f"`{CLIENT_PREFIX}…` sets a client property: `{CLIENT_PREFIX}SOCKET_KEEPALIVE_ENABLE=true` is "
         "`socket.keepalive.enable=true`. Of 2018, `SECURITY_PROTOCOL`, `SASL_…` and `SSL_…` do the same with the names of the "
         "Java clients; user and password are taken out of `SASL_JAAS_CONFIG`. Values of secrets are never printed.",
+        f"`{REGISTRY_PREFIX}…` sets a property of the registry's client, by Confluent's names: "
+        f"`{REGISTRY_PREFIX}BASIC_AUTH_USER_INFO=user:password`, `{REGISTRY_PREFIX}SSL_CA_LOCATION=ca.pem`.",
     ]
     return "\n\n".join(parts) + "\n"
 

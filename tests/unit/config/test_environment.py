@@ -60,6 +60,19 @@ def test_the_variables_of_2018() -> None:
     )
 
 
+def test_properties_of_the_registry_have_a_prefix() -> None:
+    found = read_environment(
+        {
+            "HEADRACE_SCHEMA_REGISTRY": "https://registry:8081",
+            "HEADRACE_SCHEMA_REGISTRY_BASIC_AUTH_USER_INFO": "me:secret",
+            "HEADRACE_SCHEMA_REGISTRY_SSL_CA_LOCATION": "",
+        }
+    )
+    assert found.registry == "https://registry:8081"
+    assert found.registry_client == {"basic.auth.user.info": "me:secret"}
+    assert "secret" not in repr(found)
+
+
 def test_brokers_may_carry_their_protocol() -> None:
     assert read_environment({"SQL_BOOTSTRAP_SERVERS": "PLAINTEXT://a:1,SSL://b:2"}).log == "kafka://a:1,b:2"
 

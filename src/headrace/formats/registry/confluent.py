@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -168,12 +169,29 @@ class ConfluentRegistry:
             # version.
             if not type(error).__module__.startswith("httpx"):
                 raise
+            if _is_tls(error):
+                raise self._untrusted() from error
             note = f"{type(error).__name__} while talking to it"
             raise self._away(note) from error
+
+    def _untrusted(self) -> RunError:
+        message = f"no secure connection to the schema registry `{self._name}`: the two sides do not trust each other"
+        way_out = (
+            "name the authority of its certificate with `HEADRACE_SCHEMA_REGISTRY_SSL_CA_LOCATION`, and your own "
+            "certificate, if it asks for one, with `…_SSL_CERTIFICATE_LOCATION` and `…_SSL_KEY_LOCATION`"
+        )
+        return RunError((Diagnostic(codes.REGISTRY_REFUSED, message, help=way_out),))
 
     def _away(self, note: str) -> RegistryUnavailableError:
         message = f"the schema registry `{self._name}` cannot be reached"
         return RegistryUnavailableError((Diagnostic(codes.REGISTRY_AWAY, message, notes=(note,)),))
+
+
+def _is_tls(error: BaseException | None) -> bool:
+    """Say whether a fault of TLS is behind an error."""
+    while error is not None and not isinstance(error, ssl.SSLError):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _split(url: str) -> tuple[list[str], str | None]:
