@@ -56,12 +56,16 @@ EXPLAINED: Final = {
 }
 """Properties without a counterpart, and what takes their place. They are accepted and have no effect."""
 
-NO_STATE_YET: Final = frozenset(
-    {"cache.max.bytes.buffering", "statestore.cache.max.bytes", "state.dir", "state.cleanup.delay.ms"}
-)
-"""Settings of local state. They are accepted, and have no effect as long as no statement needs state."""
+STORE_SETTINGS: Final = {
+    "cache.max.bytes.buffering": "the memory for state is `state.memory`",
+    "statestore.cache.max.bytes": "the memory for state is `state.memory`",
+    "state.dir": "the folder of local state is `--state-dir` or HEADRACE_STATE_DIR",
+    "state.cleanup.delay.ms": "local state is kept until it is discarded",
+}
+"""Settings of the local state of Kafka Streams, with what stands in their place here."""
 
-NO_STATE_YET_PREFIXES: Final = ("rocksdb.",)
+STORE_SETTING_PREFIXES: Final = ("rocksdb.",)
+OTHER_STORE: Final = "local state is kept in a store of another kind"
 
 _ASSIGNORS: Final = {
     "RangeAssignor": "range",

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from headrace.config.client_properties import CONSUMER, PRODUCER, SHARED
 from headrace.config.java_properties import (
     EXPLAINED,
-    NO_STATE_YET,
-    NO_STATE_YET_PREFIXES,
+    OTHER_STORE,
     RENAMED,
+    STORE_SETTING_PREFIXES,
+    STORE_SETTINGS,
     translate,
 )
 from headrace.config.settings import (
@@ -63,8 +64,15 @@ _FIELDS: Final = {
     "processing.guarantee": "guarantee",
     "num.stream.threads": "threads",
     "auto.offset.reset": "offset_reset",
+    "late.topic": "late_topic",
+    "state.memory": "state_memory",
     "_ktype": "key_format",
     "_vtype": "value_format",
+}
+_TIMES: Final = {
+    "commit.interval.ms": "commit_interval",
+    "max.task.idle.ms": "task_idle",
+    "idle.timeout.ms": "idle_timeout",
 }
 _NAMES: Final = (
     *OTHER_SETTINGS,
@@ -162,8 +170,8 @@ class _Reader:
             return
         if setting.key.startswith("error.policy"):
             self.policies[setting.key] = (str(value), item.value_span)
-        elif setting.key == "commit.interval.ms":
-            self.run["commit_interval"] = int(value) / 1000
+        elif setting.key in _TIMES:
+            self.run[_TIMES[setting.key]] = int(value) / 1000
         else:
             self.run[_FIELDS[setting.key]] = value
 
@@ -205,8 +213,8 @@ class _Reader:
 
     def _client_property(self, name: str, item: Assignment) -> None:
         side, bare = _side(name)
-        if bare in NO_STATE_YET or bare.startswith(NO_STATE_YET_PREFIXES):
-            self._no_effect(name, "no statement of this version keeps state", item)
+        if bare in STORE_SETTINGS or bare.startswith(STORE_SETTING_PREFIXES):
+            self._no_effect(name, STORE_SETTINGS.get(bare, OTHER_STORE), item)
             return
         found = translate(bare, _text(item.value), self.given)
         if found.reason is not None:

@@ -206,6 +206,45 @@ SETTINGS: Final = (
         synonyms={"smallest": "earliest", "beginning": "earliest", "largest": "latest", "end": "latest"},
     ),
     Setting(
+        "late.topic",
+        Scope.RUN,
+        Kind.STRING,
+        None,
+        "Topic for records that are too late for every window or join they belong to, as they came; it is created if it is "
+        "missing. They are counted in any case.",
+    ),
+    Setting(
+        "max.task.idle.ms",
+        Scope.RUN,
+        Kind.INT,
+        "0",
+        "How long joins wait for an input whose records have all been read, before they go on with the other's. Inputs that have "
+        "records to fetch are always waited for.",
+        legacy="max.task.idle.ms",
+        unit="ms",
+        least=0,
+    ),
+    Setting(
+        "idle.timeout.ms",
+        Scope.RUN,
+        Kind.INT,
+        "60000",
+        "When a partition has had no records for so long, its event time moves on with the clock, so that windows close "
+        "(`EMIT FINAL`) and joins give up waiting. 0 never; never with `--until-end`.",
+        unit="ms",
+        least=0,
+    ),
+    Setting(
+        "state.memory",
+        Scope.RUN,
+        Kind.INT,
+        None,
+        "Memory of a process for state; what is beyond is read from the state folder. A quarter of what the process may have "
+        "if it is not set.",
+        unit="bytes",
+        least=1 << 20,
+    ),
+    Setting(
         "_ktype",
         Scope.PSEUDO,
         Kind.STRING,
@@ -261,6 +300,9 @@ class ProgramSettings:
         guarantee: `exactly_once` or `at_least_once`.
         commit_interval: seconds.
         offset_reset: `earliest`, `latest` or `none`.
+        late_topic: for late records.
+        task_idle, idle_timeout: seconds.
+        state_memory: bytes.
         client, consumer_client, producer_client: properties of the Kafka clients by librdkafka's names: of both, of one.
         key_format, value_format: of `_ktype` and `_vtype`.
     """
@@ -276,6 +318,10 @@ class ProgramSettings:
     commit_interval: float = 0.2
     threads: int = 1
     offset_reset: str = "earliest"
+    late_topic: str | None = None
+    task_idle: float = 0.0
+    idle_timeout: float = 60.0
+    state_memory: int | None = None
     client: Mapping[str, str] = field(default_factory=dict)
     consumer_client: Mapping[str, str] = field(default_factory=dict)
     producer_client: Mapping[str, str] = field(default_factory=dict)

@@ -190,6 +190,10 @@ class RunSettings:
         client: properties for both clients; consumer_client / producer_client for one of them.
         commit_interval: seconds.
         threads: `num.stream.threads`.
+        late_topic: where records go that are too late for every window; None: they are counted alone.
+        task_idle: seconds that a task waits for records of an input that has none, before it goes on with its others.
+        idle_timeout: seconds without records after which the stream time of a task moves on with the clock; 0: never.
+        state_memory: bytes for state in memory; None: a share of what the process may have.
     """
 
     guarantee: Guarantee = Guarantee.EXACTLY_ONCE
@@ -199,6 +203,10 @@ class RunSettings:
     commit_interval: float = 0.2
     threads: int = 1
     offset_reset: OffsetReset = OffsetReset.EARLIEST
+    late_topic: str | None = None
+    task_idle: float = 0.0
+    idle_timeout: float = 0.0
+    state_memory: int | None = None
     client: Mapping[str, str] = field(default_factory=dict)
     consumer_client: Mapping[str, str] = field(default_factory=dict)
     producer_client: Mapping[str, str] = field(default_factory=dict)
