@@ -1,4 +1,4 @@
-"""Builds dead letters: the record as it came, with headers that say why it could not be processed."""
+"""Builds dead letters and late records: the record as it came, with headers that say what was wrong with it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from headrace.engine.faults import Fault
 
 PREFIX = "headrace.error."
+LATE_PREFIX = "headrace.late."
 
 
 def dead_letters(records: pa.RecordBatch, faults: Mapping[int, Fault], application: str) -> pa.RecordBatch:
@@ -27,32 +28,50 @@ def dead_letters(records: pa.RecordBatch, faults: Mapping[int, Fault], applicati
         application: id of the application, for a topic that several applications share.
     """
     chosen = records.take(pa.array(list(faults), pa.int32()))
+    facts = {
+        **_place(chosen),
+        "stage": pa.array([fault.stage.value for fault in faults.values()], pa.string()),
+        "reason": pa.array([fault.reason for fault in faults.values()], pa.string()),
+        "application": pa.repeat(pa.scalar(application), chosen.num_rows),
+    }
+    return _letters(chosen, facts, PREFIX)
+
+
+def late_records(
+    records: pa.RecordBatch, rows: pa.Int32Array, operator: str, application: str
+) -> pa.RecordBatch:
+    """Give the records at these rows as they came, with headers that say for which operator they were too late."""
+    chosen = records.take(rows)
+    facts = {
+        **_place(chosen),
+        "operator": pa.repeat(pa.scalar(operator), chosen.num_rows),
+        "application": pa.repeat(pa.scalar(application), chosen.num_rows),
+    }
+    return _letters(chosen, facts, LATE_PREFIX)
+
+
+def _letters(chosen: pa.RecordBatch, facts: Mapping[str, pa.Array[Any]], prefix: str) -> pa.RecordBatch:
+    own = cast("pa.ListArray[Any]", chosen.column("headers"))
     return pa.RecordBatch.from_arrays(
         [
             chosen.column("key"),
             chosen.column("value"),
             chosen.column("timestamp"),
-            _with_facts(
-                cast("pa.ListArray[Any]", chosen.column("headers")), _facts(chosen, faults, application)
-            ),
+            _with_facts(own, facts, prefix),
         ],
         names=["key", "value", "timestamp", "headers"],
     )
 
 
-def _facts(chosen: pa.RecordBatch, faults: Mapping[int, Fault], application: str) -> dict[str, pa.Array[Any]]:
-    """Give a column for each header of the error."""
+def _place(chosen: pa.RecordBatch) -> dict[str, pa.Array[Any]]:
     return {
         "topic": chosen.column("topic").cast(pa.string()),
         "partition": chosen.column("partition").cast(pa.string()),
         "offset": chosen.column("offset").cast(pa.string()),
-        "stage": pa.array([fault.stage.value for fault in faults.values()], pa.string()),
-        "reason": pa.array([fault.reason for fault in faults.values()], pa.string()),
-        "application": pa.repeat(pa.scalar(application), chosen.num_rows),
     }
 
 
-def _with_facts(own: pa.ListArray[Any], facts: Mapping[str, pa.Array[Any]]) -> pa.Array[Any]:
+def _with_facts(own: pa.ListArray[Any], facts: Mapping[str, pa.Array[Any]], prefix: str) -> pa.Array[Any]:
     """Put n headers of each fact after the n lists of own headers; no Python per record, for floods of bad records."""
     count, width = len(own), len(facts)
     mine = pc.fill_null(pc.list_value_length(own), 0).to_numpy(zero_copy_only=False)
@@ -64,7 +83,7 @@ def _with_facts(own: pa.ListArray[Any], facts: Mapping[str, pa.Array[Any]]) -> p
     free = order < 0
     order[free] = count * width + np.arange(int(free.sum()))
     flat = own.flatten()
-    names = [pa.repeat(pa.scalar(PREFIX + name), count) for name in facts]
+    names = [pa.repeat(pa.scalar(prefix + name), count) for name in facts]
     keys = pa.concat_arrays([*names, pc.struct_field(flat, "key")])
     values = pa.concat_arrays(
         [*(column.cast(pa.binary()) for column in facts.values()), pc.struct_field(flat, "value")]

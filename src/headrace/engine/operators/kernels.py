@@ -1,0 +1,114 @@
+"""Makes the native kernel of an operator from its plan."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from headrace import _native
+from headrace.plan.operators import (
+    OP,
+    PARTITION,
+    SEQ,
+    TIME,
+    Aggregate,
+    Kernel,
+    LookupJoin,
+    Operator,
+    Rank,
+    StreamJoin,
+    Table,
+    TableJoin,
+    Window,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from headrace.plan.operators import Column
+
+LEADING = (
+    pa.field(PARTITION, pa.int32()),
+    pa.field(SEQ, pa.int64()),
+    pa.field(TIME, pa.int64()),
+    pa.field(OP, pa.int8()),
+)
+"""The columns that every batch into and out of a kernel begins with."""
+
+
+def make_kernel(operator: Operator) -> _native.Kernel:
+    """Give a kernel without tasks."""
+    inputs = [schema((*feed.key, *feed.value)) for feed in operator.feeds]
+    return _native.Kernel(json.dumps(specification(operator)), inputs, schema(operator.columns))
+
+
+def schema(columns: Sequence[Column]) -> pa.Schema:
+    """Give the schema of batches with these columns."""
+    return pa.schema([*LEADING, *(pa.field(column.name, column.type) for column in columns)])
+
+
+def specification(operator: Operator) -> dict[str, Any]:
+    """Give what the native module needs to know of an operator beside its schemas."""
+    return {
+        "store": operator.store.name,
+        "keys": len(operator.feeds[0].key),
+        "inputs": [feed.changes.value for feed in operator.feeds],
+        **_kernel(operator.kernel),
+    }
+
+
+def _kernel(kernel: Kernel) -> dict[str, Any]:
+    match kernel:
+        case Aggregate():
+            return {
+                "kernel": "aggregate",
+                "calls": [
+                    {
+                        "function": call.function,
+                        "arguments": list(call.arguments),
+                        "distinct": call.distinct,
+                        "filter": call.filter,
+                        "limit": call.limit,
+                        "parameter": call.parameter,
+                    }
+                    for call in kernel.calls
+                ],
+                "emit": kernel.emit.value,
+                "window": None if kernel.window is None else _window(kernel.window),
+                "retracts": kernel.retracts,
+            }
+        case StreamJoin():
+            return {
+                "kernel": "stream_join",
+                "kind": kernel.kind.value,
+                "before": kernel.before,
+                "after": kernel.after,
+                "grace": kernel.grace,
+            }
+        case LookupJoin():
+            return {"kernel": "lookup_join", "kind": kernel.kind.value}
+        case TableJoin():
+            return {"kernel": "table_join", "kind": kernel.kind.value}
+        case Table():
+            return {"kernel": "table", "counted": kernel.counted}
+        case Rank():
+            return {
+                "kernel": "rank",
+                "order": [
+                    {"column": item.column, "descending": item.descending, "nulls_first": item.nulls_first}
+                    for item in kernel.order
+                ],
+                "limit": kernel.limit,
+                "retracts": kernel.retracts,
+            }
+
+
+def _window(window: Window) -> dict[str, Any]:
+    return {
+        "kind": window.kind.value,
+        "size": window.size,
+        "advance": window.advance,
+        "grace": window.grace,
+    }
