@@ -10,7 +10,7 @@ from headrace.catalog.topic import CatalogTopic, Origin
 from headrace.errors import Diagnostic, ProgramError, Span
 from headrace.errors.codes import catalog as codes
 from headrace.errors.suggest import did_you_mean
-from headrace.formats.interface import Format, Side
+from headrace.formats.interface import WRITTEN_BY_USERS, Format, Side
 from headrace.types.sql import arrow_type
 
 if TYPE_CHECKING:
@@ -40,15 +40,15 @@ def format_named(name: str, span: Span | None) -> Format:
         ProgramError: no such format, or one that is not there yet (windowed keys, Protobuf, XML).
     """
     plain = name.strip().upper()
-    if plain in Format.__members__:
-        return Format[plain]
+    if plain in WRITTEN_BY_USERS:
+        return Format(plain)
     windowed = plain.startswith(("TW", "SW", "W")) and plain.lstrip("TSW") != plain
     if windowed or plain in ("XML", "PROTOBUF"):
         message = f"format `{name}` is not supported yet"
         raise ProgramError((Diagnostic(codes.UNSUPPORTED_FORMAT, message, span),))
     message = f"there is no format `{name}`"
-    guess = did_you_mean(plain, list(Format))
-    known = ", ".join(Format)
+    guess = did_you_mean(plain, list(WRITTEN_BY_USERS))
+    known = ", ".join(WRITTEN_BY_USERS)
     raise ProgramError((Diagnostic(codes.UNSUPPORTED_FORMAT, message, span, guess or f"formats: {known}"),))
 
 

@@ -7,11 +7,11 @@ from typing import Any, TypeVar
 
 import click
 
-from headrace.formats.interface import Format
+from headrace.formats.interface import WRITTEN_BY_USERS
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-FORMATS = click.Choice([item.value for item in Format], case_sensitive=False)
+FORMATS = click.Choice([item.value for item in WRITTEN_BY_USERS], case_sensitive=False)
 
 
 def examples(*calls: str) -> str:

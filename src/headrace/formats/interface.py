@@ -22,6 +22,12 @@ class Format(StrEnum):
     LONG = "LONG"
     BYTES = "BYTES"
     CSV = "CSV"
+    ROWS = "ROWS"
+    """Of internal topics alone: rows of our own, of any type."""
+
+
+WRITTEN_BY_USERS = tuple(item for item in Format if item is not Format.ROWS)
+"""The formats that a program or a command can name."""
 
 
 Path = tuple[str, ...]

@@ -1,49 +1,410 @@
-"""The aggregates of the language, by name: the planner refuses them until aggregation is there."""
+"""The aggregates of the language: one table from which checks, the specifications of operators and the reference page come."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
-from headrace.functions.declaration import Function, Kind, Nulls
+import pyarrow as pa
+
+from headrace.functions.declaration import Example, Function, Kind, Nulls
 from headrace.functions.signature import signature
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 FAMILY: Final = "aggregate"
 
+ResultRule = Callable[[pa.DataType], pa.DataType]
+"""The type of the result from that of the first argument."""
 
-def _aggregate(name: str, parameters: str, result: str, description: str) -> Function:
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """An aggregate.
+
+    Args:
+        function: name, signatures and description.
+        result: type of what it gives; `argument` the type that its first argument is brought to before.
+        over_tables: it can take back a row that a table has lost.
+        never_null: it gives a value for a group without values.
+        distinct: `DISTINCT` may stand before its argument; as the name of the function that it then is.
+        constant: what the last argument, which must be constant, decides: `limit` or `parameter`.
+        ordered: its values have an order: numbers, text, bytes, booleans, dates and times.
+    """
+
+    function: Function
+    result: ResultRule
+    argument: ResultRule
+    over_tables: bool = True
+    never_null: bool = False
+    distinct: str | None = None
+    constant: str | None = None
+    ordered: bool = False
+
+    @property
+    def name(self) -> str:
+        """Canonical name."""
+        return self.function.name
+
+
+def _same(kind: pa.DataType) -> pa.DataType:
+    return kind
+
+
+def _always(kind: pa.DataType) -> ResultRule:
+    return lambda _: kind
+
+
+def _array(kind: pa.DataType) -> pa.DataType:
+    return pa.list_(kind)
+
+
+def _wide(kind: pa.DataType) -> pa.DataType:
+    """Bring numbers to the few types that are computed with."""
+    if pa.types.is_integer(kind):
+        return pa.int64()
+    return pa.float64() if pa.types.is_floating(kind) or pa.types.is_null(kind) else kind
+
+
+def _sum(kind: pa.DataType) -> pa.DataType:
+    return pa.decimal128(38, kind.scale) if pa.types.is_decimal(kind) else _wide(kind)
+
+
+def _mean(kind: pa.DataType) -> pa.DataType:
+    return pa.decimal128(38, max(kind.scale, 6)) if pa.types.is_decimal(kind) else pa.float64()
+
+
+_DOUBLE: Final = _always(pa.float64())
+
+
+def _function(
+    name: str,
+    signatures: Sequence[tuple[str, str]],
+    description: str,
+    examples: Sequence[tuple[str, str]],
+    aliases: tuple[str, ...] = (),
+) -> Function:
     return Function(
         name=name,
         family=FAMILY,
         kind=Kind.AGGREGATE,
-        signatures=(signature(parameters, result),),
+        signatures=tuple(signature(parameters, result) for parameters, result in signatures),
         description=description,
         nulls=Nulls.HANDLED,
+        aliases=aliases,
+        examples=tuple(Example(call, result) for call, result in examples),
     )
 
 
-FUNCTIONS: Final = (
-    _aggregate("COUNT", "value ANY", "LONG", "Counts records (`COUNT(*)`) or values that are not null."),
-    _aggregate("SUM", "x NUMBER", "type of x", "Adds the values that are not null."),
-    _aggregate("AVG", "x NUMBER", "DOUBLE", "Gives the mean of the values that are not null."),
-    _aggregate("MIN", "value ANY", "type of value", "Gives the least value of a group."),
-    _aggregate("MAX", "value ANY", "type of value", "Gives the greatest value of a group."),
-    _aggregate("COLLECT", "value ANY, count INT", "array", "Collects at most `count` values."),
-    _aggregate(
-        "COLLECT_UNIQUE", "value ANY, count INT", "array", "Collects at most `count` different values."
+_UNIQUE_LIMIT: Final = "The result is null for a group without values."
+
+AGGREGATES: Final = (
+    Aggregate(
+        _function(
+            "COUNT",
+            [("value ANY", "LONG")],
+            "Counts records (`COUNT(*)`), values that are not null (`COUNT(x)`) or different values (`COUNT(DISTINCT x)`). 0 for "
+            "a group without values.",
+            [("COUNT(*)", "4"), ("COUNT(x)", "3")],
+        ),
+        result=_always(pa.int64()),
+        argument=_same,
+        never_null=True,
+        distinct="COUNT",
     ),
-    _aggregate("FIRST", "value ANY", "type of value", "Gives the value that arrived first."),
-    _aggregate("LAST", "value ANY", "type of value", "Gives the value that arrived last."),
-    _aggregate("MAXK", "value ANY, count INT", "array", "Gives the `count` greatest values."),
-    _aggregate(
-        "MAXK_UNIQUE", "value ANY, count INT", "array", "Gives the `count` greatest different values."
+    Aggregate(
+        _function(
+            "SUM",
+            [("x NUMBER", "LONG, DOUBLE or DECIMAL(38, scale of x)")],
+            "Adds the values that are not null; null if there are none. A sum of whole numbers beyond LONG, or of decimals "
+            "beyond 38 digits, is an error of the record that would make it.",
+            [("SUM(x)", "5"), ("SUM(DISTINCT x)", "3")],
+        ),
+        result=_sum,
+        argument=_wide,
+        distinct="SUM",
     ),
-    _aggregate("MINK", "value ANY, count INT", "array", "Gives the `count` least values."),
-    _aggregate("MINK_UNIQUE", "value ANY, count INT", "array", "Gives the `count` least different values."),
-    _aggregate(
-        "TOPK", "value ANY, count INT", "array", "Gives the `count` values that were seen most often."
+    Aggregate(
+        _function(
+            "AVG",
+            [("x NUMBER", "DOUBLE, or DECIMAL(38, at least 6) of decimals")],
+            "Gives the mean of the values that are not null; null if there are none.",
+            [("AVG(DISTINCT x)", "1.5"), ("AVG(x * 3)", "5.0")],
+            ("MEAN",),
+        ),
+        result=_mean,
+        argument=_wide,
+        distinct="AVG",
     ),
-    _aggregate(
-        "BOTTOMK", "value ANY, count INT", "array", "Gives the `count` values that were seen least often."
+    Aggregate(
+        _function(
+            "MIN",
+            [("value ANY", "type of value")],
+            "Gives the least value that is not null. Text is compared by its bytes.",
+            [("MIN(x)", "1"), ("MIN(-x)", "-2")],
+        ),
+        result=_same,
+        argument=_same,
+        distinct="MIN",
+        ordered=True,
     ),
-    _aggregate("ANYF", "value ANY", "type of value", "Gives any value of a group."),
+    Aggregate(
+        _function(
+            "MAX",
+            [("value ANY", "type of value")],
+            "Gives the greatest value that is not null. Text is compared by its bytes.",
+            [("MAX(x)", "2"), ("MAX(-x)", "-1")],
+        ),
+        result=_same,
+        argument=_same,
+        distinct="MAX",
+        ordered=True,
+    ),
+    Aggregate(
+        _function(
+            "FIRST",
+            [("value ANY", "type of value")],
+            "Gives the value, not null, that arrived first.",
+            [("FIRST(x)", "2"), ("FIRST(x * 10)", "20")],
+        ),
+        result=_same,
+        argument=_same,
+        over_tables=False,
+    ),
+    Aggregate(
+        _function(
+            "LAST",
+            [("value ANY", "type of value")],
+            "Gives the value, not null, that arrived last.",
+            [("LAST(x)", "2"), ("LAST(x * 10)", "20")],
+        ),
+        result=_same,
+        argument=_same,
+        over_tables=False,
+    ),
+    Aggregate(
+        _function(
+            "ANYF",
+            [("value ANY", "type of value")],
+            "Gives any value of the group that is not null: the first that arrived.",
+            [("ANYF(x)", "2"), ("ANYF(x > 0)", "true")],
+            ("ANY_VALUE",),
+        ),
+        result=_same,
+        argument=_same,
+        over_tables=False,
+    ),
+    Aggregate(
+        _function(
+            "COLLECT",
+            [("value ANY", "array"), ("value ANY, count INT", "array")],
+            "Collects the values that are not null in the order in which they arrived, all or the first `count`. Over a table "
+            f"they are ascending. {_UNIQUE_LIMIT}",
+            [("COLLECT(x)", "[2, 1, 2]"), ("COLLECT(x, 2)", "[2, 1]")],
+        ),
+        result=_array,
+        argument=_same,
+        distinct="COLLECT_UNIQUE",
+        constant="limit",
+    ),
+    Aggregate(
+        _function(
+            "COLLECT_UNIQUE",
+            [("value ANY", "array"), ("value ANY, count INT", "array")],
+            "Collects the different values that are not null in the order in which they first arrived, all or the first "
+            f"`count`. Over a table they are ascending. {_UNIQUE_LIMIT}",
+            [("COLLECT_UNIQUE(x)", "[2, 1]"), ("COLLECT_UNIQUE(x, 1)", "[2]")],
+        ),
+        result=_array,
+        argument=_same,
+        distinct="COLLECT_UNIQUE",
+        constant="limit",
+    ),
+    Aggregate(
+        _function(
+            "MAXK",
+            [("value ANY, count INT", "array")],
+            f"Gives the `count` greatest values, the greatest first; a value as often as it came. {_UNIQUE_LIMIT}",
+            [("MAXK(x, 2)", "[2, 2]"), ("MAXK(x, 5)", "[2, 2, 1]")],
+        ),
+        result=_array,
+        argument=_same,
+        distinct="MAXK_UNIQUE",
+        constant="limit",
+        ordered=True,
+    ),
+    Aggregate(
+        _function(
+            "MAXK_UNIQUE",
+            [("value ANY, count INT", "array")],
+            f"Gives the `count` greatest different values, the greatest first. {_UNIQUE_LIMIT}",
+            [("MAXK_UNIQUE(x, 2)", "[2, 1]"), ("MAXK_UNIQUE(x, 1)", "[2]")],
+        ),
+        result=_array,
+        argument=_same,
+        distinct="MAXK_UNIQUE",
+        constant="limit",
+        ordered=True,
+    ),
+    Aggregate(
+        _function(
+            "MINK",
+            [("value ANY, count INT", "array")],
+            f"Gives the `count` least values, the least first; a value as often as it came. {_UNIQUE_LIMIT}",
+            [("MINK(x, 2)", "[1, 2]"), ("MINK(x, 5)", "[1, 2, 2]")],
+        ),
+        result=_array,
+        argument=_same,
+        distinct="MINK_UNIQUE",
+        constant="limit",
+        ordered=True,
+    ),
+    Aggregate(
+        _function(
+            "MINK_UNIQUE",
+            [("value ANY, count INT", "array")],
+            f"Gives the `count` least different values, the least first. {_UNIQUE_LIMIT}",
+            [("MINK_UNIQUE(x, 2)", "[1, 2]"), ("MINK_UNIQUE(x, 1)", "[1]")],
+        ),
+        result=_array,
+        argument=_same,
+        distinct="MINK_UNIQUE",
+        constant="limit",
+        ordered=True,
+    ),
+    Aggregate(
+        _function(
+            "TOPK",
+            [("value ANY, count INT", "array")],
+            "Gives the `count` values that were seen most often; of those seen equally often the lesser first.",
+            [("TOPK(x, 1)", "[2]"), ("TOPK(x, 2)", "[2, 1]")],
+        ),
+        result=_array,
+        argument=_same,
+        constant="limit",
+        ordered=True,
+    ),
+    Aggregate(
+        _function(
+            "BOTTOMK",
+            [("value ANY, count INT", "array")],
+            "Gives the `count` values that were seen least often; of those seen equally often the lesser first.",
+            [("BOTTOMK(x, 1)", "[1]"), ("BOTTOMK(x, 2)", "[1, 2]")],
+        ),
+        result=_array,
+        argument=_same,
+        constant="limit",
+        ordered=True,
+    ),
+    Aggregate(
+        _function(
+            "STDDEV",
+            [("x NUMBER", "DOUBLE")],
+            "Gives the standard deviation of a sample; null for fewer than two values.",
+            [("STDDEV(x * 0)", "0.0"), ("STDDEV(x - x)", "0.0")],
+            ("STDDEV_SAMP",),
+        ),
+        result=_DOUBLE,
+        argument=_DOUBLE,
+    ),
+    Aggregate(
+        _function(
+            "STDDEV_POP",
+            [("x NUMBER", "DOUBLE")],
+            "Gives the standard deviation of all values; null for none.",
+            [("STDDEV_POP(x * 0)", "0.0"), ("STDDEV_POP(x - x)", "0.0")],
+        ),
+        result=_DOUBLE,
+        argument=_DOUBLE,
+    ),
+    Aggregate(
+        _function(
+            "VARIANCE",
+            [("x NUMBER", "DOUBLE")],
+            "Gives the variance of a sample; null for fewer than two values.",
+            [("VARIANCE(x * 0)", "0.0"), ("VARIANCE(x - x)", "0.0")],
+            ("VAR_SAMP",),
+        ),
+        result=_DOUBLE,
+        argument=_DOUBLE,
+    ),
+    Aggregate(
+        _function(
+            "VAR_POP",
+            [("x NUMBER", "DOUBLE")],
+            "Gives the variance of all values; null for none.",
+            [("VAR_POP(x * 0)", "0.0"), ("VAR_POP(x - x)", "0.0")],
+        ),
+        result=_DOUBLE,
+        argument=_DOUBLE,
+    ),
+    Aggregate(
+        _function(
+            "APPROX_COUNT_DISTINCT",
+            [("value ANY", "LONG")],
+            "Counts different values that are not null, roughly (within 1 or 2 percent), in little memory.",
+            [("APPROX_COUNT_DISTINCT(x)", "2"), ("APPROX_COUNT_DISTINCT(x * 0)", "1")],
+        ),
+        result=_always(pa.int64()),
+        argument=_same,
+        over_tables=False,
+        never_null=True,
+    ),
+    Aggregate(
+        _function(
+            "APPROX_QUANTILE",
+            [("x NUMBER, share DOUBLE", "DOUBLE")],
+            "Gives roughly the value below which a share (0 to 1) of the values lies, in little memory; null for no values.",
+            [("APPROX_QUANTILE(x * 0, 0.5)", "0.0"), ("APPROX_QUANTILE(x - x, 0.9)", "0.0")],
+        ),
+        result=_DOUBLE,
+        argument=_DOUBLE,
+        over_tables=False,
+        constant="parameter",
+    ),
+    Aggregate(
+        _function(
+            "BOOL_AND",
+            [("condition BOOLEAN", "BOOLEAN")],
+            "Says whether all values that are not null are true; null for no values.",
+            [("BOOL_AND(x > 0)", "true"), ("BOOL_AND(x > 1)", "false")],
+            ("EVERY",),
+        ),
+        result=_always(pa.bool_()),
+        argument=_always(pa.bool_()),
+    ),
+    Aggregate(
+        _function(
+            "BOOL_OR",
+            [("condition BOOLEAN", "BOOLEAN")],
+            "Says whether any value is true; null for no values.",
+            [("BOOL_OR(x > 1)", "true"), ("BOOL_OR(x > 9)", "false")],
+        ),
+        result=_always(pa.bool_()),
+        argument=_always(pa.bool_()),
+    ),
+    Aggregate(
+        _function(
+            "STRING_AGG",
+            [("text STRING", "STRING"), ("text STRING, separator STRING", "STRING")],
+            "Joins the texts that are not null, in the order in which they arrived, with a separator between (`,` if none is "
+            "given). Over a table they are ascending. Null for no texts.",
+            [("STRING_AGG(CAST(x AS string), '-')", "'2-1-2'"), ("STRING_AGG(CAST(x AS string))", "'2,1,2'")],
+            ("LISTAGG", "GROUP_CONCAT"),
+        ),
+        result=_always(pa.string()),
+        argument=_always(pa.string()),
+        constant="parameter",
+    ),
 )
+
+FUNCTIONS: Final = tuple(item.function for item in AGGREGATES)
+
+_BY_NAME: Final = {name: item for item in AGGREGATES for name in (item.name, *item.function.aliases)}
+
+
+def aggregate_named(name: str) -> Aggregate | None:
+    """Find an aggregate by name or alias, in any case."""
+    return _BY_NAME.get(name.upper())

@@ -32,12 +32,18 @@ def functions_reference() -> str:
         functions: tuple[Function, ...] = tuple(sorted(family.FUNCTIONS, key=lambda item: item.name))
         parts.append(f"## {_TITLES[functions[0].family]}")
         if functions[0].kind is Kind.AGGREGATE:
-            parts.append("They are known by name and refused: aggregation is not there yet.")
+            parts.append(_AGGREGATES)
         if functions[0].family == "date":
             parts.append(_PATTERNS)
         parts += [_section(function) for function in functions]
     return "\n\n".join(parts) + "\n"
 
+
+_AGGREGATES: Final = (
+    "They give one value for each group of GROUP BY, or for all rows without it. Nulls are left out. `FILTER (WHERE …)` behind a call "
+    "takes the rows that meet a condition, `DISTINCT` before the argument each value once. In the examples `x` is 2, 1, 2 and null, in "
+    "this order of arrival."
+)
 
 _PATTERNS: Final = (
     "Patterns are those of Java's `DateTimeFormatter` and are literals: `yyyy` year, `MM` month, `MMM` and `MMMM` its name, `dd` "

@@ -19,11 +19,15 @@ def fingerprint(pipeline: Pipeline, topology: Topology) -> str:
     It covers what is read, computed and written. The numbers of the input's columns are left out, since they depend on what other
     pipelines read of the same topic.
     """
-    source, sink = topology.sources[pipeline.source], topology.sinks[pipeline.sink]
+    sink = topology.sinks[pipeline.sink]
+    source = topology.sources.get(pipeline.source)
+    sides = [sink.key, sink.value]
     query = pipeline.query
-    for column in sorted(source.columns, key=lambda item: len(item.name), reverse=True):
-        place = json.dumps([column.facet.value, *column.path], ensure_ascii=False)
-        query = _renamed(query, column.name, place + json.dumps(type_to_json(column.type)))
+    if source is not None:
+        sides = [source.key, source.value, *sides]
+        for column in sorted(source.columns, key=lambda item: len(item.name), reverse=True):
+            place = json.dumps([column.facet.value, *column.path], ensure_ascii=False)
+            query = _renamed(query, column.name, place + json.dumps(type_to_json(column.type)))
     parts = [
         pipeline.source,
         pipeline.sink,
@@ -32,8 +36,12 @@ def fingerprint(pipeline: Pipeline, topology: Topology) -> str:
         pipeline.value_mode.value,
         pipeline.sets_time,
         [[item.name, *item.path] for item in (*pipeline.key_columns, *pipeline.value_columns)],
-        [side_data(side) for side in (source.key, source.value, sink.key, sink.value)],
+        [side_data(side) for side in sides],
     ]
+    if source is None:
+        parts.append(
+            next(item.store.fingerprint for item in topology.operators if item.id == pipeline.source)
+        )
     text = json.dumps(parts, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from headrace.formats.interface import Format, Side
 from headrace.log.interface import OffsetReset, TopicDescription
+from headrace.plan.operators_json import operator_data, operator_from
 from headrace.plan.topology import (
     ErrorPolicy,
     Facet,
@@ -26,7 +27,7 @@ from headrace.plan.topology import (
 )
 from headrace.plan.types_json import type_from_json, type_to_json
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Raised when the form changes in a way that an older release cannot read."""
 
 
@@ -53,6 +54,7 @@ def to_data(topology: Topology) -> dict[str, Any]:
     return {
         "version": VERSION,
         "sources": {name: _source_data(item) for name, item in topology.sources.items()},
+        "operators": [operator_data(item) for item in topology.operators],
         "pipelines": [_pipeline_data(item) for item in topology.pipelines],
         "sinks": {name: _sink_data(item) for name, item in topology.sinks.items()},
         "settings": _settings_data(topology.settings),
@@ -70,6 +72,7 @@ def _topology(data: dict[str, Any]) -> Topology:
         pipelines=tuple(_pipeline(item) for item in data["pipelines"]),
         settings=_settings(data["settings"]),
         setup=tuple(data["setup"]),
+        operators=tuple(operator_from(item) for item in data.get("operators", ())),
     )
 
 
@@ -99,12 +102,17 @@ def _source_data(source: SourceTopic) -> dict[str, Any]:
         }
         for item in source.columns
     ]
-    return {
+    found: dict[str, Any] = {
         "topic": source.topic,
         "key": side_data(source.key),
         "value": side_data(source.value),
         "columns": columns,
     }
+    if source.time_query is not None:
+        found["time_query"] = source.time_query
+    if source.internal:
+        found["internal"] = True
+    return found
 
 
 def _source(data: dict[str, Any]) -> SourceTopic:
@@ -112,7 +120,14 @@ def _source(data: dict[str, Any]) -> SourceTopic:
         InputColumn(item["name"], Facet(item["facet"]), tuple(item["path"]), type_from_json(item["type"]))
         for item in data["columns"]
     )
-    return SourceTopic(data["topic"], _side(data["key"]), _side(data["value"]), columns)
+    return SourceTopic(
+        data["topic"],
+        _side(data["key"]),
+        _side(data["value"]),
+        columns,
+        data.get("time_query"),
+        data.get("internal", False),
+    )
 
 
 def _sink_data(sink: Sink) -> dict[str, Any]:
@@ -130,6 +145,8 @@ def _sink_data(sink: Sink) -> dict[str, Any]:
     for name, pair in (("register_key", sink.register_key), ("register_value", sink.register_value)):
         if pair is not None:
             found[name] = list(pair)
+    if sink.internal:
+        found["internal"] = True
     return found
 
 
@@ -145,6 +162,7 @@ def _sink(data: dict[str, Any]) -> Sink:
         create,
         _pair(data.get("register_key")),
         _pair(data.get("register_value")),
+        data.get("internal", False),
     )
 
 
@@ -163,6 +181,7 @@ def _pipeline_data(item: Pipeline) -> dict[str, Any]:
         "sets_time": item.sets_time,
         "key_columns": [{"name": column.name, "path": list(column.path)} for column in item.key_columns],
         "value_columns": [{"name": column.name, "path": list(column.path)} for column in item.value_columns],
+        "deletes": item.deletes,
     }
 
 
@@ -177,6 +196,7 @@ def _pipeline(data: dict[str, Any]) -> Pipeline:
         sets_time=data["sets_time"],
         key_columns=_columns(data["key_columns"]),
         value_columns=_columns(data["value_columns"]),
+        deletes=data.get("deletes", True),
     )
 
 
@@ -193,6 +213,10 @@ def _settings_data(settings: RunSettings) -> dict[str, Any]:
         "commit_interval": settings.commit_interval,
         "threads": settings.threads,
         "offset_reset": settings.offset_reset.value,
+        "late_topic": settings.late_topic,
+        "task_idle": settings.task_idle,
+        "idle_timeout": settings.idle_timeout,
+        "state_memory": settings.state_memory,
     }
 
 
@@ -205,4 +229,8 @@ def _settings(data: dict[str, Any]) -> RunSettings:
         commit_interval=data["commit_interval"],
         threads=data["threads"],
         offset_reset=OffsetReset(data["offset_reset"]),
+        late_topic=data.get("late_topic"),
+        task_idle=data.get("task_idle", 0.0),
+        idle_timeout=data.get("idle_timeout", 0.0),
+        state_memory=data.get("state_memory"),
     )

@@ -10,7 +10,6 @@ from sqlglot import exp
 from headrace.errors.codes import plan as codes
 from headrace.errors.suggest import did_you_mean
 from headrace.functions import Kind, function_names, lookup
-from headrace.plan.topology import Facet
 from headrace.planner.duckdb_types import BindError
 from headrace.planner.faults import refusal
 from headrace.planner.operators import need_one_type
@@ -46,7 +45,7 @@ def call(within: Expressions, node: exp.Expression) -> Typed:
             pass  # it is neither ours nor DuckDB's; ours says why
     given = [argument.node for argument in arguments]
     if function.kind is Kind.HEADER:
-        given.insert(0, within.scope.relation.pull(Facet.HEADERS, ()).node)
+        given.insert(0, within.headers(node).node)
     rendered = function.render(given, within.at(node))
     _check_types(within, node, function, arguments)
     if name.upper() == "COALESCE":
@@ -135,13 +134,9 @@ def _check_types(
 def _aggregate(within: Expressions, node: exp.Expression, name: str) -> Exception:
     if within.inner is not None:
         return refusal(codes.NOT_YET, f"the aggregate `{name.upper()}` is not there yet", within.at(node))
-    message = f"the aggregate `{name.upper()}` cannot run in a stream yet"
-    return refusal(
-        codes.NOT_YET,
-        message,
-        within.at(node),
-        "it comes with GROUP BY; `headrace query` computes it over what is there",
-    )
+    message = f"the aggregate `{name.upper()}` cannot stand here"
+    way_out = "aggregates stand in the columns of a SELECT with GROUP BY, and in HAVING"
+    return refusal(codes.BAD_GROUPING, message, within.at(node), way_out)
 
 
 def _misfit(within: Expressions, node: exp.Anonymous, name: str, arguments: list[Typed]) -> Exception:

@@ -208,6 +208,24 @@ def storable(kind: pa.DataType) -> pa.DataType:
     return _NARROW.get(kind, kind)
 
 
+def carried(kind: pa.DataType) -> pa.DataType:
+    """Give the Arrow type in which DuckDB hands values of a type out: instants count microseconds."""
+    if pa.types.is_list(kind):
+        return pa.list_(carried(kind.value_type))
+    if pa.types.is_map(kind):
+        return pa.map_(carried(kind.key_type), carried(kind.item_type))
+    if pa.types.is_struct(kind):
+        fields = (kind.field(index) for index in range(kind.num_fields))
+        return pa.struct([pa.field(field.name, carried(field.type)) for field in fields])
+    if pa.types.is_fixed_size_binary(kind):
+        return pa.binary()
+    if pa.types.is_timestamp(kind) and kind.tz is not None:
+        return pa.timestamp("us", tz="UTC")
+    if pa.types.is_time(kind):
+        return pa.time64("us")
+    return kind
+
+
 def _int(value: Any) -> int:
     return int(value)
 

@@ -20,7 +20,7 @@ from headrace.plan.topology import Facet
 from headrace.planner import calls, operators
 from headrace.planner.duckdb_types import BindError, Typer
 from headrace.planner.faults import refusal
-from headrace.planner.relations import pack
+from headrace.planner.relations import NoSuchField, pack
 from headrace.planner.scope import Header, Rows
 from headrace.planner.typed import Typed
 from headrace.sql.nodes import Duration
@@ -79,12 +79,14 @@ class Expressions:
         source: the program's text, for messages.
         inner: takes what a stream cannot run yet (aggregates, windows, queries inside expressions) where a snapshot
             query can; None refuses them.
+        bound: takes what has its value already: in a SELECT with GROUP BY, grouped expressions and aggregates.
     """
 
     scope: Names
     typer: Typer
     source: Source
     inner: Callable[[exp.Expression, Expressions], exp.Expression | None] | None = None
+    bound: Callable[[exp.Expression, Expressions], Typed | None] | None = None
     _locals: dict[str, Typed] = field(default_factory=dict)
     """Arguments of the lambdas around, by name; of type null where only DuckDB knows what they are."""
 
@@ -94,6 +96,10 @@ class Expressions:
         Raises:
             ProgramError: with the smallest part of it that is wrong.
         """
+        if self.bound is not None:
+            known = self.bound(node, self)
+            if known is not None:
+                return known
         if self.inner is not None:
             taken = self.inner(node, self)
             if taken is not None:
@@ -155,6 +161,14 @@ class Expressions:
         """Say whether types are not known here."""
         return any(pa.types.is_null(found.type) for found in self._locals.values())
 
+    def headers(self, node: exp.Expression) -> Typed:
+        """Give the headers of the record; results of operators have none."""
+        try:
+            return self.scope.relation.pull(Facet.HEADERS, ())
+        except NoSuchField:
+            message = "the result of an aggregate or a join has no headers"
+            raise refusal(codes.UNKNOWN_COLUMN, message, self.at(node)) from None
+
     def arguments(self, call: exp.Anonymous) -> list[Typed]:
         """Compile the arguments of a call; those of a lambda get the type of the elements of the array beside it."""
         found: list[Typed] = []
@@ -209,7 +223,7 @@ class Expressions:
     def _header(self, header: Header, node: exp.Expression) -> Typed:
         function = lookup("HEADERASSTRING", 1)
         assert function is not None
-        headers = self.scope.relation.pull(Facet.HEADERS, ())
+        headers = self.headers(node)
         rendered = function.render([headers.node, exp.Literal.string(header.name)], self.at(node))
         return self.typed(rendered, nullable=True, origin=node)
 

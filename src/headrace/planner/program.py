@@ -12,10 +12,10 @@ from headrace.errors import Diagnostic, ProgramError, Span
 from headrace.errors.codes import plan as codes
 from headrace.functions import macros_in, setup_sql
 from headrace.plan.topology import Topology
+from headrace.planner.assembly import assemble
 from headrace.planner.connection import connection
 from headrace.planner.duckdb_types import Typer
 from headrace.planner.faults import Faults
-from headrace.planner.pipelines import pipelines
 from headrace.planner.queries import Queries
 from headrace.planner.read_settings import check_dead_letter_topic, program_settings, run_settings
 from headrace.planner.relations import Names
@@ -93,14 +93,22 @@ class _Plan:
                 self.faults.add(fault.diagnostics)
         self.faults.raise_if_any()
         try:
-            found, sources = pipelines(self.targets.found.values())
+            found = assemble(self.targets.found)
         except ProgramError as fault:
             raise ProgramError(fault.diagnostics, self.program.source) from None
-        self.faults.add(check_dead_letter_topic(settings, sets, sources, self.targets.found))
+        self.faults.add(check_dead_letter_topic(settings, sets, found.sources, self.targets.found))
         self.faults.raise_if_any()
-        sinks = {name: target.sink() for name, target in self.targets.found.items()}
-        setup = setup_sql(macros_in(" ".join(item.query for item in found)))
-        return Topology(sources, sinks, found, run_settings(settings), setup, self.faults.warnings)
+        queries = [item.query for item in found.pipelines]
+        queries += [feed.query for operator in found.operators for feed in operator.feeds]
+        return Topology(
+            found.sources,
+            found.sinks,
+            found.pipelines,
+            run_settings(settings),
+            setup_sql(macros_in(" ".join(queries))),
+            self.faults.warnings,
+            found.operators,
+        )
 
     def _declare(self) -> None:
         seen: dict[str, Span] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -13,6 +13,7 @@ from headrace.errors import Diagnostic, ProgramError, Span
 from headrace.errors.codes import catalog as catalog_codes
 from headrace.errors.codes import plan as codes
 from headrace.errors.suggest import did_you_mean
+from headrace.plan.operators import OP, Emit
 from headrace.plan.topology import Facet
 from headrace.planner.expressions import Expressions
 from headrace.planner.faults import refusal
@@ -25,8 +26,13 @@ from headrace.planner.relations import (
     TopicRelation,
 )
 from headrace.planner.rules.extract_formats import Extracted, conjuncts, extract_formats
-from headrace.planner.rules.refuse_stateful import refuse_set_operation, refuse_stateful
+from headrace.planner.rules.refuse_stateful import emit_span, refuse_set_operation, refuse_stateful
 from headrace.planner.scope import Scope
+from headrace.planner.stateful.drafts import OperatorDraft, need_old_rows, only_identity
+from headrace.planner.stateful.grouped import Rows, grouped, is_grouped, is_grouped_by_words
+from headrace.planner.stateful.grouping import refuse_aggregates
+from headrace.planner.stateful.table import materialised
+from headrace.planner.stateful.windows import window_node
 from headrace.planner.typed import Typed
 from headrace.planner.unions import alike
 from headrace.sql.nodes import ArrayLateral, Mode, Named
@@ -59,16 +65,24 @@ class Queries:
     names: Names
     source: Source
     faults: Faults
+    emit: Emit = Emit.COMMIT
+    """When aggregates give results, unless they say it themselves."""
     broken: set[str] = field(default_factory=set)
     """WITH names whose query has faults: what reads them is not looked at, since all its faults would come from theirs."""
     _open: list[str] = field(default_factory=list)
+    _bare: str | None = None
+    """What a SELECT without STREAM or TABLE takes its rows for, inside one that says it."""
+    _shared: dict[int, list[SelectRelation]] = field(default_factory=dict)
+    """Queries of WITH that end in operators, by identity of their text: all that read them read the same operator."""
 
     def check(self, entry: Named, named: Mapping[str, Named]) -> None:
         """Look for faults in a query of WITH, used or not."""
         self._open.append(entry.name)
         try:
             _refuse_shape(entry)
-            if not self.branches(entry.query, named):
+            found = self.branches(entry.query, named)
+            self._share(entry, found)
+            if not found:
                 self.broken.add(entry.name)
         except ProgramError as fault:
             self.broken.add(entry.name)
@@ -117,57 +131,172 @@ class Queries:
         return from_here
 
     def _select(self, select: exp.Select, named: Mapping[str, Named]) -> list[SelectRelation]:
-        self.faults.add(refuse_stateful(select, self.source))
+        self.faults.add(refuse_stateful(select))
         where = select.args.get("where")
         formats = extract_formats(where.this if where is not None else None)
+        outside = self._bare
+        mode = self._mode(select)
+        self._bare = Mode.TABLE if mode == Mode.TABLE else None
+        try:
+            sources = self._sources(select, named, formats)
+        finally:
+            self._bare = outside
+        if not sources:
+            return []
+        probe = self._expressions(*sources[0])
+        if is_grouped(select, probe):
+            return self._grouped(select, sources, formats, mode)
+        if select.args.get("emit") == "FINAL":
+            message = "EMIT FINAL gives the results of windows, and the SELECT has no aggregate"
+            self.faults.add(
+                [Diagnostic(codes.BAD_EMIT, message, emit_span(select, self.source), "leave it out")]
+            )
         found = []
-        for relation, alias in self._sources(select, named, formats):
-            built = self._over(select, relation, alias, formats)
+        for relation, alias in sources:
+            built = self._over(select, relation, alias, formats, mode)
             if built is not None:
                 found.append(built)
         return found
 
+    def _mode(self, select: exp.Select) -> str | None:
+        """Give whether a SELECT reads facts or a table; None where the text does not say it and both are the same."""
+        mode = select.args.get("mode")
+        if mode is not None:
+            return str(mode)
+        if window_node(select) is not None:
+            return Mode.STREAM
+        return self._bare or (Mode.TABLE if is_grouped_by_words(select) else None)
+
+    def _grouped(
+        self, select: exp.Select, sources: list[tuple[Relation, str]], formats: Extracted, mode: str | None
+    ) -> list[SelectRelation]:
+        rows = []
+        for relation, alias in sources:
+            found = self._rows(select, relation, alias, formats, mode or Mode.TABLE)
+            if found is None:
+                return []
+            rows.append(found)
+        place = emit_span(select, self.source)
+        result = grouped(select, rows, self.names, self.emit, place, self.faults)
+        return [] if result is None else [result]
+
+    def _rows(
+        self, select: exp.Select, relation: Relation, alias: str, formats: Extracted, mode: str
+    ) -> Rows | None:
+        """Compile what a SELECT groups; None if something in it is wrong."""
+        bare = select.args.get("mode") is None
+        if bare and relation.table is False:
+            mode = Mode.STREAM
+        if not self._readable(mode, relation, alias, select):
+            return None
+        return self._parts(select, relation, alias, formats, mode)
+
     def _over(
-        self, select: exp.Select, relation: Relation, alias: str, formats: Extracted
+        self, select: exp.Select, relation: Relation, alias: str, formats: Extracted, mode: str | None
     ) -> SelectRelation | None:
         """Compile a SELECT over one branch of its source; None if something in it is wrong."""
-        mode = select.args.get("mode")
-        if mode == Mode.TABLE and relation.table is False:
-            message = f"`{alias}` is a stream, and SELECT TABLE reads topics and tables"
-            self.faults.add([Diagnostic(codes.NOT_A_TABLE, message, span_of(select), "write SELECT STREAM")])
+        if not self._readable(mode, relation, alias, select):
             return None
+        if mode is None and relation.has_kinds:
+            mode = Mode.TABLE
+        parts = self._parts(select, relation, alias, formats, mode, rows=False)
+        found = projection(select, parts.within, self.faults)
+        if found is None or not parts.good:
+            return None
+        below = parts.relation
+        built = replace(below, items=found.items, star=found.star, pulled={})
+        self._check_key(built)
+        if built.has_kinds and not only_identity(below.source, built.where):
+            need_old_rows(below.source)
+        return built
+
+    def _readable(self, mode: str | None, relation: Relation, alias: str, select: exp.Select) -> bool:
+        if mode != Mode.TABLE or relation.table is not False:
+            return True
+        message = f"`{alias}` is a stream, and SELECT TABLE reads topics and tables"
+        self.faults.add([Diagnostic(codes.NOT_A_TABLE, message, span_of(select), "write SELECT STREAM")])
+        return False
+
+    def _parts(
+        self,
+        select: exp.Select,
+        relation: Relation,
+        alias: str,
+        formats: Extracted,
+        mode: str | None,
+        *,
+        rows: bool = True,
+    ) -> Rows:
+        """Compile all of a SELECT but its columns.
+
+        Args:
+            select: its text.
+            relation: what it reads.
+            alias: the name of that.
+            formats: its WHERE.
+            mode: what it takes the rows for.
+            rows: old rows are needed where it is a table: a topic becomes one whose old rows are there.
+        """
+        laterals = [item for item in select.args.get("laterals") or () if isinstance(item, ArrayLateral)]
+        table = None if mode is None else mode == Mode.TABLE
+        good = True
+        if rows and table and not relation.has_kinds:
+            below: tuple[exp.Expression, ...] = ()
+            if not laterals:
+                # What does not meet WHERE is not kept at all.
+                below, good = self._conditions(formats, self._expressions(relation, alias))
+                formats = Extracted(None)
+            keep = self._keep(mode, relation)
+            kept = SelectRelation(relation, (), below, keep, self.names, star=True, table=True)
+            relation = materialised(kept, self.names, span_of(select))
         scope = Scope(relation, alias)
         within = Expressions(scope, self.typer, self.source)
-        for lateral in select.args.get("laterals") or ():
-            if isinstance(lateral, ArrayLateral):
-                relation = self._lateral(lateral, relation, scope, within)
-        good = True
-        conditions: list[exp.Expression] = []
-        for part in conjuncts(formats.where):
-            try:
-                conditions.append(within.condition(part, "WHERE"))
-            except ProgramError as fault:
-                self.faults.add(fault.diagnostics)
-                good = False
+        for lateral in laterals:
+            relation = self._lateral(lateral, relation, scope, within)
+        where, met = self._conditions(formats, within)
         time = None
         try:
             time = self._event_time(select, within)
         except ProgramError as fault:
             self.faults.add(fault.diagnostics)
             good = False
-        found = projection(select, within, self.faults)
-        if found is None or not good:
-            return None
-        return SelectRelation(
-            relation,
-            found.items,
-            tuple(conditions),
-            self._keyed(mode, relation),
-            self.names,
-            found.star,
-            time,
-            table=None if mode is None else mode == Mode.TABLE,
-        )
+        keep = self._keep(mode, relation)
+        built = SelectRelation(relation, (), where, keep, self.names, star=False, time=time, table=table)
+        return Rows(built, within, good and met)
+
+    def _expressions(self, relation: Relation, alias: str) -> Expressions:
+        return Expressions(Scope(relation, alias), self.typer, self.source)
+
+    def _conditions(self, formats: Extracted, within: Expressions) -> tuple[tuple[exp.Expression, ...], bool]:
+        """Compile WHERE; the second part says whether all of it is right."""
+        found: list[exp.Expression] = []
+        good = True
+        for part in conjuncts(formats.where):
+            try:
+                refuse_aggregates(part, "WHERE", within)
+                found.append(within.condition(part, "WHERE"))
+            except ProgramError as fault:
+                self.faults.add(fault.diagnostics)
+                good = False
+        return tuple(found), good
+
+    def _check_key(self, relation: SelectRelation) -> None:
+        """Refuse a key that changes while the row of a table stays."""
+        keys = relation.of(Facet.KEY)
+        if not keys or not relation.has_kinds:
+            return
+        for item in keys:
+            if not only_identity(relation.source, [item.value.node]):
+                message = "the key is not made of what tells the rows of the table apart"
+                way_out = "keep the key, or read the changes as a stream with SELECT STREAM"
+                self.faults.add([Diagnostic(codes.KEY_OF_A_TABLE, message, item.span, way_out)])
+
+    def _keep(self, mode: str | None, relation: Relation) -> tuple[exp.Expression, ...]:
+        """Give the conditions that come with what a SELECT takes its rows for."""
+        if mode == Mode.STREAM and relation.has_kinds:
+            kind = relation.pull(Facet.META, (OP,)).node
+            return (exp.GT(this=kind, expression=exp.Literal.number(0)),)
+        return () if relation.has_kinds else self._keyed(mode, relation)
 
     @staticmethod
     def _keyed(mode: str | None, relation: Relation) -> tuple[exp.Expression, ...]:
@@ -206,11 +335,20 @@ class Queries:
             if name == entry.name:
                 break
             before[name] = other
+        known = self._shared.get(id(entry.query))
+        if known is not None:
+            return list(known)
         self._open.append(entry.name)
         try:
-            return list(self.branches(entry.query, before))
+            found = self.branches(entry.query, before)
         finally:
             self._open.pop()
+        self._share(entry, found)
+        return list(found)
+
+    def _share(self, entry: Named, found: list[SelectRelation]) -> None:
+        if any(isinstance(branch.reads, OperatorDraft) for branch in found):
+            self._shared[id(entry.query)] = found
 
     def _topic(
         self, name: str, span: Span | None, named: Mapping[str, Named], formats: Extracted

@@ -11,7 +11,7 @@ from headrace.errors.codes import plan as codes
 from headrace.errors.suggest import did_you_mean
 from headrace.plan.topology import Facet
 from headrace.planner.faults import refusal
-from headrace.planner.relations import META, NoSuchField
+from headrace.planner.relations import META, NoSuchField, pack
 from headrace.sql.spans import span_of
 from headrace.types.shape import field_named, field_names
 from headrace.types.sql import type_name
@@ -108,9 +108,11 @@ class Scope:
             return self._inside(element, parts, path)
         facet = _FACETS.get(path[0])
         if facet is Facet.HEADERS:
-            if len(path) == 2:
-                return Header(path[1])
-            return self.relation.pull(Facet.HEADERS, ())
+            return Header(path[1]) if len(path) == 2 else self._pull(facet, parts, (), skipped=0)
+        if path[0] == "_window":
+            bound = self._window(path)
+            if bound is not None:
+                return bound
         if facet is Facet.META and len(path) == 1:
             shown = ", ".join(f"`_meta.{name}`" for name in META if not name.startswith("_"))
             raise refusal(
@@ -124,6 +126,16 @@ class Scope:
         if path[0] in _META_2018 and len(path) == 1:
             return self.relation.pull(Facet.META, (_META_2018[path[0]],))
         return self._pull(Facet.VALUE, parts, path, skipped=0)
+
+    def _window(self, path: Path) -> Typed | None:
+        """Give a bound of the window that rows come from; None if they come from none."""
+        try:
+            if len(path) > 1:
+                return self.relation.pull(Facet.META, path)
+            names = ["start", "end"]
+            return pack(names, [self.relation.pull(Facet.META, ("_window", name)) for name in names])
+        except NoSuchField:
+            return None
 
     def _pull(self, facet: Facet, parts: Sequence[exp.Identifier], path: Path, skipped: int) -> Typed:
         try:

@@ -17,6 +17,7 @@ from headrace.plan.topology import Facet, KeyMode, Sink, ValueMode
 from headrace.planner import schemas
 from headrace.planner.columns import Column, columns_type, json_text, key_columns, value_columns
 from headrace.planner.faults import refusal
+from headrace.planner.relations import TopicReads
 from headrace.types.coercion import common_type, fits
 from headrace.types.sql import is_integer, type_name
 
@@ -86,7 +87,7 @@ class Targets:
             ProgramError: they cannot be written there.
         """
         for branch in branches:
-            if branch.reads.topic.name == insert.target:
+            if insert.target in branch.reads.topics:
                 message = f"`{insert.target}` is written by a query that reads it"
                 way_out = "write to another topic: each record would come round again for ever"
                 raise refusal(codes.SELF_INSERT, message, insert.target_span, way_out)
@@ -104,9 +105,9 @@ class Targets:
         declared = self.topics.declared.get(insert.target)
         if declared is not None:
             return Target(insert.target, settings, declared.key, declared.value, create, True, True)
-        source = branch.reads.topic
-        key_format = _format(insert.store_key, insert.store_key_span, source.key.format)
-        value_format = _format(insert.store_value, insert.store_value_span, source.value.format)
+        reads = branch.reads
+        key_format = _format(insert.store_key, insert.store_key_span, reads.key_format)
+        value_format = _format(insert.store_value, insert.store_value_span, reads.value_format)
         empty = pa.null()
         return Target(insert.target, settings, Side(key_format, empty), Side(value_format, empty), create)
 
@@ -119,7 +120,7 @@ class Targets:
             message = f"topic `{insert.target}` does not exist"
             way_out = "create it, or begin the program with `SET autocreate = true;`"
             raise refusal(codes.MISSING_TARGET, message, insert.target_span, way_out)
-        partitions = settings.partitions or branch.reads.topic.partitions
+        partitions = settings.partitions or branch.reads.partitions
         replication = settings.replication if settings.replication is not None else -1
         return TopicDescription(insert.target, partitions, replication, dict(settings.configs))
 
@@ -134,15 +135,15 @@ class Targets:
     def _key(
         self, target: Target, insert: Insert, branch: SelectRelation
     ) -> tuple[KeyMode, tuple[Column, ...]]:
-        source = branch.reads.topic.key
+        source = branch.reads.topic.key if isinstance(branch.reads, TopicReads) else None
         span = insert.store_key_span or insert.target_span
-        if branch.key_passes and target.key.format is source.format:
+        if source is not None and branch.key_passes and target.key.format is source.format:
             self._agree(target, Facet.KEY, source.type, span, source)
             return KeyMode.PASS, ()
         columns = key_columns(branch)
         if not columns[0].path and columns[0].value.is_null:
             return KeyMode.NONE, ()
-        if branch.key_passes:
+        if source is not None and branch.key_passes:
             self._convertible(source, target.key.format, "key", span)
         columns = _shaped(columns, target.key.format, "key", span, text=insert.store_key is not None)
         self._agree(target, Facet.KEY, columns_type(columns), columns[0].span or span)
@@ -153,21 +154,27 @@ class Targets:
     def _value(
         self, target: Target, insert: Insert, branch: SelectRelation
     ) -> tuple[ValueMode, tuple[Column, ...]]:
-        source = branch.reads.topic.value
+        source = branch.reads.topic.value if isinstance(branch.reads, TopicReads) else None
         span = insert.store_value_span or insert.target_span
         if branch.deletes:
             return ValueMode.TOMBSTONE, ()
-        passes = branch.value_passes and not branch.marked and target.value.format is source.format
+        if source is None or not branch.value_passes:
+            return ValueMode.ENCODE, self._encoded(target, insert, branch, span)
+        passes = not branch.marked and target.value.format is source.format
         if passes and (pa.types.is_null(target.value.type) or target.value.type.equals(source.type)):
             self._agree(target, Facet.VALUE, source.type, span, source)
             return ValueMode.PASS, ()
-        if branch.value_passes:
-            self._convertible(source, target.value.format, "value", span)
+        self._convertible(source, target.value.format, "value", span)
+        return ValueMode.ENCODE, self._encoded(target, insert, branch, span)
+
+    def _encoded(
+        self, target: Target, insert: Insert, branch: SelectRelation, span: Span | None
+    ) -> tuple[Column, ...]:
         columns = value_columns(branch)
         explicit = insert.store_value is not None
         columns = _shaped(columns, target.value.format, "value", span, text=explicit)
         self._agree(target, Facet.VALUE, columns_type(columns), columns[0].span or span)
-        return ValueMode.ENCODE, columns
+        return columns
 
     @staticmethod
     def _convertible(source: Side, to: Format, what: str, span: Span | None) -> None:

@@ -70,8 +70,7 @@ WRONG_ARGUMENTS = Code(
 NOT_YET = Code(
     "SQL0303",
     "not supported yet",
-    "The language has this clause, but a processor cannot run it yet. What works today: projections, WHERE, LATERAL, WITH, UNION ALL "
-    "and several INSERTs.",
+    "The language has this clause, but a processor cannot run it.",
 )
 
 NOT_A_CONDITION = Code(
@@ -180,4 +179,39 @@ SAME_BUT_CASE = Code(
     "field names that differ only by case",
     "A record has two fields whose names differ only by case. Each of them can be read by its full path (`a.b.Name`), but not from a "
     "record that the same program also reads as a whole.",
+)
+
+NOT_OVER_A_TABLE = Code(
+    "SQL0319",
+    "not computed over a table",
+    "A table's rows change and go. An aggregate over it takes the old row back before it adds the new one, which FIRST, LAST, ANYF and the "
+    "APPROX_ functions cannot. Windows cut time, and the rows of a table have none: they hold until the next update.",
+)
+
+NOT_CONSTANT = Code(
+    "SQL0320",
+    "constant expected",
+    "How many values are kept, a separator and a share of the values are part of the program: they are written as a number or text, not "
+    "computed from the record.",
+)
+
+BAD_WINDOW = Code(
+    "SQL0321",
+    "window that cannot run",
+    "A window has a fixed length above zero; the advance of HOP is not longer than its size. A SELECT has one window, in WINDOW BY or in GROUP "
+    "BY, and GRACE BY goes with it.",
+)
+
+BAD_EMIT = Code(
+    "SQL0322",
+    "results that are never final",
+    "EMIT FINAL gives the result of a window once it is closed: it needs WINDOW BY and an aggregate. Without a window a result never is final; "
+    "EMIT CHANGES, the default, gives each change.",
+)
+
+KEY_OF_A_TABLE = Code(
+    "SQL0323",
+    "key of a table's row",
+    "The rows of a table are told apart by their key: for the result of GROUP BY these are the grouped columns and the window. A key that is "
+    "computed from anything else would leave the old key behind when the row changes.",
 )

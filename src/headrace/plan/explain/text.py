@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from headrace.plan.explain.kernels import kernel_text
 from headrace.plan.fingerprint import fingerprint, words
 from headrace.plan.topology import Facet, KeyMode, ValueMode
 from headrace.types.sql import type_name
 
 if TYPE_CHECKING:
     from headrace.formats.interface import Side
+    from headrace.plan.operators import Column, Operator
     from headrace.plan.topology import InputColumn, Pipeline, RunSettings, Sink, SourceTopic, Topology
 
 _KEYS = {
@@ -31,6 +33,8 @@ def text(topology: Topology) -> str:
     lines: list[str] = []
     for source in topology.sources.values():
         lines += [*_source(source), ""]
+    for operator in topology.operators:
+        lines += [*_operator(operator, topology), ""]
     for pipeline in topology.pipelines:
         lines += [*_pipeline(pipeline, topology), ""]
     for sink in topology.sinks.values():
@@ -40,7 +44,10 @@ def text(topology: Topology) -> str:
 
 
 def _source(source: SourceTopic) -> list[str]:
-    lines = [f"source {source.topic}", *_sides(source.key, source.value)]
+    internal = " (internal)" if source.internal else ""
+    lines = [f"source {source.topic}{internal}", *_sides(source.key, source.value)]
+    if source.time_query is not None:
+        lines.append(f"  event time: {source.time_query}")
     lines += [f"  reads {_place(column)} {type_name(column.type)}" for column in source.columns]
     return lines
 
@@ -53,16 +60,41 @@ def _pipeline(pipeline: Pipeline, topology: Topology) -> list[str]:
     if pipeline.sets_time:
         lines.append("  timestamp: from EVENTTIME BY")
     lines.append(f"  query: {pipeline.query}")
-    used = set(words(pipeline.query))
-    columns = topology.sources[pipeline.source].columns
-    names = [f"{column.name} = {_place(column)}" for column in columns if column.name in used]
-    if names:
-        lines.append(f"  where {', '.join(names)}")
+    return [*lines, *_columns_of(pipeline.query, pipeline.source, topology, "  ")]
+
+
+def _columns_of(query: str, source: str, topology: Topology, indent: str) -> list[str]:
+    """Say which fields the columns are that a query reads of a topic."""
+    topic = topology.sources.get(source)
+    if topic is None:
+        return []
+    used = set(words(query))
+    names = [f"{column.name} = {_place(column)}" for column in topic.columns if column.name in used]
+    return [f"{indent}where {', '.join(names)}"] if names else []
+
+
+def _operator(operator: Operator, topology: Topology) -> list[str]:
+    lines = [f"operator {operator.id}: {kernel_text(operator.kernel)}"]
+    for feed in operator.feeds:
+        columns = ", ".join(_column(column) for column in (*feed.key, *feed.value))
+        lines.append(f"  from {feed.source} ({feed.changes.value}): {columns or 'no columns'}")
+        lines.append(f"    query: {feed.query}")
+        lines += _columns_of(feed.query, feed.source, topology, "    ")
+    columns = ", ".join(_column(column) for column in operator.columns)
+    lines.append(f"  gives {operator.changes.value}: {columns}")
+    changelog = operator.store.changelog
+    configs = ", ".join(f"{key}={value}" for key, value in sorted(changelog.configs.items()))
+    lines.append(f"  store {operator.store.name} [{operator.store.fingerprint}]")
+    lines.append(f"  changelog {changelog.name}: {changelog.partitions} partitions, {configs}")
     return lines
 
 
+def _column(column: Column) -> str:
+    return f"{column.name} {type_name(column.type)}"
+
+
 def _sink(sink: Sink) -> list[str]:
-    lines = [f"sink {sink.topic}", *_sides(sink.key, sink.value)]
+    lines = [f"sink {sink.topic}{' (internal)' if sink.internal else ''}", *_sides(sink.key, sink.value)]
     if sink.create is not None:
         made = f"  created if missing: {sink.create.partitions} partitions"
         configs = ", ".join(f"{key}={value}" for key, value in sorted(sink.create.configs.items()))

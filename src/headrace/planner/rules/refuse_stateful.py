@@ -1,4 +1,4 @@
-"""Refuse the clauses that need state: they are in the language, and processors cannot run them yet."""
+"""Refuse the clauses that a stream cannot run: they need an end of the rows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from headrace.errors import Diagnostic, Span
 from headrace.errors.codes import plan as codes
-from headrace.sql.nodes import Duration, Window
+from headrace.sql.nodes import Duration
 from headrace.sql.spans import nearest_span, span_of
 
 if TYPE_CHECKING:
@@ -18,11 +18,7 @@ if TYPE_CHECKING:
     from headrace.errors import Source
 
 _CLAUSES = {
-    "window": "WINDOW BY",
-    "grace": "GRACE BY",
-    "having": "HAVING",
     "qualify": "QUALIFY",
-    "distinct": "DISTINCT",
     "order": "ORDER BY",
     "limit": "LIMIT",
     "offset": "OFFSET",
@@ -35,24 +31,17 @@ _EMIT = re.compile(r"\bEMIT\s+(CHANGES|FINAL)\b", re.IGNORECASE)
 _SNAPSHOT = ("order", "limit", "offset", "qualify")
 
 
-def refuse_stateful(select: exp.Select, source: Source) -> Iterator[Diagnostic]:
-    """Give a diagnostic for each clause of a SELECT that cannot run in a stream yet, at the clause."""
+def refuse_stateful(select: exp.Select) -> Iterator[Diagnostic]:
+    """Give a diagnostic for each clause of a SELECT that cannot run in a stream, at the clause."""
     for join in select.args.get("joins") or ():
         yield _not_yet("a join", join)
     for lateral in select.args.get("laterals") or ():
         if isinstance(lateral, exp.Lateral):
             yield _not_yet("LATERAL (SELECT …)", lateral)
-    group = select.args.get("group")
-    if group is not None:
-        window = next((item for item in group.expressions if isinstance(item, Window)), None)
-        yield _not_yet("GROUP BY" if window is None else f"GROUP BY {window.args['kind']}", group)
     for key, name in _CLAUSES.items():
         part = select.args.get(key)
         if part:
             yield _not_yet(name, part[0] if isinstance(part, list) else part, snapshot=key in _SNAPSHOT)
-    emit = select.args.get("emit")
-    if emit:
-        yield Diagnostic(codes.NOT_YET, f"EMIT {emit} cannot run in a stream yet", _emit_span(select, source))
 
 
 def refuse_set_operation(node: exp.SetOperation) -> Iterator[Diagnostic]:
@@ -68,8 +57,10 @@ def refuse_set_operation(node: exp.SetOperation) -> Iterator[Diagnostic]:
             yield _not_yet(_CLAUSES[key], part, snapshot=True)
 
 
-def _emit_span(select: exp.Select, source: Source) -> Span | None:
-    """Give the place of EMIT, which the tree keeps as a word alone."""
+def emit_span(select: exp.Select, source: Source) -> Span | None:
+    """Give the place of EMIT, which the tree keeps as a word alone; None if the SELECT has none."""
+    if not select.args.get("emit"):
+        return None
     around = span_of(select)
     if around is None:
         return None

@@ -18,7 +18,7 @@ from headrace.planner.connection import connection
 from headrace.planner.duckdb_types import BindError, Typer
 from headrace.planner.expressions import Expressions
 from headrace.planner.faults import refusal
-from headrace.planner.pipelines import source_columns
+from headrace.planner.inputs import source_columns
 from headrace.planner.relations import Names, columns_in
 from headrace.planner.snapshot.queries import SnapshotQueries
 from headrace.planner.snapshot.sources import Sources, View

@@ -1,0 +1,56 @@
+"""What an operator does, in one line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headrace.plan.operators import Aggregate, Emit, LookupJoin, Rank, StreamJoin, Table, TableJoin
+
+if TYPE_CHECKING:
+    from headrace.plan.operators import AggregateCall, Feed, Kernel, Window
+
+_EMIT = {Emit.COMMIT: "at each commit", Emit.RECORD: "at each record", Emit.FINAL: "when windows close"}
+
+
+def kernel_text(kernel: Kernel) -> str:
+    """Describe an operator over the columns of its inputs."""
+    if isinstance(kernel, Aggregate):
+        calls = ", ".join(_call(call, kernel.feed) for call in kernel.calls) or "distinct groups"
+        by = ", ".join(column.name for column in kernel.feed.key)
+        window = "" if kernel.window is None else f", {_window(kernel.window)}"
+        return f"aggregate {calls}{f' by {by}' if by else ''}{window}, results {_EMIT[kernel.emit]}"
+    if isinstance(kernel, StreamJoin):
+        within = f"from {kernel.before} ms before to {kernel.after} ms after, grace {kernel.grace} ms"
+        return f"{kernel.kind.value} join of streams, {within}"
+    if isinstance(kernel, LookupJoin):
+        whole = ", the whole table in each task" if kernel.broadcast else ""
+        return f"{kernel.kind.value} join of a stream with a table{whole}"
+    if isinstance(kernel, TableJoin):
+        return f"{kernel.kind.value} join of tables"
+    if isinstance(kernel, Table):
+        return "table, the latest row of each key" + (", rows counted" if kernel.counted else "")
+    return _rank(kernel)
+
+
+def _call(call: AggregateCall, feed: Feed) -> str:
+    arguments = [feed.value[index].name for index in call.arguments] or ["*"]
+    if call.limit is not None:
+        arguments.append(str(call.limit))
+    if call.parameter is not None:
+        arguments.append(repr(call.parameter))
+    shown = f"{call.function}({'DISTINCT ' if call.distinct else ''}{', '.join(arguments)})"
+    return shown if call.filter is None else f"{shown} where {feed.value[call.filter].name}"
+
+
+def _window(window: Window) -> str:
+    advance = "" if window.advance is None else f" every {window.advance} ms"
+    return f"{window.kind.value} {window.size} ms{advance}, grace {window.grace} ms"
+
+
+def _rank(kernel: Rank) -> str:
+    order = ", ".join(
+        kernel.feed.value[item.column].name + (" descending" if item.descending else "")
+        for item in kernel.order
+    )
+    by = ", ".join(column.name for column in kernel.feed.key)
+    return f"first {kernel.limit}{f' by {by}' if by else ''}, ordered by {order}"

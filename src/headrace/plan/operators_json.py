@@ -1,0 +1,195 @@
+"""Stateful operators as JSON, see `headrace.plan.serde`."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from headrace.log.interface import TopicDescription
+from headrace.plan.operators import (
+    Aggregate,
+    AggregateCall,
+    Changes,
+    Column,
+    Emit,
+    Feed,
+    JoinKind,
+    Kernel,
+    LookupJoin,
+    Operator,
+    Order,
+    Rank,
+    Store,
+    StreamJoin,
+    Table,
+    TableJoin,
+    Window,
+    WindowKind,
+)
+from headrace.plan.types_json import type_from_json, type_to_json
+
+_FEEDS: Final[dict[type[Any], tuple[str, ...]]] = {
+    Aggregate: ("feed",),
+    StreamJoin: ("left", "right"),
+    LookupJoin: ("stream", "table"),
+    TableJoin: ("left", "right"),
+    Table: ("feed",),
+    Rank: ("feed",),
+}
+_KERNELS: Final = {
+    "aggregate": Aggregate,
+    "stream join": StreamJoin,
+    "lookup join": LookupJoin,
+    "table join": TableJoin,
+    "table": Table,
+    "rank": Rank,
+}
+_WORDS: Final = {kernel: word for word, kernel in _KERNELS.items()}
+
+
+def operator_data(operator: Operator) -> dict[str, Any]:
+    """Give an operator as a dictionary."""
+    return {
+        "id": operator.id,
+        "kernel": kernel_word(operator.kernel),
+        "feeds": [_feed_data(feed) for feed in operator.feeds],
+        "options": _options_data(operator.kernel),
+        "columns": [_column_data(column) for column in operator.columns],
+        "changes": operator.changes.value,
+        "store": {
+            "name": operator.store.name,
+            "fingerprint": operator.store.fingerprint,
+            "changelog": {
+                "topic": operator.store.changelog.name,
+                "partitions": operator.store.changelog.partitions,
+                "replication": operator.store.changelog.replication,
+                "configs": dict(operator.store.changelog.configs),
+            },
+        },
+    }
+
+
+def operator_from(data: dict[str, Any]) -> Operator:
+    """Read an operator back."""
+    kind: Any = _KERNELS[data["kernel"]]
+    feeds = {name: _feed(item) for name, item in zip(_FEEDS[kind], data["feeds"], strict=True)}
+    log = data["store"]["changelog"]
+    changelog = TopicDescription(log["topic"], log["partitions"], log["replication"], log["configs"])
+    return Operator(
+        data["id"],
+        kind(**feeds, **_options(kind, data["options"])),
+        tuple(_column(item) for item in data["columns"]),
+        Changes(data["changes"]),
+        Store(data["store"]["name"], changelog, data["store"]["fingerprint"]),
+    )
+
+
+def kernel_word(kernel: Kernel) -> str:
+    """Give what a kernel is, in words."""
+    return _WORDS[type(kernel)]
+
+
+def _options_data(kernel: Kernel) -> dict[str, Any]:
+    if isinstance(kernel, Aggregate):
+        return {
+            "calls": [_call_data(call) for call in kernel.calls],
+            "emit": kernel.emit.value,
+            "window": None if kernel.window is None else _window_data(kernel.window),
+            "retracts": kernel.retracts,
+        }
+    if isinstance(kernel, StreamJoin):
+        return {
+            "kind": kernel.kind.value,
+            "before": kernel.before,
+            "after": kernel.after,
+            "grace": kernel.grace,
+        }
+    if isinstance(kernel, LookupJoin):
+        return {"kind": kernel.kind.value, "broadcast": kernel.broadcast}
+    if isinstance(kernel, TableJoin):
+        return {"kind": kernel.kind.value}
+    if isinstance(kernel, Table):
+        return {"counted": kernel.counted}
+    order = [[item.column, item.descending, item.nulls_first] for item in kernel.order]
+    return {"order": order, "limit": kernel.limit, "retracts": kernel.retracts}
+
+
+def _options(kind: type[Any], data: dict[str, Any]) -> dict[str, Any]:
+    found = dict(data)
+    if kind is Aggregate:
+        found["calls"] = tuple(_call(item) for item in data["calls"])
+        found["emit"] = Emit(data["emit"])
+        found["window"] = None if data["window"] is None else _window(data["window"])
+    elif "kind" in found:
+        found["kind"] = JoinKind(data["kind"])
+    elif kind is Rank:
+        found["order"] = tuple(Order(*item) for item in data["order"])
+    return found
+
+
+def _feed_data(feed: Feed) -> dict[str, Any]:
+    return {
+        "source": feed.source,
+        "query": feed.query,
+        "key": [_column_data(column) for column in feed.key],
+        "value": [_column_data(column) for column in feed.value],
+        "changes": feed.changes.value,
+        "sets_time": feed.sets_time,
+        "sets_op": feed.sets_op,
+    }
+
+
+def _feed(data: dict[str, Any]) -> Feed:
+    return Feed(
+        data["source"],
+        data["query"],
+        tuple(_column(item) for item in data["key"]),
+        tuple(_column(item) for item in data["value"]),
+        Changes(data["changes"]),
+        data["sets_time"],
+        data["sets_op"],
+    )
+
+
+def _column_data(column: Column) -> dict[str, Any]:
+    return {"name": column.name, "type": type_to_json(column.type)}
+
+
+def _column(data: dict[str, Any]) -> Column:
+    return Column(data["name"], type_from_json(data["type"]))
+
+
+def _call_data(call: AggregateCall) -> dict[str, Any]:
+    return {
+        "function": call.function,
+        "arguments": list(call.arguments),
+        "type": type_to_json(call.type),
+        "distinct": call.distinct,
+        "filter": call.filter,
+        "limit": call.limit,
+        "parameter": call.parameter,
+    }
+
+
+def _call(data: dict[str, Any]) -> AggregateCall:
+    return AggregateCall(
+        data["function"],
+        tuple(data["arguments"]),
+        type_from_json(data["type"]),
+        data["distinct"],
+        data["filter"],
+        data["limit"],
+        data["parameter"],
+    )
+
+
+def _window_data(window: Window) -> dict[str, Any]:
+    return {
+        "kind": window.kind.value,
+        "size": window.size,
+        "grace": window.grace,
+        "advance": window.advance,
+    }
+
+
+def _window(data: dict[str, Any]) -> Window:
+    return Window(WindowKind(data["kind"]), data["size"], data["grace"], data["advance"])

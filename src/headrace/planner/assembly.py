@@ -1,0 +1,281 @@
+"""Targets and the operators that they reach into the sources, operators, pipelines and sinks of a topology.
+
+Queries are drafted from the targets upwards, so that each operator and topic knows what is read of it; then the columns of what
+stands at the bottom of each query are put in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from sqlglot import exp
+
+from headrace.formats.interface import Format, Side
+from headrace.log.interface import TopicDescription
+from headrace.plan.operators import OP, TIME, Changes, Feed, Operator
+from headrace.plan.topology import (
+    Facet,
+    InputColumn,
+    KeyMode,
+    OutputColumn,
+    Pipeline,
+    Sink,
+    SourceTopic,
+    ValueMode,
+)
+from headrace.planner.columns import at_place
+from headrace.planner.inputs import over_input, source_columns
+from headrace.planner.relations import TopicReads, columns_in
+from headrace.planner.stateful.drafts import OperatorDraft
+from headrace.planner.stores import APPLICATION, store, store_name
+from headrace.planner.typed import text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from headrace.planner.relations import Reads, SelectRelation
+    from headrace.planner.stateful.drafts import Branch, FeedDraft
+    from headrace.planner.targets import Target, Writer
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """The graph of a topology."""
+
+    sources: dict[str, SourceTopic]
+    sinks: dict[str, Sink]
+    pipelines: tuple[Pipeline, ...]
+    operators: tuple[Operator, ...]
+
+
+def assemble(targets: Mapping[str, Target]) -> Assembled:
+    """Give the graph of all targets.
+
+    Raises:
+        ProgramError: columns that cannot be told apart.
+    """
+    return _Assembly(targets).graph()
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A query over the rows of one topic or operator, with the planner's names for columns."""
+
+    reads: Reads
+    query: exp.Select
+    sets_time: bool
+    sets_op: bool = False
+    key: tuple[OutputColumn, ...] = ()
+    value: tuple[OutputColumn, ...] = ()
+
+
+@dataclass(slots=True)
+class _Assembly:
+    targets: Mapping[str, Target]
+    used: dict[int, set[str]] = field(default_factory=dict)
+    """By identity of what is read: the names of its columns that queries read."""
+    topics: list[TopicReads] = field(default_factory=list)
+    names: dict[int, str] = field(default_factory=dict)
+    """By identity of an operator: its name."""
+    substitutes: dict[str, exp.Expression] = field(default_factory=dict)
+    pipelines: list[Pipeline] = field(default_factory=list)
+    sources: dict[str, SourceTopic] = field(default_factory=dict)
+    sinks: dict[str, Sink] = field(default_factory=dict)
+
+    def graph(self) -> Assembled:
+        drafts = self._operators()
+        written = [
+            (target, writer, self._noted(_written(target, writer)))
+            for target in self.targets.values()
+            for writer in target.writers
+        ]
+        fed: dict[int, list[list[_Draft]]] = {}
+        for draft in reversed(drafts):
+            draft.prune(self.used.get(id(draft), set()))
+            fed[id(draft)] = [
+                [self._noted(_fed(branch, feed)) for branch in feed.branches] for feed in draft.feeds
+            ]
+        for reads in self.topics:
+            self.sources[reads.topic.name] = source_columns(reads, self.used[id(reads)], self.substitutes)
+        for draft in drafts:
+            for name, (node, _) in draft.columns.items():
+                self.substitutes[node.name] = exp.column(name, table="input")
+        operators = tuple(self._operator(draft, fed[id(draft)]) for draft in drafts)
+        for target, writer, found in written:
+            self._pipeline(found, target.name, target.name, writer.key_mode, writer.value_mode, deletes=True)
+        self.sinks = {**{name: target.sink() for name, target in self.targets.items()}, **self.sinks}
+        return Assembled(self.sources, self.sinks, tuple(self.pipelines), operators)
+
+    def _operators(self) -> list[OperatorDraft]:
+        """Give all operators that targets reach, each behind those that it reads from, and name them."""
+        found: list[OperatorDraft] = []
+
+        def visit(reads: Reads, target: str) -> None:
+            if not isinstance(reads, OperatorDraft) or id(reads) in self.names:
+                return
+            for feed in reads.feeds:
+                for below in feed.reads:
+                    visit(below, target)
+            self.names[id(reads)] = store_name(target, reads.kind, tuple(self.names.values()))
+            found.append(reads)
+
+        for target in self.targets.values():
+            for writer in target.writers:
+                visit(writer.branch.reads, target.name)
+        return found
+
+    def _noted(self, draft: _Draft) -> _Draft:
+        """Note what a query reads."""
+        if id(draft.reads) not in self.used and isinstance(draft.reads, TopicReads):
+            self.topics.append(draft.reads)
+        self.used.setdefault(id(draft.reads), set()).update(columns_in([draft.query]))
+        return draft
+
+    def _operator(self, draft: OperatorDraft, fed: list[list[_Draft]]) -> Operator:
+        name = self.names[id(draft)]
+        feeds = tuple(self._feed(name, feed, queries) for feed, queries in zip(draft.feeds, fed, strict=True))
+        columns = draft.output_columns()
+        kernel = draft.kernel(feeds)
+        return Operator(name, kernel, columns, draft.changes, store(name, draft, kernel, columns))
+
+    def _feed(self, operator: str, feed: FeedDraft, queries: list[_Draft]) -> Feed:
+        key, value = feed.key_columns(), feed.value_columns()
+        if feed.repartition is not None:
+            return self._repartitioned(operator, feed, queries)
+        (draft,) = queries
+        query = self._finished(draft)
+        return Feed(
+            self._source(draft.reads), query, key, value, feed.changes, draft.sets_time, draft.sets_op
+        )
+
+    def _repartitioned(self, operator: str, feed: FeedDraft, queries: list[_Draft]) -> Feed:
+        """Send the rows of a feed through a topic whose key is that of the operator."""
+        key, value = feed.key_columns(), feed.value_columns()
+        short = "-".join(part for part in (operator, feed.label, "repartition") if part)
+        topic = f"{APPLICATION}-{short}"
+        assert feed.repartition is not None
+        carried = [*((column.name, column.type) for column in value)]
+        if any(query.sets_op for query in queries):
+            carried.append((OP, pa.int8()))
+        sides = (
+            Side(Format.ROWS, pa.struct([(column.name, column.type) for column in key])),
+            Side(Format.ROWS, pa.struct(carried)),
+        )
+        create = TopicDescription(
+            topic, feed.repartition, -1, {"cleanup.policy": "delete", "retention.ms": "-1"}
+        )
+        self.sinks[topic] = Sink(topic, *sides, create, internal=True)
+        for draft in queries:
+            self._pipeline(
+                draft, topic, short, KeyMode.ENCODE if key else KeyMode.NONE, ValueMode.ENCODE, deletes=False
+            )
+        columns = [(Facet.KEY, column.name, column.type) for column in key]
+        columns += [(Facet.VALUE, name, kind) for name, kind in carried]
+        inputs = tuple(
+            InputColumn(f"c{index}", facet, (name,), kind)
+            for index, (facet, name, kind) in enumerate(columns)
+        )
+        self.sources[topic] = SourceTopic(topic, *sides, inputs, internal=True)
+        selected = ", ".join(["_row", *(f"{item.name} AS {item.path[0]}" for item in inputs)])
+        sets_op = carried[-1:] == [(OP, pa.int8())]
+        return Feed(topic, f"SELECT {selected} FROM input", key, value, feed.changes, False, sets_op)
+
+    def _pipeline(
+        self,
+        draft: _Draft,
+        sink: str,
+        short: str,
+        key_mode: KeyMode,
+        value_mode: ValueMode,
+        *,
+        deletes: bool,
+    ) -> None:
+        source = self._source(draft.reads)
+        self.pipelines.append(
+            Pipeline(
+                id=_identifier(self.pipelines, source, sink, short),
+                source=source,
+                sink=sink,
+                query=self._finished(draft),
+                key_mode=key_mode,
+                value_mode=value_mode,
+                sets_time=draft.sets_time,
+                key_columns=draft.key,
+                value_columns=draft.value,
+                deletes=deletes,
+            )
+        )
+
+    def _source(self, reads: Reads) -> str:
+        if isinstance(reads, TopicReads):
+            return reads.topic.name
+        return self.names[id(reads)]
+
+    def _finished(self, draft: _Draft) -> str:
+        query = draft.query.copy()
+        over_input(query, self.substitutes)
+        return text(query)
+
+
+def _written(target: Target, writer: Writer) -> _Draft:
+    """Draft the query of a pipeline into a target."""
+    branch = writer.branch
+    columns: list[tuple[str, exp.Expression]] = []
+    keys: list[OutputColumn] = []
+    values: list[OutputColumn] = []
+    if writer.key_mode is KeyMode.ENCODE:
+        for index, column in enumerate(writer.key):
+            keys.append(OutputColumn(f"k{index}", column.path))
+            columns.append((keys[-1].name, at_place(column, target.key.type)))
+    if writer.value_mode is ValueMode.ENCODE:
+        for index, column in enumerate(writer.value):
+            values.append(OutputColumn(f"v{index}", column.path))
+            columns.append((values[-1].name, at_place(column, target.value.type)))
+    columns += _time(branch)
+    query = branch.output(columns)
+    return _Draft(branch.reads, query, branch.sets_time, key=tuple(keys), value=tuple(values))
+
+
+def _fed(branch: Branch, feed: FeedDraft) -> _Draft:
+    """Draft the query of one branch into an operator."""
+    rows = branch.rows
+    keys, values = feed.key_columns(), feed.value_columns()
+    columns = [
+        (column.name, part.node)
+        for column, part in zip([*keys, *values], [*branch.key, *branch.value], strict=True)
+    ]
+    columns += _time(rows)
+    paths = [OutputColumn(column.name, (column.name,)) for column in values]
+    op = branch.op
+    if feed.repartition is not None and feed.changes is not Changes.APPEND:
+        # Old and new row may part there, so that each stands for itself.
+        op = op or _own_op(rows)
+    if op is not None and not (feed.repartition is not None and feed.changes is Changes.APPEND):
+        columns.append((OP, op))
+        paths.append(OutputColumn(OP, (OP,)))
+    query = rows.output(columns)
+    key = tuple(OutputColumn(column.name, (column.name,)) for column in keys)
+    return _Draft(rows.reads, query, rows.sets_time, columns[-1:] == [(OP, op)], key, tuple(paths))
+
+
+def _time(rows: SelectRelation) -> list[tuple[str, exp.Expression]]:
+    if not rows.sets_time:
+        return []
+    time = rows.time or rows.source.pull(Facet.META, ("timestamp",))
+    return [(TIME, time.node)]
+
+
+def _own_op(rows: SelectRelation) -> exp.Expression:
+    """Give a row's kind as INSERT or DELETE."""
+    kind = rows.source.pull(Facet.META, (OP,)).node
+    positive = exp.GT(this=kind, expression=exp.Literal.number(0))
+    sign = exp.Case(ifs=[exp.If(this=positive, true=exp.Literal.number(1))], default=exp.Literal.number(-1))
+    return exp.cast(sign, "TINYINT", dialect="duckdb")
+
+
+def _identifier(found: Iterable[Pipeline], source: str, sink: str, short: str) -> str:
+    plain = f"{source}->{short}"
+    same = sum(1 for other in found if other.source == source and other.sink == sink)
+    return plain if not same else f"{plain}#{same + 1}"

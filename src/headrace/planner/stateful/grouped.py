@@ -1,0 +1,231 @@
+"""A SELECT with GROUP BY, DISTINCT or an aggregate, into an operator and a query over what it gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from sqlglot import exp
+
+from headrace.errors import ProgramError
+from headrace.errors.codes import plan as codes
+from headrace.formats.interface import Format
+from headrace.plan.operators import Changes, Emit
+from headrace.plan.topology import Facet
+from headrace.planner.duckdb_types import storable
+from headrace.planner.expressions import Expressions
+from headrace.planner.faults import refusal
+from headrace.planner.projection import projection
+from headrace.planner.relations import Item, SelectRelation
+from headrace.planner.rules.extract_formats import conjuncts
+from headrace.planner.stateful.aggregate import AggregateDraft
+from headrace.planner.stateful.calls import Calls, aggregates_in, brought
+from headrace.planner.stateful.drafts import (
+    Branch,
+    FeedDraft,
+    OperatorRelation,
+    changes_of,
+    need_old_rows,
+    only_identity,
+    together,
+)
+from headrace.planner.stateful.grouping import GroupItem, Groups, aliases_of, group_items
+from headrace.planner.stateful.windows import emit_of, window_node, window_of
+from headrace.sql.spans import nearest_span
+from headrace.types.coercion import common_type
+from headrace.types.sql import is_text, type_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from headrace.errors import Span
+    from headrace.planner.faults import Faults
+    from headrace.planner.relations import Names
+    from headrace.planner.typed import Typed
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """One branch of what a SELECT groups.
+
+    Args:
+        relation: the rows that meet its conditions.
+        within: compiles expressions over them.
+        good: the conditions are right; else their faults are noted.
+    """
+
+    relation: SelectRelation
+    within: Expressions
+    good: bool
+
+
+def is_grouped_by_words(select: exp.Select) -> bool:
+    """Say whether the clauses of a SELECT alone tell that it gives groups rather than rows."""
+    clauses = ("group", "distinct", "having")
+    return any(select.args.get(key) is not None for key in clauses) or window_node(select) is not None
+
+
+def is_grouped(select: exp.Select, within: Expressions) -> bool:
+    """Say whether a SELECT gives groups rather than rows."""
+    return is_grouped_by_words(select) or any(aggregates_in(item, within) for item in select.expressions)
+
+
+def grouped(
+    select: exp.Select, rows: Sequence[Rows], names: Names, emit: Emit, place: Span | None, faults: Faults
+) -> SelectRelation | None:
+    """Compile a SELECT that groups; None if something in it is wrong, which `faults` then has.
+
+    Args:
+        select: its text.
+        rows: what it groups; of several branches the columns meet by position.
+        names: makes the names of columns.
+        emit: when results come out, unless the SELECT says it.
+        place: of its EMIT.
+        faults: takes what is wrong.
+
+    Raises:
+        ProgramError: what leaves nothing to go on with.
+    """
+    _check(select, rows[0])
+    window = window_of(select, faults)
+    items = group_items(select, rows[0].within)
+    over_table = rows[0].relation.has_kinds
+    calls = Calls(rows[0].within, over_table)
+    keys = _keys(rows, items)
+    changes = changes_of(rows[0].relation)
+    feed = FeedDraft([Branch(row.relation, key, []) for row, key in zip(rows, keys, strict=True)], changes)
+    key_format, value_format = _formats(rows[0].relation, keys[0])
+    draft = AggregateDraft(
+        names,
+        [feed],
+        key_format,
+        value_format,
+        calls=calls.found,
+        emit=emit_of(select, window, emit, place, faults),
+        window=window,
+        key_names=[item.name for item in items],
+        key_nullable=[
+            len(items) > 1 and any(key[index].nullable for key in keys) for index in range(len(items))
+        ],
+    )
+    relation = OperatorRelation(draft)
+    scope = Groups(rows[0].within, draft, calls, keys[0], items, relation)
+    within = Expressions(scope, rows[0].within.typer, rows[0].within.source, bound=scope.bound)
+    scope.above = within
+    found = projection(select, within, faults)
+    scope.aliases = aliases_of(select)
+    having = _having(select, within, faults)
+    if found is None or having is None or not all(row.good for row in rows):
+        return None
+    _feed(feed, rows, calls, items)
+    return _result(relation, found.items, having, names)
+
+
+def _check(select: exp.Select, row: Rows) -> None:
+    distinct = select.args.get("distinct")
+    if distinct is not None:
+        if distinct.args.get("on") is not None:
+            message = "DISTINCT ON cannot run in a stream"
+            way_out = "group by these columns, and take FIRST or LAST of the others"
+            raise refusal(codes.NOT_YET, message, nearest_span(distinct), way_out)
+        aggregates = any(aggregates_in(item, row.within) for item in select.expressions)
+        if aggregates or select.args.get("group") is not None:
+            message = "DISTINCT over groups leaves out groups with the same results"
+            way_out = "group in a WITH, and read that with DISTINCT"
+            raise refusal(codes.NOT_YET, message, nearest_span(distinct), way_out)
+    window = window_node(select)
+    if window is not None and row.relation.has_kinds:
+        message = "a window cuts a stream, and the SELECT reads a table"
+        raise refusal(codes.NOT_OVER_A_TABLE, message, nearest_span(window), "write SELECT STREAM")
+    having = select.args.get("having")
+    if having is not None and not _groups(select, row):
+        message = "HAVING filters groups, and there are none"
+        raise refusal(codes.BAD_GROUPING, message, nearest_span(having), "write WHERE")
+
+
+def _groups(select: exp.Select, row: Rows) -> bool:
+    if select.args.get("group") is not None or window_node(select) is not None:
+        return True
+    parts = [*select.expressions, select.args["having"]]
+    return any(aggregates_in(part, row.within) for part in parts)
+
+
+def _keys(rows: Sequence[Rows], items: Sequence[GroupItem]) -> list[list[Typed]]:
+    """Give the grouped values of each branch, of one type each."""
+    found = [[row.within.value(item.node) for item in items] for row in rows]
+    for index, item in enumerate(items):
+        kind = storable(found[0][index].type)
+        for key in found[1:]:
+            common = common_type(kind, storable(key[index].type))
+            if common is None:
+                shown = type_name(kind), type_name(key[index].type)
+                message = (
+                    f"`{item.name}` is {shown[0]} in one part of the UNION ALL, and {shown[1]} in another"
+                )
+                raise refusal(codes.UNION_MISMATCH, message, nearest_span(item.node))
+            kind = common
+        for key in found:
+            key[index] = brought(key[index], kind)
+    return found
+
+
+def _feed(feed: FeedDraft, rows: Sequence[Rows], calls: Calls, items: Sequence[GroupItem]) -> None:
+    """Complete the input of the operator, now that its columns are known."""
+    words = [item.node.sql() for item in items] + [column.node.sql() for column in calls.values]
+    for row, branch in zip(rows, feed.branches, strict=True):
+        branch.value = [column.over(row.within) for column in calls.values]
+        branch.words = words
+        if row.relation.source.has_kinds and not row.relation.has_kinds:
+            # Changes that are read as a stream: each of them is a fact.
+            branch.op = exp.cast(exp.Literal.number(1), "TINYINT", dialect="duckdb")
+    if rows[0].relation.has_kinds:
+        need_old_rows(rows[0].relation)
+        feed.changes = Changes.RETRACT
+    if len(rows) > 1 or not together(rows[0].relation, feed.branches[0].key):
+        whole = max(row.relation.reads.partitions for row in rows)
+        feed.repartition = whole if feed.branches[0].key else 1
+
+
+def _having(select: exp.Select, within: Expressions, faults: Faults) -> list[exp.Expression] | None:
+    having = select.args.get("having")
+    found: list[exp.Expression] = []
+    good = True
+    for part in conjuncts(having.this if having is not None else None):
+        try:
+            found.append(within.condition(part, "HAVING"))
+        except ProgramError as fault:
+            faults.add(fault.diagnostics)
+            good = False
+    return found if good else None
+
+
+def _result(
+    relation: OperatorRelation, items: tuple[Item, ...], having: list[exp.Expression], names: Names
+) -> SelectRelation:
+    table = relation.has_kinds
+    if table and not only_identity(relation, having):
+        need_old_rows(relation)
+    return SelectRelation(relation, items, tuple(having), (), names, star=False, table=table)
+
+
+def _formats(rows: SelectRelation, key: Sequence[Typed]) -> tuple[Format, Format]:
+    """Give how the result is written where the program does not say it: one value as itself, several as a record."""
+    reads = rows.reads
+    records = (Format.JSON, Format.AVRO)
+    value = reads.value_format if reads.value_format in records else Format.JSON
+    record = reads.key_format if reads.key_format in records else value
+    if len(key) == 1 and rows.key_passes and key[0].node == rows.source.pull(Facet.KEY, ()).node:
+        return reads.key_format, value
+    if len(key) > 1 or (key and pa.types.is_struct(key[0].type)):
+        return record, value
+    kind = key[0].type if key else pa.int32()
+    for test, found in (
+        (is_text, Format.STRING),
+        (pa.types.is_int32, Format.INT),
+        (pa.types.is_int64, Format.LONG),
+        (pa.types.is_binary, Format.BYTES),
+    ):
+        if test(kind):
+            return found, value
+    return record, value

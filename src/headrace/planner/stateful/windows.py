@@ -1,0 +1,142 @@
+"""The window of a SELECT, in the spelling of either dialect, and when its results come out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from headrace.errors import Diagnostic, Severity
+from headrace.errors.codes import plan as codes
+from headrace.plan.operators import Emit, Window, WindowKind
+from headrace.planner.faults import refusal
+from headrace.sql.nodes import Duration
+from headrace.sql.nodes import Window as WindowNode
+from headrace.sql.spans import nearest_span, span_of
+
+if TYPE_CHECKING:
+    from sqlglot import exp
+
+    from headrace.errors import Span
+    from headrace.planner.faults import Faults
+
+DAY: Final = 86_400_000
+
+_KINDS: Final = {
+    "TUMBLE": WindowKind.TUMBLE,
+    "HOP": WindowKind.HOP,
+    "SESSION": WindowKind.SESSION,
+    "SLIDE": WindowKind.SLIDE,
+    "SLIDING": WindowKind.SLIDE,
+}
+
+
+def window_node(select: exp.Select) -> WindowNode | None:
+    """Give the window of a SELECT.
+
+    Raises:
+        ProgramError: it has two.
+    """
+    group = select.args.get("group")
+    found = [
+        item for item in (group.expressions if group is not None else ()) if isinstance(item, WindowNode)
+    ]
+    if isinstance(select.args.get("window"), WindowNode):
+        found.append(select.args["window"])
+    if len(found) > 1:
+        message = "a SELECT has one window, and this one has two"
+        raise refusal(codes.BAD_WINDOW, message, nearest_span(found[1]), "write a SELECT for each of them")
+    return found[0] if found else None
+
+
+def window_of(select: exp.Select, faults: Faults) -> Window | None:
+    """Give the window of a SELECT; None if it has none.
+
+    Raises:
+        ProgramError: it cannot run, or GRACE BY stands without one.
+    """
+    node = window_node(select)
+    grace_node = select.args.get("grace")
+    if node is None:
+        if grace_node is not None:
+            message = "GRACE BY says how long a window takes late records, and there is no window"
+            way_out = "write `WINDOW BY TUMBLE 1m` before it"
+            raise refusal(codes.BAD_WINDOW, message, span_of(grace_node), way_out)
+        return None
+    word = str(node.args["kind"])
+    kind = _KINDS[word]
+    if word == "SLIDING" and select.args.get("window") is not node:
+        # The runner of 2018 took it for a tumbling window, whatever its pages said.
+        kind = WindowKind.TUMBLE
+        message = "SLIDING in GROUP BY is a tumbling window, as it was in 2018"
+        way_out = "write TUMBLE to say so, or `WINDOW BY SLIDE 5m` for windows that end at each record"
+        faults.add([Diagnostic(codes.BAD_WINDOW, message, span_of(node), way_out, (), Severity.WARNING)])
+    size = _length(node.args["size"])
+    advance = None
+    if kind is WindowKind.HOP:
+        advance = _length(node.args["advance"])
+        if advance > size:
+            message = (
+                "the advance of HOP is longer than its size, so records between the windows would be in none"
+            )
+            raise refusal(codes.BAD_WINDOW, message, span_of(node.args["advance"]))
+    return Window(kind, size, _grace(select, node, size), advance)
+
+
+def emit_of(
+    select: exp.Select, window: Window | None, by_setting: Emit, place: Span | None, faults: Faults
+) -> Emit:
+    """Give when results come out.
+
+    Args:
+        select: the SELECT with its EMIT.
+        window: of the same SELECT.
+        by_setting: what `SET emit` says.
+        place: of EMIT, for messages.
+        faults: takes a warning where the grace is one that nobody chose.
+
+    Raises:
+        ProgramError: EMIT FINAL without a window.
+    """
+    if select.args.get("emit") != "FINAL":
+        return by_setting
+    if window is None:
+        message = "EMIT FINAL gives the results of windows that are closed, and there is no window"
+        raise refusal(codes.BAD_EMIT, message, place, "write `WINDOW BY TUMBLE 1m`, or EMIT CHANGES")
+    node = window_node(select)
+    assert node is not None
+    if window.grace and select.args.get("grace") is None and node.args.get("retention") is None:
+        message = (
+            f"results come out {shown_length(window.grace)} after the end of their window, the default grace"
+        )
+        way_out = "say how late records may be: `GRACE BY 1m`, or `GRACE BY 0s` for not at all"
+        faults.add([Diagnostic(codes.BAD_EMIT, message, place, way_out, (), Severity.WARNING)])
+    return Emit.FINAL
+
+
+def shown_length(millis: int) -> str:
+    """Give a length of time as text, in the largest unit that it is a whole number of."""
+    for unit, size in (("d", DAY), ("h", 3_600_000), ("m", 60_000), ("s", 1000)):
+        if millis and millis % size == 0:
+            return f"{millis // size}{unit}"
+    return f"{millis}ms"
+
+
+def _grace(select: exp.Select, node: WindowNode, size: int) -> int:
+    grace = select.args.get("grace")
+    if grace is not None:
+        return _length(grace, zero=True)
+    retention = node.args.get("retention")
+    if retention is not None:
+        return max(_length(retention) - size, 0)
+    return max(DAY - size, 0)
+
+
+def _length(node: exp.Expression, *, zero: bool = False) -> int:
+    assert isinstance(node, Duration)
+    try:
+        millis = node.millis
+    except ValueError as fault:
+        message = f"{fault}, so it is no length of a window"
+        raise refusal(codes.BAD_WINDOW, message, span_of(node), "write it in days, such as `30d`") from None
+    if not millis and not zero:
+        raise refusal(codes.BAD_WINDOW, "a window is longer than nothing", span_of(node))
+    return millis

@@ -1,0 +1,76 @@
+"""Names, changelogs and fingerprints of the stores of operators."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+
+from headrace.log.interface import TopicDescription
+from headrace.plan.operators import Feed, Kernel, Store
+from headrace.plan.types_json import type_to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from headrace.plan.operators import Column
+    from headrace.planner.stateful.drafts import OperatorDraft
+
+APPLICATION: Final = "{application}"
+"""Stands for the application id in the names of internal topics."""
+
+_NOT_STORED: Final = ("grace", "broadcast")
+"""Parts of an operator that change when state is of use, and not what it says."""
+
+
+def store_name(target: str, kind: str, taken: Sequence[str]) -> str:
+    """Give the name of a store: of the target that it works for, and a number among its likes."""
+    plain = f"{target}-{kind}"
+    number = 1
+    name = plain
+    while name in taken:
+        number += 1
+        name = f"{plain}-{number}"
+    return name
+
+
+def store(name: str, draft: OperatorDraft, kernel: Kernel, columns: Sequence[Column]) -> Store:
+    """Give the store of an operator."""
+    configs = {"cleanup.policy": "compact"}
+    retention = draft.retention()
+    if retention is not None:
+        configs = {"cleanup.policy": "compact,delete", "retention.ms": str(retention)}
+    changelog = TopicDescription(f"{APPLICATION}-{name}-changelog", draft.partitions, -1, configs)
+    return Store(name, changelog, fingerprint(draft, kernel, columns))
+
+
+def fingerprint(draft: OperatorDraft, kernel: Kernel, columns: Sequence[Column]) -> str:
+    """Give the fingerprint of a store, 16 hexadecimal digits.
+
+    It covers what stored bytes mean: the operator, its columns with their types, and what the user calls them. What only
+    decides which rows come in (WHERE, sources) or for how long they count (grace) is left out: the state goes on with it.
+    """
+    words = [branch.words for feed in draft.feeds for branch in feed.branches[:1]]
+    parts = [_plain(kernel), [_plain(column) for column in columns], words, draft.partitions]
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _plain(item: Any) -> Any:
+    """Give a part of an operator as what JSON can hold."""
+    if isinstance(item, Feed):
+        return [_plain(item.key), _plain(item.value), item.changes.value]
+    if isinstance(item, pa.DataType):
+        return type_to_json(item)
+    if isinstance(item, Enum):
+        return item.value
+    if is_dataclass(item) and not isinstance(item, type):
+        stored = [part.name for part in fields(item) if part.name not in _NOT_STORED]
+        return [type(item).__name__, {name: _plain(getattr(item, name)) for name in stored}]
+    if isinstance(item, tuple | list):
+        return [_plain(part) for part in item]
+    return item
