@@ -40,9 +40,9 @@ def functions_reference() -> str:
 
 
 _AGGREGATES: Final = (
-    "They give one value for each group of GROUP BY, or for all rows without it. Nulls are left out. `FILTER (WHERE …)` behind a call "
-    "takes the rows that meet a condition, `DISTINCT` before the argument each value once. In the examples `x` is 2, 1, 2 and null, in "
-    "this order of arrival."
+    "They give one value for each group of GROUP BY, or for all rows without it. Nulls are left out. `FILTER (WHERE …)` "
+    "behind a call takes the rows that meet a condition, `DISTINCT` before the argument each value once. In the examples `x` "
+    "is 2, 1, 2 and null, in this order of arrival."
 )
 
 _PATTERNS: Final = (
