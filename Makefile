@@ -45,7 +45,7 @@ bench: native ## measure the pipeline on a real Kafka and print the table
 .PHONY: test
 test: native ## everything: format, lint, types, contracts, all tests, real Kafka too
 	@$(MAKE) -j2 --output-sync=target fmt-check lint type rust-test
-	$(PYTEST) -n 3 --dist loadgroup $(ARGS)
+	$(PYTEST) -n 4 $(ARGS)
 
 .PHONY: fmt
 fmt: setup ## format Python and Rust

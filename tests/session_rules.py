@@ -1,31 +1,62 @@
-"""Rules of a whole test session: which tests run in one worker and first, and no test is skipped where it counts."""
+"""Rules of a whole test session: which tests stay together and begin, how patient it is, and that nothing is skipped."""
 
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TOGETHER: Final[Mapping[str, str]] = {
+    "tests/kafka/test_outages.py": "stop their broker, and share it",
+    "tests/engine/test_faults_of_the_log.py::test_a_broker_that_restarts": "stop their broker, and share it",
+    "tests/kafka/test_run_cases.py": "use the same names of topics",
+    "tests/e2e/test_flights.py": "use a file that takes seconds to make",
+}
+"""What runs in one worker of pytest-xdist, by the beginning of the name, and why."""
+
+# A busy machine is no slow function.
+settings.register_profile("headrace", deadline=None)
+settings.load_profile("headrace")
+
+
+class _Scheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives a worker one test at a time, and all at once of those that stay together.
+
+    `--dist loadgroup` would do, but does nothing with pytest 9.2 and xdist 3.8 (pytest-dev/pytest-xdist#1386).
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _why_together(nodeid) or nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Distribute in the order of `pytest_collection_modifyitems`."""
+    config.option.loadscopereorder = False
+    return _Scheduling(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Arrange the tests for pytest-xdist (`--dist loadgroup`).
-
-    Tests that stop their broker share it, in one worker. Workers begin with what cannot be divided and with what waits for
-    Kafka, so that thousands of short tests fill the gaps at the end.
-    """
-    if not hasattr(config, "workerinput"):
-        return
-    for item in items:
-        if "own_kafka" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("own Kafka"))
-    items.sort(key=_turn)
+    """Let workers begin with what stays together and what waits for Kafka: short tests then fill the gaps at the end."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=_turn)
 
 
 def _turn(item: pytest.Item) -> int:
-    if item.get_closest_marker("xdist_group") is not None:
+    if _why_together(item.nodeid):
         return 0
     return 1 if item.get_closest_marker("kafka") is not None else 2
+
+
+def _why_together(nodeid: str) -> str | None:
+    return next((why for beginning, why in TOGETHER.items() if nodeid.startswith(beginning)), None)
 
 
 @pytest.hookimpl(tryfirst=True)

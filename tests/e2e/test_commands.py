@@ -141,7 +141,7 @@ def test_the_installed_command_says_nothing_but_what_it_is_asked(installed: Any)
     assert (done.returncode, done.stdout, done.stderr) == (0, "created `t`\n", "")
     installed("produce", "t", stdin='{"a":1}\n')
     done = installed("query", "SELECT a + 1 AS b FROM t", "--format", "csv")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "b\n2\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, '"b"\n2\n', "")
     done = installed("run", "-e", "INSERT INTO a SELECT STREAM * FROM missing")
     assert done.returncode == 2
     assert done.stderr.startswith("error[")

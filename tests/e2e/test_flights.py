@@ -26,9 +26,6 @@ from headrace.types.avro import avro_to_arrow
 if TYPE_CHECKING:
     from tests.servers.kafka import KafkaAddress
 
-# One worker makes the file, which takes some seconds.
-pytestmark = pytest.mark.xdist_group("flights")
-
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "flights"
 FLIGHTS = 336_776
 TARGET = "delayed_long_haul"

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from headrace.log.interface import Log
     from tests.servers.kafka import KafkaAddress
 
-# One worker runs them all, since they share names of topics.
-pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group("cases on Kafka")]
+pytestmark = pytest.mark.kafka
 
 FOLDER = Path(__file__).parents[1] / "cases" / "run"
 VARIANT = Variant("4 partitions, batches of 7, restarted", batch=7, partitions=4, restart=True)
