@@ -131,10 +131,10 @@ def _show(
         thread.start()
     consumer = log.consumer(ConsumerOptions())
     try:
-        consumer.assign({TopicPartition(TARGET, number): -2 for number in _partitions(log, stopped)})
-        latest = registry.latest(f"{TARGET}-value")
-        assert latest is not None
-        schema = latest[1]
+        schema = _schema(registry, stopped)
+        if schema is None:
+            return
+        consumer.assign({TopicPartition(TARGET, number): -2 for number in _partitions(log)})
         decoder = make_decoder(Side(Format.AVRO, avro_to_arrow(schema), schema), [()], registry)
         start = time.monotonic()
         while not stopped.is_set() and (gone := time.monotonic() - start) < seconds:
@@ -149,21 +149,27 @@ def _show(
         consumer.close()
         for thread in threads:
             thread.join()
-    if faults:
-        raise faults[0]
+        if faults:
+            raise faults[0]
 
 
-def _partitions(log: Log, stopped: threading.Event) -> range:
-    """Wait for the processor to create its target; give the numbers of its partitions."""
+def _schema(registry: Registry, stopped: threading.Event) -> str | None:
+    """Wait for the processor to register the schema of its target, which it has created then; None if it failed."""
+    while not stopped.wait(TICK):
+        latest = registry.latest(f"{TARGET}-value")
+        if latest is not None:
+            return latest[1]
+    return None
+
+
+def _partitions(log: Log) -> range:
+    """Give the numbers of the target's partitions."""
     admin = log.admin()
     try:
-        while not stopped.wait(TICK):
-            described = admin.describe(TARGET)
-            if described is not None:
-                return range(described.partitions)
+        described = admin.describe(TARGET)
     finally:
         admin.close()
-    return range(0)
+    return range(0 if described is None else described.partitions)
 
 
 def _guarded(work: Callable[[], None], stopped: threading.Event, faults: list[BaseException]) -> None:
