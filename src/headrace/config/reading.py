@@ -64,6 +64,7 @@ _FIELDS: Final = {
     "processing.guarantee": "guarantee",
     "num.stream.threads": "threads",
     "auto.offset.reset": "offset_reset",
+    "emit": "emit",
     "late.topic": "late_topic",
     "state.memory": "state_memory",
     "_ktype": "key_format",

@@ -206,6 +206,17 @@ SETTINGS: Final = (
         synonyms={"smallest": "earliest", "beginning": "earliest", "largest": "latest", "end": "latest"},
     ),
     Setting(
+        "emit",
+        Scope.RUN,
+        Kind.CHOICE,
+        "commit",
+        "When aggregates give results that are not final (`EMIT CHANGES`). `commit`: at each commit the latest result of each group "
+        "that changed. `record`: one result for each record; all of them, also those that the next one replaces.",
+        legacy="emit",
+        choices=("commit", "record"),
+        synonyms={"changes": "commit"},
+    ),
+    Setting(
         "late.topic",
         Scope.RUN,
         Kind.STRING,
@@ -300,6 +311,7 @@ class ProgramSettings:
         guarantee: `exactly_once` or `at_least_once`.
         commit_interval: seconds.
         offset_reset: `earliest`, `latest` or `none`.
+        emit: `commit` or `record`.
         late_topic: for late records.
         task_idle, idle_timeout: seconds.
         state_memory: bytes.
@@ -318,6 +330,7 @@ class ProgramSettings:
     commit_interval: float = 0.2
     threads: int = 1
     offset_reset: str = "earliest"
+    emit: str = "commit"
     late_topic: str | None = None
     task_idle: float = 0.0
     idle_timeout: float = 60.0

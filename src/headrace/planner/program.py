@@ -11,6 +11,7 @@ from headrace.catalog import declared_topic
 from headrace.errors import Diagnostic, ProgramError, Span
 from headrace.errors.codes import plan as codes
 from headrace.functions import macros_in, setup_sql
+from headrace.plan.operators import Emit
 from headrace.plan.topology import Topology
 from headrace.planner.assembly import assemble
 from headrace.planner.connection import connection
@@ -75,6 +76,7 @@ class _Plan:
         settings, complaints = program_settings(sets, defaults)
         self.faults.add(complaints)
         self.topics.assume(settings.key_format, settings.value_format)
+        self.queries.emit = Emit(settings.emit)
         self._declare()
         self.topics.later_names.update(
             entry.name for item in self.program.statements for entry in _names_of(item)
