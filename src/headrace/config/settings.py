@@ -210,8 +210,8 @@ SETTINGS: Final = (
         Scope.RUN,
         Kind.CHOICE,
         "commit",
-        "When aggregates give results that are not final (`EMIT CHANGES`). `commit`: at each commit the latest result of each group "
-        "that changed. `record`: one result for each record; all of them, also those that the next one replaces.",
+        "When aggregates give results that are not final (`EMIT CHANGES`). `commit`: at each commit the latest result of each "
+        "group that changed. `record`: one result for each record, also those that the next one replaces.",
         legacy="emit",
         choices=("commit", "record"),
         synonyms={"changes": "commit"},
