@@ -92,6 +92,13 @@ impl Codec for Bytes {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Slot(u32);
 
+impl Slot {
+    /// A small number of its own, to note things beside the table.
+    pub fn number(self) -> usize {
+        self.0 as usize
+    }
+}
+
 const CHANGED: u8 = 1;
 /// The store has a value for the key.
 const STORED: u8 = 2;
