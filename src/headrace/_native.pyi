@@ -195,6 +195,9 @@ class KafkaConsumer:
     def watermarks(self, topic: str, partition: int, timeout: float) -> tuple[int, int]:
         """Give the first and the end offset (the last stable one under `read_committed`)."""
 
+    def known_ends(self, partitions: Sequence[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
+        """Give the end offsets as the brokers last told them with records, open transactions included; asks nobody."""
+
     def offsets_for_times(
         self, times: Sequence[tuple[str, int, int]], timeout: float
     ) -> list[tuple[str, int, int]]:
@@ -249,6 +252,12 @@ class KafkaProducer:
 
     def failures(self) -> list[tuple[str, int, int, int, int, str, str]]:
         """Give and forget the failures: topic, partition, batch, row, code, name of the code, text of the code."""
+
+    def delivered(self) -> list[tuple[str, int, int]]:
+        """Give the offset after the last record delivered to each partition so far.
+
+        Empty unless the property `delivery.report.only.error` is false.
+        """
 
     def failed(self) -> bool:
         """Say whether `failures` would give any."""

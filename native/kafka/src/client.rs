@@ -1,6 +1,6 @@
 //! One librdkafka client: its configuration, its callbacks and its end.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
@@ -27,6 +27,8 @@ pub(crate) struct Events {
     pub(crate) fatal: Mutex<Option<Error>>,
     pub(crate) rebalances: Mutex<VecDeque<Rebalance>>,
     pub(crate) failures: Mutex<Vec<Failure>>,
+    /// The offset after the last record delivered, by topic and partition; kept where the client reports deliveries.
+    pub(crate) delivered: Mutex<HashMap<(usize, i32), i64>>,
 }
 
 /// A mutex is poisoned only if a panic struck while plain data was being moved; the data is still whole.
@@ -296,10 +298,17 @@ unsafe extern "C" fn on_rebalance(
 unsafe extern "C" fn on_delivery(_: *mut Handle, message: *const Message, opaque: *mut c_void) {
     unsafe {
         let message = &*message;
+        let Callbacks { library, events } = callbacks(opaque);
         if message.err == 0 {
+            // A record that was sent twice may be delivered without its offset being known.
+            if message.offset >= 0 {
+                let place = (message.topic as usize, message.partition);
+                let mut delivered = lock(&events.delivered);
+                let end = delivered.entry(place).or_default();
+                *end = (*end).max(message.offset + 1);
+            }
             return;
         }
-        let Callbacks { library, events } = callbacks(opaque);
         lock(&events.failures).push(Failure::of(
             text((library.topic_name)(message.topic)),
             message.partition,

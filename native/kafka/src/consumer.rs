@@ -287,6 +287,31 @@ impl Consumer {
         self.check(result).map(|()| (low, high))
     }
 
+    /// The end offsets as the brokers last told with records: nothing is asked. Without regard to transactions.
+    pub fn known_ends(&self, partitions: &[Position]) -> Result<Vec<Position>> {
+        let mut found = Vec::new();
+        for place in partitions {
+            let name = c_string(&place.topic)?;
+            let (mut low, mut high) = (0, 0);
+            let result = unsafe {
+                (self.library().known_watermarks)(
+                    self.client.handle,
+                    name.as_ptr(),
+                    place.partition,
+                    &raw mut low,
+                    &raw mut high,
+                )
+            };
+            if result == 0 && high >= 0 {
+                found.push(Position {
+                    offset: high,
+                    ..place.clone()
+                });
+            }
+        }
+        Ok(found)
+    }
+
     /// For each partition the first offset whose timestamp is not before `offset`, read as milliseconds; -1 if there is none.
     pub fn offsets_for_times(
         &self,

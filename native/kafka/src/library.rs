@@ -100,6 +100,7 @@ library! {
     committed = "rd_kafka_committed": fn(*mut Handle, *mut TopicPartitionList, c_int) -> c_int;
     commit_queue = "rd_kafka_commit_queue": fn(*mut Handle, *const TopicPartitionList, *mut Queue, *mut c_void, *mut c_void) -> c_int;
     watermarks = "rd_kafka_query_watermark_offsets": fn(*mut Handle, *const c_char, i32, *mut i64, *mut i64, c_int) -> c_int;
+    known_watermarks = "rd_kafka_get_watermark_offsets": fn(*mut Handle, *const c_char, i32, *mut i64, *mut i64) -> c_int;
     offsets_for_times = "rd_kafka_offsets_for_times": fn(*mut Handle, *mut TopicPartitionList, c_int) -> c_int;
     group_metadata = "rd_kafka_consumer_group_metadata": fn(*mut Handle) -> *mut GroupMetadata;
     group_metadata_destroy = "rd_kafka_consumer_group_metadata_destroy": fn(*mut GroupMetadata);

@@ -142,6 +142,28 @@ impl Producer {
         !lock(&self.client.events().failures).is_empty()
     }
 
+    /// The offset after the last record delivered to each partition so far.
+    ///
+    /// Empty unless the property `delivery.report.only.error` is false.
+    pub fn delivered(&self) -> Vec<Position> {
+        self.serve();
+        let delivered = lock(&self.client.events().delivered);
+        self.topics
+            .iter()
+            .flat_map(|(name, handle)| {
+                let topic = handle.pointer as usize;
+                delivered
+                    .iter()
+                    .filter(move |(place, _)| place.0 == topic)
+                    .map(|(place, offset)| Position {
+                        topic: name.clone(),
+                        partition: place.1,
+                        offset: *offset,
+                    })
+            })
+            .collect()
+    }
+
     /// The error that ends this producer, if one has struck.
     pub fn fault(&self) -> Option<Error> {
         self.serve();

@@ -213,6 +213,13 @@ impl KafkaConsumer {
         })
     }
 
+    fn known_ends(&self, py: Python<'_>, partitions: Vec<Place>) -> PyResult<Vec<Place>> {
+        with(py, &self.inner, |consumer| {
+            consumer.known_ends(&positions(partitions))
+        })
+        .map(places)
+    }
+
     fn offsets_for_times(
         &self,
         py: Python<'_>,
@@ -330,6 +337,10 @@ impl KafkaProducer {
                 })
                 .collect())
         })
+    }
+
+    fn delivered(&self, py: Python<'_>) -> PyResult<Vec<Place>> {
+        with(py, &self.inner, |producer| Ok(producer.delivered())).map(places)
     }
 
     fn failed(&self, py: Python<'_>) -> PyResult<bool> {

@@ -65,11 +65,13 @@ class ProducerOptions:
         transactional_id: None writes without transactions; otherwise every `send` stands between `begin` and `commit` or `abort`.
         record_limits: smallest and largest `record_limit` of the targets: nothing larger than the smallest is made of
             several records, so that a record that is too large never takes others with it.
+        tells_positions: keep what `positions` gives; costs a little for each record.
         properties: further client properties, passed through as they are; the embedded log knows its time-outs alone.
     """
 
     transactional_id: str | None = None
     record_limits: tuple[int, int] | None = None
+    tells_positions: bool = False
     properties: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -142,6 +144,13 @@ class Consumer(Protocol):
     ) -> dict[TopicPartition, tuple[int, int]]:
         """Give first and end offset (the last stable offset if `read_committed`)."""
 
+    def known_ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """Give the end offsets as far as the log has told them with what was read, without asking it.
+
+        Partitions of which nothing is known yet are left out. Records of open transactions count, so that an end may
+        lie beyond what can be read now.
+        """
+
     def offsets_at(
         self, times: Mapping[TopicPartition, int], timeout: float = 10.0
     ) -> dict[TopicPartition, int]:
@@ -177,6 +186,13 @@ class Producer(Protocol):
 
     def flush(self, timeout: float) -> list[DeliveryFailure]:
         """Wait until all is delivered and give the failures since the last call. Raises LogError when time runs out."""
+
+    def positions(self) -> dict[TopicPartition, int]:
+        """Give, for each partition written to so far, an offset behind which everything that was sent stands.
+
+        It may be less than the offset after the last record, where the log could not tell, never more. Only with
+        `ProducerOptions.tells_positions`, and right after a `flush` or `commit`.
+        """
 
     def begin(self) -> None:
         """Begin a transaction."""
@@ -227,6 +243,9 @@ class Admin(Protocol):
 
         `partitions` or `replication` of -1 stand for the log's default.
         """
+
+    def delete_records(self, positions: Offsets) -> None:
+        """Remove the records before these offsets for good; the log may do so later, or not at all."""
 
     def add_partitions(self, topic: str, total: int) -> None:
         """Raise the number of partitions to `total`."""

@@ -9,6 +9,7 @@ from headrace.log.interface import TopicDescription, TopicPartition
 
 if TYPE_CHECKING:
     from headrace.log.embedded.database import Session
+    from headrace.log.interface import Offsets
 
 
 class EmbeddedAdmin:
@@ -31,6 +32,9 @@ class EmbeddedAdmin:
         """Create the topic; False if it existed already."""
         with self._session.write() as tx:
             return topics.create(tx, topic)
+
+    def delete_records(self, positions: Offsets) -> None:
+        """See `Admin.delete_records`: this log keeps everything."""
 
     def add_partitions(self, topic: str, total: int) -> None:
         """Raise the number of partitions to `total`."""

@@ -324,6 +324,13 @@ class EmbeddedConsumer:
                 for place in partitions
             }
 
+    def known_ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """See `Consumer.known_ends`; the log is at hand, so these are the present ends."""
+        ids = {place: self._cursor(place).topic for place in partitions}
+        with self._session.read() as tx:
+            ends = topics.end_offsets(tx, sorted(set(ids.values())))
+        return {place: ends.get((topic, place.partition), 0) for place, topic in ids.items()}
+
     def offsets_at(
         self, times: Mapping[TopicPartition, int], timeout: float = 10.0
     ) -> dict[TopicPartition, int]:

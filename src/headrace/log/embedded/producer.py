@@ -19,7 +19,7 @@ from headrace.log.embedded.consumer import EmbeddedConsumer
 from headrace.log.embedded.faults import fenced, log_error
 from headrace.log.embedded.partitioner import partition_of
 from headrace.log.errors import AbortableError, FencedError, LogError
-from headrace.log.interface import Consumer, DeliveryFailure, Offsets, ProducerOptions
+from headrace.log.interface import Consumer, DeliveryFailure, Offsets, ProducerOptions, TopicPartition
 from headrace.log.records import HEADERS, TIMESTAMP
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ class EmbeddedProducer:
         self._open = False
         self._held: list[_Dealt] = []
         self._epoch = 0
+        self._positions: dict[TopicPartition, int] = {}
         if options.transactional_id is not None:
             with session.write() as tx:
                 self._epoch = _next_epoch(tx, options.transactional_id)
@@ -84,7 +85,7 @@ class EmbeddedProducer:
             self._held.extend(dealt)
         elif dealt:
             with self._session.write() as tx:
-                _store(tx, dealt)
+                self._positions.update(_store(tx, dealt))
         return number
 
     def _deal(
@@ -158,6 +159,10 @@ class EmbeddedProducer:
         failures, self._failures = self._failures, []
         return failures
 
+    def positions(self) -> dict[TopicPartition, int]:
+        """See `Producer.positions`."""
+        return dict(self._positions)
+
     def begin(self) -> None:
         """Begin a transaction."""
         if self._options.transactional_id is None or self._open:
@@ -179,7 +184,7 @@ class EmbeddedProducer:
                 self._check_epoch(tx)
                 if offsets:
                     consumer.commit_in(tx, offsets)
-                _store(tx, self._held)
+                written = _store(tx, self._held)
         except FencedError as error:
             # Partitions that have moved are not the end: the next poll tells, and the work begins there
             # again.
@@ -187,8 +192,12 @@ class EmbeddedProducer:
                 raise _abortable(error) from error
             raise
         except LogError as error:
-            # A lock, a full disk: the transaction was rolled back, and may be tried again.
-            raise _abortable(error) from error
+            # Nothing was kept. What keeps the lock goes away; a full or broken disk, or a deleted topic, is for the user
+            # to mend.
+            if error.diagnostics[0].code == codes.LOCKED:
+                raise _abortable(error) from error
+            raise
+        self._positions.update(written)
         self._open = False
         self._held = []
 
@@ -245,8 +254,8 @@ def _columns(records: pa.RecordBatch) -> dict[str, pa.Array[Any]]:
     return columns
 
 
-def _store(tx: sqlite3.Connection, dealt: list[_Dealt]) -> None:
-    """Append records; what several sends left for one partition becomes one run."""
+def _store(tx: sqlite3.Connection, dealt: list[_Dealt]) -> dict[TopicPartition, int]:
+    """Append records and give the offsets after them; what several sends left for one partition becomes one run."""
     by_place: dict[tuple[str, int], list[pa.RecordBatch]] = {}
     for item in dealt:
         by_place.setdefault((item.topic, item.partition), []).append(item.records)
@@ -255,3 +264,7 @@ def _store(tx: sqlite3.Connection, dealt: list[_Dealt]) -> None:
         if topic not in ids:
             ids[topic] = topics.require(tx, topic).id
         segments.append(tx, ids[topic], partition, segments.pack(segments.join(batches)))
+    return {
+        TopicPartition(topic, partition): topics.end_offset(tx, ids[topic], partition)
+        for topic, partition in by_place
+    }

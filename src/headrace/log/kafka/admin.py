@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from confluent_kafka import KafkaError
     from confluent_kafka.admin import ClusterMetadata  # type: ignore[attr-defined]
 
+    from headrace.log.interface import Offsets
+
 _SECONDS: Final = 30.0
 # Long waits are cut up, so that signals are seen and a broker that is away is told of.
 _SLICE: Final = 2.0
@@ -102,6 +104,15 @@ class KafkaAdmin:
         )
         self._await_partitions(topic.name, max(topic.partitions, 1))
         return created is not _UNCHANGED
+
+    def delete_records(self, positions: Offsets) -> None:
+        """Remove the records before these offsets."""
+        if not positions:
+            return
+        places = [Place(item.topic, item.partition, offset) for item, offset in positions.items()]
+        futures = self._client.delete_records(places, operation_timeout=_SECONDS)
+        for place, future in futures.items():
+            self._wait(f"cannot delete records of `{place.topic}`", future)
 
     def add_partitions(self, topic: str, total: int) -> None:
         """Grow a topic to so many partitions and wait until they can be used."""

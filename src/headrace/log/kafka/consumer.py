@@ -228,6 +228,11 @@ class KafkaConsumer:
 
         return {item: ask(item) for item in partitions}
 
+    def known_ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """Give the end offsets as the brokers last told them with records."""
+        with faults(self._log, "cannot tell ends"):
+            return _offsets(self._native.known_ends(_unplaced(partitions)))
+
     def offsets_at(
         self, times: Mapping[TopicPartition, int], timeout: float = 10.0
     ) -> dict[TopicPartition, int]:

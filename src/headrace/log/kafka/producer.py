@@ -12,7 +12,7 @@ from headrace import _native
 from headrace.errors import Diagnostic
 from headrace.errors.codes import log as codes
 from headrace.log.errors import AbortableError, LogError
-from headrace.log.interface import DeliveryFailure
+from headrace.log.interface import DeliveryFailure, TopicPartition
 from headrace.log.kafka.consumer import KafkaConsumer
 from headrace.log.kafka.faults import FORBIDDEN, RETRIABLE, error_name, fault, fault_of, faults
 from headrace.log.kafka.library import library_path
@@ -86,6 +86,12 @@ class KafkaProducer:
             DeliveryFailure(topic, partition, batch, row, f"{reason} ({name})", name in RETRIABLE)
             for topic, partition, batch, row, _, name, reason in found
         ]
+
+    def positions(self) -> dict[TopicPartition, int]:
+        """Give how far each partition has been written to; see `log.interface.Producer.positions`."""
+        with faults(self._log, "cannot tell positions"):
+            places = self._native.delivered()
+        return {TopicPartition(topic, partition): offset for topic, partition, offset in places}
 
     def begin(self) -> None:
         """Begin a transaction."""

@@ -98,6 +98,8 @@ def producer_properties(bootstrap: str, log: Mapping[str, str], options: Produce
         **options.properties,
         "bootstrap.servers": bootstrap,
     }
+    if options.tells_positions:
+        properties["delivery.report.only.error"] = "false"
     if options.transactional_id is not None:
         properties["transactional.id"] = options.transactional_id
         properties.setdefault("transaction.timeout.ms", str(_transaction_timeout(properties)))
