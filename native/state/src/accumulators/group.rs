@@ -1,5 +1,7 @@
 //! The state of a group, in memory and as bytes.
 
+use std::sync::Arc;
+
 use super::bytes::{Reader, damaged, put, put_float, put_wide};
 use super::heap::Heap;
 use super::values::{set_wide, wide};
@@ -11,7 +13,8 @@ use crate::table::Codec;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Group {
     words: Box<[u64]>,
-    /// Most functions need none.
+    /// Most functions need none: then this is one pointer.
+    #[allow(clippy::box_collection)]
     heaps: Option<Box<Vec<Heap>>>,
 }
 
@@ -65,6 +68,22 @@ impl Group {
 
 /// The first byte of a state.
 const VERSION: u8 = 1;
+
+impl Codec for Arc<Accumulators> {
+    type Value = Group;
+
+    fn encode(&self, group: &Group, out: &mut Vec<u8>) {
+        self.as_ref().encode(group, out);
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<Group> {
+        self.as_ref().decode(bytes)
+    }
+
+    fn heap(&self, group: &Group) -> usize {
+        group.heap_size()
+    }
+}
 
 impl Codec for Accumulators {
     type Value = Group;

@@ -273,7 +273,7 @@ impl Codec {
     }
 
     /// Make a column from bytes that `sortable` gave for values of this type.
-    fn from_bytes(
+    fn column(
         &self,
         bytes: Vec<u8>,
         ends: Vec<i32>,
@@ -595,6 +595,24 @@ impl Column {
         self.nulls.append_null();
     }
 
+    /// Forget the rows from `len` on.
+    pub fn truncate(&mut self, len: usize) {
+        match &mut self.data {
+            Data::Int(values) => values.truncate(len),
+            Data::Float(values) => values.truncate(len),
+            Data::Wide(values) => values.truncate(len),
+            Data::Bytes { ends, bytes } => {
+                ends.truncate(len + 1);
+                bytes.truncate(ends[len] as usize);
+            }
+            Data::List { ends, items, .. } => {
+                ends.truncate(len + 1);
+                items.truncate(ends[len] as usize);
+            }
+        }
+        self.nulls.truncate(len);
+    }
+
     pub fn finish(mut self) -> Result<ArrayRef> {
         let nulls = self.nulls.finish();
         match self.data {
@@ -616,7 +634,7 @@ impl Column {
                 };
                 array_of(self.codec.data_type(), values.len(), vec![buffer], nulls)
             }
-            Data::Bytes { ends, bytes } => self.codec.from_bytes(bytes, ends, nulls),
+            Data::Bytes { ends, bytes } => self.codec.column(bytes, ends, nulls),
             Data::List { ends, items, field } => {
                 let ends = OffsetBuffer::new(ScalarBuffer::from(ends));
                 Ok(Arc::new(ListArray::try_new(
