@@ -3,19 +3,23 @@ from __future__ import annotations
 import json
 import threading
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pytest
 
+from headrace.catalog import Catalog
 from headrace.engine.snapshot import SnapshotQuery
 from headrace.errors import RunError
 from headrace.plan.snapshot import Bounds, Scan, SnapshotPlan
 from headrace.plan.topology import Facet, InputColumn, RunSettings, SourceTopic
+from headrace.planner import plan_query
+from headrace.sql import parse_query
 from tests.engine.programs import BYTES, NUMBERS, create, doubling, fill, numbers, unique
 
 if TYPE_CHECKING:
-    from headrace.log.interface import Log
+    from headrace.log.interface import Consumer, ConsumerOptions, Log
 
 
 def scan(topic: str, relation: str = "t0", bounds: Bounds | None = None) -> Scan:
@@ -91,6 +95,52 @@ def test_bounds_become_seeks(log: Log, bounds: Bounds, expected: list[int]) -> N
         found = sorted(row["n"] for batch in query.batches() for row in batch.to_pylist())
         assert found == expected
         assert query.read == len(expected)
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        ("_meta.offset >= 2990", 20),
+        ("_meta.offset BETWEEN 100 AND 119", 40),
+        ("_meta.partition = 1 AND _meta.offset < 30", 30),
+        ("_meta.partition IN (0) AND n % 2 = 0", 3000),
+        ("_meta.timestamp >= 5990", 1010),
+        ("_meta.timestamp > 5990 AND _meta.partition = 1", 1010),
+        ("_meta.offset > LAST_OFFSET() - 5", 10),
+        ("_meta.offset = 7 OR n = 1", 6000),
+    ],
+)
+def test_conditions_on_the_place_of_a_record_are_not_read_past(
+    log: Log, monkeypatch: pytest.MonkeyPatch, where: str, expected: int
+) -> None:
+    """What the log gives is counted, not only what the query uses."""
+    topic = create(log, unique("in"), 2)
+    fill(log, topic, numbers(range(3000)), partition=0, timestamps=range(1000, 4000))
+    fill(log, topic, numbers(range(3000)), partition=1, timestamps=range(4000, 7000))
+    with closing(Catalog(log)) as catalog:
+        plan = plan_query(parse_query(f"SELECT n FROM `{topic}` WHERE {where}", "query"), catalog)
+    given = 0
+    open_consumer = log.consumer
+
+    def counting(options: ConsumerOptions) -> Consumer:
+        consumer = open_consumer(options)
+        poll = consumer.poll
+
+        def count(most: int, timeout: float, linger: float = 0.0) -> list[pa.RecordBatch]:
+            nonlocal given
+            batches = poll(most, timeout, linger)
+            given += sum(batch.num_rows for batch in batches)
+            return batches
+
+        monkeypatch.setattr(consumer, "poll", count)
+        return consumer
+
+    monkeypatch.setattr(log, "consumer", counting)
+    with SnapshotQuery(plan, log, None, batch_records=20) as query:
+        assert sum(batch.num_rows for batch in query.batches()) <= expected
+        assert query.read == expected
+    # A batch may reach over the upper bound of a partition.
+    assert expected <= given <= expected + 2 * 20
 
 
 def test_records_that_cannot_be_read_are_left_out_and_counted(log: Log) -> None:
