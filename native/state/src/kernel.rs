@@ -121,6 +121,9 @@ pub fn kernel(spec: &Spec, inputs: Vec<SchemaRef>, output: SchemaRef) -> Result<
     }
     check_leading(&output, 0)?;
     match &spec.kernel {
+        KernelSpec::Aggregate(aggregate) if aggregate.window.is_some() => {
+            kernels::windows::make(spec, &inputs, output)
+        }
         KernelSpec::Aggregate(_) => kernels::aggregate::make(spec, inputs, output),
         KernelSpec::StreamJoin(_) => kernels::stream_join::make(spec, inputs, output),
         KernelSpec::LookupJoin(_) => kernels::lookup_join::make(spec, inputs, output),

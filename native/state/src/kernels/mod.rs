@@ -1,6 +1,7 @@
 //! The stateful operators, one module each.
 
 pub mod aggregate;
+mod groups;
 mod joined;
 pub mod lookup_join;
 mod operator;
@@ -9,3 +10,4 @@ pub mod stream_join;
 pub mod table;
 pub mod table_join;
 mod walk;
+pub mod windows;

@@ -1,0 +1,308 @@
+//! Aggregates over windows: tumbling and hopping ([`panes`]), session ([`sessions`]) and sliding ones ([`slides`]).
+//!
+//! Whatever the window, what was given last is always what the state was at the last flush. So the store holds no results:
+//! where old results are wanted (RETRACT changes), or it matters whether there was one, the parts of a window that change
+//! are remembered as they were, until the flush.
+//!
+//! State of closed windows is removed when their results have been given: with `EMIT FINAL` right then, else at the commit.
+//! No row sees it after stream time has passed.
+
+mod bounds;
+mod clock;
+mod counter;
+mod encoding;
+mod output;
+mod panes;
+mod plan;
+mod segments;
+mod sessions;
+mod slides;
+mod timers;
+
+use std::collections::HashMap;
+
+use arrow_array::{BinaryArray, RecordBatch};
+use arrow_schema::SchemaRef;
+
+use crate::accumulators::{BoundRows, Failure};
+use crate::error::Result;
+use crate::kernel::{self, Kernel, Processed, Stats};
+use crate::spec::{Emit, Spec, WindowKind};
+use crate::store::Store;
+use crate::tasks::{Task, Tasks};
+
+use clock::Clock;
+use output::{Cause, Output};
+use plan::Plan;
+
+/// Make the kernel of an aggregate that has a window.
+pub fn make(spec: &Spec, inputs: &[SchemaRef], output: SchemaRef) -> Result<Box<dyn Kernel>> {
+    let plan = Plan::new(spec, inputs, output)?;
+    Ok(match plan.window.kind {
+        WindowKind::Tumble | WindowKind::Hop => Box::new(Windowed::<panes::Panes>::new(plan)?),
+        WindowKind::Session => Box::new(Windowed::<sessions::Sessions>::new(plan)?),
+        WindowKind::Slide => Box::new(Windowed::<slides::Slides>::new(plan)?),
+    })
+}
+
+/// The windows of one task.
+trait Windows: Task + Send + Sized {
+    /// What all tasks share beside the plan.
+    type Shape: Send;
+
+    fn shape(plan: &Plan) -> Result<Self::Shape>;
+
+    fn open(plan: &Plan, shape: &Self::Shape, store: &Store) -> Result<Self>;
+
+    fn clock(&mut self) -> &mut Clock;
+
+    /// Stream time has moved on from `past`: give the results of windows that have closed since. Only for EMIT FINAL.
+    fn close(
+        &mut self,
+        context: Context<'_, Self>,
+        past: i64,
+        cause: Cause,
+        out: &mut Output<'_>,
+    ) -> Result<()>;
+
+    /// Take a row in; stream time is at least the row's.
+    fn add(
+        &mut self,
+        context: Context<'_, Self>,
+        row: &Row<'_>,
+        out: &mut Output<'_>,
+    ) -> Result<Taken>;
+
+    /// Give all windows that have changed. Only for EMIT COMMIT. The cause's time is not that of the rows.
+    fn flush(
+        &mut self,
+        context: Context<'_, Self>,
+        cause: Cause,
+        out: &mut Output<'_>,
+    ) -> Result<()>;
+
+    /// Remove what belongs to closed windows only. Everything has been given.
+    fn expire(&mut self, context: Context<'_, Self>) -> Result<()>;
+
+    /// Give what an entry of the store holds as results.
+    fn decode(
+        context: Context<'_, Self>,
+        key: &[u8],
+        value: &[u8],
+        out: &mut Output<'_>,
+    ) -> Result<()>;
+}
+
+struct Context<'a, W: Windows> {
+    plan: &'a Plan,
+    shape: &'a W::Shape,
+}
+
+impl<W: Windows> Clone for Context<'_, W> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<W: Windows> Copy for Context<'_, W> {}
+
+/// A row that comes in.
+struct Row<'a> {
+    cause: Cause,
+    key: &'a [u8],
+    hash: u64,
+    /// Its number in the batch.
+    number: usize,
+    values: &'a BoundRows<'a>,
+}
+
+/// What became of a row.
+enum Taken {
+    In,
+    /// All of its windows have closed.
+    Late,
+    Failed(Failure),
+}
+
+/// The kernel, whatever the window.
+struct Windowed<W: Windows> {
+    plan: Plan,
+    shape: W::Shape,
+    tasks: Tasks<W>,
+    late: u64,
+    null_keys: u64,
+}
+
+impl<W: Windows> Windowed<W> {
+    fn new(plan: Plan) -> Result<Self> {
+        let shape = W::shape(&plan)?;
+        Ok(Self {
+            plan,
+            shape,
+            tasks: Tasks::default(),
+            late: 0,
+            null_keys: 0,
+        })
+    }
+}
+
+impl<W: Windows> Kernel for Windowed<W> {
+    fn open(&mut self, partition: i32, store: Store) -> Result<()> {
+        let task = W::open(&self.plan, &self.shape, &store)?;
+        self.tasks.open(partition, store, task)
+    }
+
+    fn close(&mut self, partition: i32) {
+        self.tasks.close(partition);
+    }
+
+    fn process(&mut self, inputs: &[Option<RecordBatch>]) -> Result<Processed> {
+        let [Some(batch)] = inputs else {
+            return Ok(Processed::nothing(&self.plan.output, 1));
+        };
+        let context = Context::<W> {
+            plan: &self.plan,
+            shape: &self.shape,
+        };
+        let input = self.plan.input(batch)?;
+        let keys = self.plan.keys.encode(input.keys, input.rows())?;
+        let values = self.plan.accumulators.bind(batch)?;
+        let (mut out, mut late, mut failed) = (Output::new(&self.plan), Vec::new(), Vec::new());
+        let mut number = 0;
+        for run in input.partition.chunk_by(|left, right| left == right) {
+            let task = self.tasks.get(run[0])?;
+            for number in number..number + run.len() {
+                let cause = Cause {
+                    partition: run[0],
+                    seq: input.seq[number],
+                    time: input.time[number],
+                };
+                let past = task.clock().now();
+                task.clock().see(cause.seq);
+                if task.clock().advance(cause.time) && self.plan.emit == Emit::Final {
+                    task.close(context, past, cause, &mut out)?;
+                }
+                if keys.all_null(number) {
+                    self.null_keys += 1;
+                    continue;
+                }
+                let (key, hash) = (keys.key(number), keys.hash(number));
+                match task.add(
+                    context,
+                    &Row {
+                        cause,
+                        key,
+                        hash,
+                        number,
+                        values: &values,
+                    },
+                    &mut out,
+                )? {
+                    Taken::In => {}
+                    Taken::Late => late.push(number as i32),
+                    Taken::Failed(Failure(reason)) => {
+                        failed.push(kernel::Failure {
+                            input: 0,
+                            row: number,
+                            reason: reason.to_owned(),
+                        });
+                    }
+                }
+            }
+            number += run.len();
+        }
+        self.late += late.len() as u64;
+        Ok(Processed {
+            rows: out.finish()?,
+            late: vec![late],
+            failed,
+        })
+    }
+
+    fn advance(&mut self, partition: i32, time: i64) -> Result<Processed> {
+        let context = Context::<W> {
+            plan: &self.plan,
+            shape: &self.shape,
+        };
+        let mut out = Output::new(&self.plan);
+        let task = self.tasks.get(partition)?;
+        let past = task.clock().now();
+        if task.clock().advance(time) && self.plan.emit == Emit::Final {
+            let cause = Cause {
+                partition,
+                seq: task.clock().seq(),
+                time,
+            };
+            task.close(context, past, cause, &mut out)?;
+        }
+        Ok(Processed {
+            rows: out.finish()?,
+            ..Processed::nothing(&self.plan.output, 1)
+        })
+    }
+
+    fn flush(&mut self) -> Result<RecordBatch> {
+        let context = Context::<W> {
+            plan: &self.plan,
+            shape: &self.shape,
+        };
+        let mut out = Output::new(&self.plan);
+        if self.plan.emit == Emit::Commit {
+            for (partition, task) in self.tasks.iter_mut() {
+                let cause = Cause {
+                    partition,
+                    seq: task.clock().seq(),
+                    time: 0,
+                };
+                task.flush(context, cause, &mut out)?;
+            }
+        }
+        out.finish()
+    }
+
+    fn changes(&mut self) -> Result<RecordBatch> {
+        let context = Context::<W> {
+            plan: &self.plan,
+            shape: &self.shape,
+        };
+        for (_, task) in self.tasks.iter_mut() {
+            task.expire(context)?;
+        }
+        self.tasks.changes()
+    }
+
+    fn committed(&mut self, positions: &HashMap<i32, i64>) -> Result<()> {
+        self.tasks.committed(positions)
+    }
+
+    fn rollback(&mut self) -> Result<()> {
+        self.tasks.rollback()
+    }
+
+    fn decode(&self, keys: &BinaryArray, values: &BinaryArray) -> Result<RecordBatch> {
+        let context = Context::<W> {
+            plan: &self.plan,
+            shape: &self.shape,
+        };
+        let mut out = Output::new(&self.plan);
+        for (key, value) in keys.iter().zip(values) {
+            if let (Some(key), Some(value)) = (key, value) {
+                W::decode(context, key, value, &mut out)?;
+            }
+        }
+        let own: Vec<usize> = (crate::batch::LEADING..self.plan.output.fields().len()).collect();
+        Ok(out.finish()?.project(&own)?)
+    }
+
+    fn limit(&mut self, bytes: usize) {
+        self.tasks.limit(bytes);
+    }
+
+    fn stats(&mut self) -> Stats {
+        Stats {
+            late: self.late,
+            null_keys: self.null_keys,
+            ..self.tasks.stats()
+        }
+    }
+}

@@ -1,0 +1,270 @@
+"""Windowed aggregates, one row at a time and without any sharing: what the native kernel is compared with.
+
+Every window keeps all of its rows, nothing is ever thrown away, and each change of a window evaluates it anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import gcd
+from typing import TYPE_CHECKING, Any
+
+from headrace.plan.operators import Emit, RowKind, Window, WindowKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+Values = tuple[Any, ...]
+Bounds = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row on the way into the kernel."""
+
+    partition: int
+    seq: int
+    time: int
+    key: Values
+    values: Values
+
+
+@dataclass(frozen=True)
+class Result:
+    """A row that comes out. A DELETE of UPSERT changes has no values."""
+
+    partition: int
+    seq: int
+    time: int
+    op: int
+    key: Values
+    bounds: Bounds
+    values: Values | None
+
+
+@dataclass
+class Touch:
+    """What happened to a window since the last flush."""
+
+    bounds: Bounds
+    values: Values
+    time: int
+    merged: list[Bounds] = field(default_factory=list)
+    """The sessions that are part of this one now."""
+
+
+@dataclass
+class Group:
+    """The windows of one key, by start. The rows of a session stand in the order in which its parts were merged."""
+
+    windows: dict[int, tuple[Bounds, list[Row]]] = field(default_factory=dict)
+    rows: list[Row] = field(default_factory=list)
+
+
+@dataclass
+class Task:
+    """One partition."""
+
+    time: int = -1
+    seq: int = 0
+    groups: dict[Values, Group] = field(default_factory=dict)
+    given: dict[tuple[Values, Bounds], Values] = field(default_factory=dict)
+    """The result that was given last."""
+    touched: dict[tuple[Values, Bounds], Touch] = field(default_factory=dict)
+    """COMMIT, but for sessions: windows in the order of their first touch."""
+    open: dict[tuple[Values, Bounds], None] = field(default_factory=dict)
+    """FINAL: windows that have not closed yet, in the order of their first touch."""
+    sessions: dict[Values, dict[Bounds, Touch]] = field(default_factory=dict)
+    """COMMIT of sessions: by key in the order of their first touch, those of its sessions that changed."""
+
+
+class WindowOracle:
+    """Args: the window, when results are given, whether old results are, and what the aggregates of rows are."""
+
+    def __init__(
+        self, window: Window, emit: Emit, retracts: bool, evaluate: Callable[[Sequence[Row]], Values]
+    ) -> None:
+        self.window, self.emit, self.retracts, self.evaluate = window, emit, retracts, evaluate
+        self.tasks: dict[int, Task] = {}
+        self.late = 0
+        self.null_keys = 0
+
+    def process(self, row: Row) -> tuple[list[Result], bool]:
+        """Give what comes out, and whether the row came too late for all of its windows."""
+        task = self.tasks.setdefault(row.partition, Task())
+        task.seq = max(task.seq, row.seq)
+        results = self._move(task, row.partition, row.time)
+        if row.key and all(value is None for value in row.key):
+            self.null_keys += 1
+            return results, False
+        add = {WindowKind.SESSION: self._add_to_session, WindowKind.SLIDE: self._add_sliding}.get(
+            self.window.kind, self._add_to_fixed
+        )
+        given, late = add(task, row)
+        self.late += late
+        return results + given, late
+
+    def advance(self, partition: int, time: int) -> list[Result]:
+        """Move stream time on without a row."""
+        return self._move(self.tasks.setdefault(partition, Task()), partition, time)
+
+    def flush(self) -> list[Result]:
+        """Give each window that was touched since the last flush once."""
+        results: list[Result] = []
+        for partition, task in sorted(self.tasks.items()):
+            for (key, _), touch in task.touched.items():
+                results += self._update(task, partition, key, touch)
+            task.touched.clear()
+            for key, touches in task.sessions.items():
+                results += self._session_changes(task, partition, key, touches)
+            task.sessions.clear()
+        return results
+
+    def closed(self, bounds: Bounds, time: int) -> bool:
+        """Tell whether stream time has passed the end of a window and its grace."""
+        end, grace = bounds[1], self.window.grace
+        match self.window.kind:
+            case WindowKind.SESSION:
+                return end + self.window.size + grace < time
+            case WindowKind.SLIDE:
+                return end + grace < time
+        return end + grace <= time
+
+    def _move(self, task: Task, partition: int, time: int) -> list[Result]:
+        task.time = max(task.time, time)
+        if self.emit is not Emit.FINAL:
+            return []
+        closed = [name for name in task.open if self.closed(name[1], task.time)]
+        results = []
+        for key, bounds in sorted(closed, key=lambda name: name[1][1]):  # Stable: then by first touch.
+            del task.open[key, bounds]
+            values = self._evaluate(task.groups[key].windows[bounds[0]][1])
+            last = bounds[1] if self.window.kind in {WindowKind.SESSION, WindowKind.SLIDE} else bounds[1] - 1
+            results.append(Result(partition, task.seq, last, RowKind.INSERT, key, bounds, values))
+        return results
+
+    def _evaluate(self, rows: Iterable[Row]) -> Values:
+        """Fixed and sliding windows: in order of their sub-windows, and of arrival in each."""
+        if self.window.kind is WindowKind.SESSION:
+            return self.evaluate(list(rows))
+        pane = 1
+        if self.window.kind is not WindowKind.SLIDE:
+            pane = gcd(self.window.size, self.window.advance or self.window.size)
+        return self.evaluate(sorted(rows, key=lambda row: row.time // pane))
+
+    def _touch(self, task: Task, row: Row, bounds: Bounds) -> list[Result]:
+        """A fixed or sliding window has changed."""
+        name = (row.key, bounds)
+        touch = Touch(bounds, self._evaluate(task.groups[row.key].windows[bounds[0]][1]), row.time)
+        match self.emit:
+            case Emit.RECORD:
+                return self._update(task, row.partition, row.key, touch)
+            case Emit.FINAL:
+                task.open.setdefault(name)
+            case Emit.COMMIT:
+                if name in task.touched:
+                    touch.time = max(touch.time, task.touched[name].time)
+                task.touched[name] = touch  # Keeps its place.
+        return []
+
+    def _update(self, task: Task, partition: int, key: Values, touch: Touch) -> list[Result]:
+        name = (key, touch.bounds)
+        before = task.given.get(name)
+        task.given[name] = touch.values
+
+        def result(op: RowKind, values: Values) -> Result:
+            return Result(partition, task.seq, touch.time, op, key, touch.bounds, values)
+
+        if before is None:
+            return [result(RowKind.INSERT, touch.values)]
+        after = result(RowKind.UPDATE_AFTER, touch.values)
+        return [result(RowKind.UPDATE_BEFORE, before), after] if self.retracts else [after]
+
+    def _delete(self, task: Task, partition: int, key: Values, bounds: Bounds, time: int) -> list[Result]:
+        before = task.given.pop((key, bounds), None)
+        if before is None:
+            return []
+        values = before if self.retracts else None
+        return [Result(partition, task.seq, time, RowKind.DELETE, key, bounds, values)]
+
+    def _add_to_fixed(self, task: Task, row: Row) -> tuple[list[Result], bool]:
+        size, advance = self.window.size, self.window.advance or self.window.size
+        starts = [start for start in range(0, row.time + 1, advance) if row.time < start + size]
+        live = [start for start in starts if not self.closed((start, start + size), task.time)]
+        results = []
+        windows = task.groups.setdefault(row.key, Group()).windows
+        for start in live:
+            windows.setdefault(start, ((start, start + size), []))[1].append(row)
+            results += self._touch(task, row, (start, start + size))
+        return results, bool(starts) and not live
+
+    def _add_sliding(self, task: Task, row: Row) -> tuple[list[Result], bool]:
+        size, time = self.window.size, row.time
+        if self.closed((time + 1, time + size), task.time):
+            return [], True
+        group = task.groups.setdefault(row.key, Group())
+        group.rows.append(row)
+        times = {other.time for other in group.rows}
+        starts = {max(0, other - size) for other in times}
+        starts |= {other + 1 for other in times if any(other < later <= other + 1 + size for later in times)}
+        results = []
+        for start in sorted(starts):
+            bounds = (start, start + size)
+            is_new = start not in group.windows
+            if self.closed(bounds, task.time) or not (is_new or start <= time <= start + size):
+                continue
+            group.windows[start] = (
+                bounds,
+                [other for other in group.rows if start <= other.time <= start + size],
+            )
+            results += self._touch(task, row, bounds)
+        return results, False
+
+    def _add_to_session(self, task: Task, row: Row) -> tuple[list[Result], bool]:
+        gap, time, key = self.window.size, row.time, row.key
+        windows = task.groups.setdefault(key, Group()).windows
+        parts = [
+            (bounds, rows)
+            for _, (bounds, rows) in sorted(windows.items())
+            if not self.closed(bounds, task.time) and bounds[0] - gap <= time <= bounds[1] + gap
+        ]
+        bounds = (min([time, *(b[0] for b, _ in parts)]), max([time, *(b[1] for b, _ in parts)]))
+        if self.closed(bounds, task.time):
+            return [], True
+        for old, _ in parts:
+            del windows[old[0]]
+        windows[bounds[0]] = (bounds, [*(r for _, rows in parts for r in rows), row])
+        gone = [old for old, _ in parts if old != bounds]
+        touch = Touch(bounds, self._evaluate(windows[bounds[0]][1]), time)
+        match self.emit:
+            case Emit.RECORD:
+                deletes = [d for old in gone for d in self._delete(task, row.partition, key, old, time)]
+                return deletes + self._update(task, row.partition, key, touch), False
+            case Emit.FINAL:
+                # A session takes the place of the part that was touched first.
+                order = list(task.open)
+                first = min((order.index((key, old)) for old, _ in parts), default=len(order))
+                names = [name for name in order if name not in {(key, old) for old, _ in parts}]
+                names.insert(first, (key, bounds))
+                task.open = dict.fromkeys(names)
+            case Emit.COMMIT:
+                touches = task.sessions.setdefault(key, {})
+                touch.merged = gone
+                for old, _ in parts:
+                    if old in touches:
+                        earlier = touches.pop(old)
+                        touch.time = max(touch.time, earlier.time)
+                        touch.merged = touch.merged + earlier.merged
+                touches[bounds] = touch
+        return [], False
+
+    def _session_changes(
+        self, task: Task, partition: int, key: Values, touches: dict[Bounds, Touch]
+    ) -> list[Result]:
+        """Of each session that changed: the sessions that are part of it now go, then it comes."""
+        results = []
+        for _, touch in sorted(touches.items()):
+            for old in sorted(touch.merged):
+                results += self._delete(task, partition, key, old, touch.time)
+            results += self._update(task, partition, key, touch)
+        return results
