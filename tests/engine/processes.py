@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-if TYPE_CHECKING:
-    from types import TracebackType
+from tests.servers.commands import ForkedProcess
 
-ROOT = Path(__file__).parents[2]
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
 
 
 class Child:
     """A processor of `tests.engine.child`; killed at the end of the block if it still runs."""
 
-    def __init__(self, lines: Path, *arguments: str) -> None:
+    def __init__(self, commands: Path, lines: Path, *arguments: str) -> None:
         self.lines = lines
         with lines.open("w") as stream:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.engine.child", *arguments],
-                cwd=ROOT,
-                stderr=stream,
-                stdout=stream,
-            )
+            self._process = ForkedProcess(commands, "tests.engine.child", arguments, stream)
 
     def wait_for(self, text: str, timeout: float = 30.0) -> None:
         """Wait until a log line holds the text."""
@@ -38,7 +31,6 @@ class Child:
 
     def kill(self) -> None:
         self._process.kill()
-        self._process.wait()
 
     def terminate(self, timeout: float = 30.0) -> int:
         """Ask for the end as a supervisor does and give the exit code."""

@@ -30,7 +30,7 @@ COUNT = 20_000
     ],
 )
 def test_nothing_is_lost_whatever_is_killed_and_exactly_once_doubles_nothing(
-    url: str, log: Log, tmp_path: Path, guarantee: Guarantee, protocol: str, kills: int
+    url: str, log: Log, commands: Path, tmp_path: Path, guarantee: Guarantee, protocol: str, kills: int
 ) -> None:
     source, sink, application = create(log, unique("in")), unique("out"), unique("app")
     fill(log, source, numbers(range(COUNT)))
@@ -38,11 +38,11 @@ def test_nothing_is_lost_whatever_is_killed_and_exactly_once_doubles_nothing(
     facts = (f"guarantee={guarantee.value}", f"protocol={protocol}", "batch=50", "instance=one")
     arguments = (url, source, sink, application, *facts)
     for round_ in range(kills):
-        with Child(tmp_path / f"{round_}.log", *arguments) as child:
+        with Child(commands, tmp_path / f"{round_}.log", *arguments) as child:
             child.wait_for("assigned")
             time.sleep(chance.uniform(0.05, 0.4))
             child.kill()
-    with Child(tmp_path / "last.log", *arguments, "until_end=yes") as child:
+    with Child(commands, tmp_path / "last.log", *arguments, "until_end=yes") as child:
         assert child.wait() == 0, child.lines.read_text()
     found = results(log, sink)
     assert sorted(set(found)) == expected(range(COUNT))
@@ -50,7 +50,9 @@ def test_nothing_is_lost_whatever_is_killed_and_exactly_once_doubles_nothing(
         assert found == expected(range(COUNT))
 
 
-def test_processes_share_a_group_while_members_come_and_go(url: str, log: Log, tmp_path: Path) -> None:
+def test_processes_share_a_group_while_members_come_and_go(
+    url: str, log: Log, commands: Path, tmp_path: Path
+) -> None:
     source, sink, application = create(log, unique("in"), 6), unique("out"), unique("app")
     arguments = (url, source, sink, application)
     stop = threading.Event()
@@ -67,12 +69,12 @@ def test_processes_share_a_group_while_members_come_and_go(url: str, log: Log, t
     producing.start()
     try:
         with (
-            Child(tmp_path / "a.log", *arguments) as first,
-            Child(tmp_path / "b.log", *arguments, "threads=2") as second,
+            Child(commands, tmp_path / "a.log", *arguments) as first,
+            Child(commands, tmp_path / "b.log", *arguments, "threads=2") as second,
         ):
             first.wait_for("assigned")
             second.wait_for("assigned")
-            with Child(tmp_path / "c.log", *arguments) as third:
+            with Child(commands, tmp_path / "c.log", *arguments) as third:
                 third.wait_for("assigned")
                 time.sleep(0.3)
                 assert first.terminate() == 0
@@ -83,15 +85,17 @@ def test_processes_share_a_group_while_members_come_and_go(url: str, log: Log, t
     finally:
         stop.set()
         producing.join()
-    with Child(tmp_path / "d.log", *arguments, "until_end=yes") as last:
+    with Child(commands, tmp_path / "d.log", *arguments, "until_end=yes") as last:
         assert last.wait() == 0, last.lines.read_text()
     assert results(log, sink) == expected(range(len(sent)))
 
 
-def test_terminate_finishes_commits_and_leaves(url: str, log: Log, tmp_path: Path) -> None:
+def test_terminate_finishes_commits_and_leaves(url: str, log: Log, commands: Path, tmp_path: Path) -> None:
     source, sink, application = create(log, unique("in")), unique("out"), unique("app")
     fill(log, source, numbers(range(COUNT)))
-    with Child(tmp_path / "a.log", url, source, sink, application, "interval=30", "batch=50") as child:
+    with Child(
+        commands, tmp_path / "a.log", url, source, sink, application, "interval=30", "batch=50"
+    ) as child:
         child.wait_for("assigned")
         time.sleep(0.3)
         begun = time.monotonic()

@@ -1,32 +1,39 @@
-"""The command `headrace` without its start.
+"""Processes without their start.
 
 A command loads its modules for 0.7 CPU seconds and then works for a few hundredths, and the tests call some hundreds. Here
 a server has everything loaded and forks a process for each call: what the tests look at is still a process, with its
-arguments, folder, environment, standard streams and exit code. Tests of the start and of signals, and one page of the
+arguments, folder, environment, standard streams, signals and exit code. Tests of the start itself, and one page of the
 documentation, call the installed command instead.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
+import signal
+import socket
 import sys
 import tempfile
 from pathlib import Path
-from typing import Final, Self
+from typing import IO, TYPE_CHECKING, Final, Self
 
 from tests.servers.process import ServerProcess
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_ROOT: Final = Path(__file__).resolve().parents[2]
 _SERVER: Final = Path(__file__).with_name("forked_commands.py")
 _CLIENT: Final = """\
 import json, os, signal, socket, sys
-call = json.dumps([sys.argv[2:], os.getcwd(), dict(os.environ)]).encode()
+call = json.dumps(["headrace.cli", sys.argv[2:], os.getcwd(), dict(os.environ)]).encode()
 with socket.socket(socket.AF_UNIX) as server:
     server.connect(sys.argv[1])
     socket.send_fds(server, [call], [0, 1, 2])
     server.shutdown(socket.SHUT_WR)
-    answer = server.recv(16)
-code = int(answer or 70)
+    answer = server.makefile("rb").read().split()
+code = int(answer[1])
 if code < 0:
     signal.signal(-code, signal.SIG_DFL)
     os.kill(os.getpid(), -code)
@@ -35,8 +42,70 @@ os._exit(code)
 """Hands its call and its streams over, and ends as the command ended. It loads no more than that takes."""
 
 
+class ForkedProcess:
+    """A process that runs `main` of a module.
+
+    Args:
+        folder: what the fixture `commands` gives.
+        module: whose `main` is called without arguments.
+        arguments: its command line.
+        output: where its standard output and standard error go.
+    """
+
+    def __init__(self, folder: Path, module: str, arguments: Sequence[str], output: IO[str]) -> None:
+        call = json.dumps([module, arguments, str(_ROOT), dict(os.environ)]).encode()
+        self._server = socket.socket(socket.AF_UNIX)
+        self._server.connect(str(folder.parent / "socket"))
+        with Path(os.devnull).open("rb") as nothing:
+            socket.send_fds(self._server, [call], [nothing.fileno(), output.fileno(), output.fileno()])
+        self._server.shutdown(socket.SHUT_WR)
+        self._answer = b""
+        self._code: int | None = None
+        while b"\n" not in self._answer:
+            self._receive(60.0)
+        self.pid = int(self._answer)
+
+    def send_signal(self, number: signal.Signals) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it at once and wait until it has ended."""
+        self.send_signal(signal.SIGKILL)
+        self.wait(60.0)
+
+    def poll(self) -> int | None:
+        """Give the exit code if it has ended."""
+        try:
+            return self.wait(0.0)
+        except (BlockingIOError, TimeoutError):
+            return None
+
+    def wait(self, timeout: float) -> int:
+        """Give the exit code, less than 0 after a signal.
+
+        Raises:
+            TimeoutError: it has not ended in so many seconds.
+        """
+        while self._code is None:
+            self._receive(timeout)
+        return self._code
+
+    def _receive(self, timeout: float) -> None:
+        """Take what the server says; it hangs up after the exit code."""
+        self._server.settimeout(timeout)
+        more = self._server.recv(64)
+        self._answer += more
+        if not more:
+            self._server.close()
+            self._code = int(self._answer.split()[1])
+
+
 class CommandServer:
-    """Gives an executable `headrace`. A signal that is sent to it does not reach the command."""
+    """Gives an executable `headrace`, and processes of other modules.
+
+    A signal to the executable does not reach the command; one to a `ForkedProcess` does.
+    """
 
     def __init__(self) -> None:
         self._home = tempfile.TemporaryDirectory(prefix="headrace-commands-")

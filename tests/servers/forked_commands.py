@@ -20,6 +20,7 @@ from headrace import cli
 
 def load() -> None:
     """Import whatever a command may need, except what commands must do without."""
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     sys.meta_path.insert(0, cli._WithoutPandas())
     for module in pkgutil.iter_modules(cli.__path__):
         importlib.import_module(f"headrace.cli.{module.name}")
@@ -29,8 +30,8 @@ def load() -> None:
     gc.freeze()
 
 
-def serve(address: str) -> None:
-    """Take calls for ever. Returns in the process of a call alone, which is then what the caller started."""
+def serve(address: str) -> str:
+    """Take calls for ever. Returns in the process of a call alone, with the name of the module that it is to run."""
     # Nobody waits for the processes that wait for the commands.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     # Arrow's allocator has a thread; it takes care of forks itself.
@@ -46,8 +47,7 @@ def serve(address: str) -> None:
             if os.fork() == 0:
                 listener.close()
                 if _started(connection, streams):
-                    _become(message, streams)
-                    return
+                    return _become(message, streams)
             connection.close()
             for stream in streams:
                 os.close(stream)
@@ -61,7 +61,7 @@ def _receive(connection: socket.socket) -> tuple[bytes, list[int]]:
 
 
 def _started(connection: socket.socket, streams: list[int]) -> bool:
-    """Fork once more: true in the command; the other process waits for it, tells its exit code and ends."""
+    """Fork once more: true in the command; the other process tells its id, waits for it, tells its exit code and ends."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     command = os.fork()
     if command == 0:
@@ -69,14 +69,15 @@ def _started(connection: socket.socket, streams: list[int]) -> bool:
         return True
     for stream in streams:
         os.close(stream)
+    connection.sendall(f"{command}\n".encode())
     _, status = os.waitpid(command, 0)
     connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
     os._exit(0)
 
 
-def _become(message: bytes, streams: list[int]) -> None:
-    """Take over what the caller has."""
-    arguments, folder, environment = json.loads(message)
+def _become(message: bytes, streams: list[int]) -> str:
+    """Take over what the caller has; gives the module to run."""
+    module, arguments, folder, environment = json.loads(message)
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
@@ -84,12 +85,13 @@ def _become(message: bytes, streams: list[int]) -> None:
     os.environ.clear()
     os.environ.update(environment)
     sys.argv[:] = ["headrace", *arguments]
+    return str(module)
 
 
-def run() -> None:
-    """Run the command and end. Taking the interpreter down in order would cost more than most commands."""
+def run(module: str) -> None:
+    """Run a program and end. Taking the interpreter down in order would cost more than most commands."""
     try:
-        cli.main()
+        importlib.import_module(module).main()
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
@@ -103,5 +105,4 @@ def run() -> None:
 
 if __name__ == "__main__":
     load()
-    serve(sys.argv[1])
-    run()
+    run(serve(sys.argv[1]))
