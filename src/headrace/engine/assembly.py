@@ -60,7 +60,7 @@ def _build(wanted: pa.DataType, place: _Place, batch: pa.RecordBatch) -> pa.Arra
         for field in fields
     ]
     if not fields:
-        return pa.array([{}] * batch.num_rows, wanted)
+        return pa.Array.from_buffers(wanted, batch.num_rows, [None])
     return pa.StructArray.from_arrays(children, fields=fields)
 
 

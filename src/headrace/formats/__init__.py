@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headrace.formats.modules import module_of
+from headrace.formats.windowed import WindowedDecoder, WindowedEncoder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +29,8 @@ def make_decoder(side: Side, paths: Sequence[Path], registry: Registry | None = 
     Raises:
         ProgramError: the format cannot hold the type, a path leads nowhere, or there is no registry.
     """
+    if side.window is not None:
+        return WindowedDecoder(side, paths, lambda key, inner: make_decoder(key, inner, registry))
     return module_of(side.format).decoder(side, paths, registry)
 
 
@@ -41,4 +44,6 @@ def make_encoder(side: Side, schema_id: int | None = None) -> Encoder:
     Raises:
         ProgramError: the format cannot hold the type, or it is for reading only.
     """
+    if side.window is not None:
+        return WindowedEncoder(side, lambda key: make_encoder(key, schema_id))
     return module_of(side.format).encoder(side, schema_id)

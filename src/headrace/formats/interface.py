@@ -34,6 +34,22 @@ Path = tuple[str, ...]
 """Field names from the root of a key or value; () is the whole of it."""
 
 
+class Windowing(StrEnum):
+    """What stands behind the bytes of a key, see `headrace.formats.windowed`."""
+
+    TIME = "time"
+    """The start of a window of time."""
+    SESSION = "session"
+    """End and start of a session."""
+
+
+WINDOW_KEY, WINDOW_START, WINDOW_END = "key", "start", "end"
+"""Fields of the type of keys with windows: the key, and its bounds (epoch ms, int64; the end is null where nobody knows it)."""
+
+WINDOW_SIZE = "window.size"
+"""Property of such a side: the size of windows of time in milliseconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Side:
     """The format and type of a key or of a value.
@@ -44,12 +60,14 @@ class Side:
             Fields say whether they may be null.
         schema: the reader's schema as text, if the format has one (Avro JSON); it fixes names and defaults.
         properties: of the format (`delimiter` for CSV, Avro record name and namespace for writing).
+        window: the keys are those of windowed results; `type` is then a record of the key and its bounds, `schema` of the key.
     """
 
     format: Format
     type: pa.DataType
     schema: str | None = None
     properties: Mapping[str, str] = field(default_factory=dict, hash=False)
+    window: Windowing | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from headrace.formats.interface import Format, Side
+from headrace.formats.interface import Format, Side, Windowing
 from headrace.log.interface import OffsetReset, TopicDescription
 from headrace.plan.operators_json import operator_data, operator_from
 from headrace.plan.topology import (
@@ -83,12 +83,19 @@ def side_data(side: Side) -> dict[str, Any]:
         found["schema"] = side.schema
     if side.properties:
         found["properties"] = dict(side.properties)
+    if side.window is not None:
+        found["window"] = side.window.value
     return found
 
 
 def _side(data: dict[str, Any]) -> Side:
+    window = data.get("window")
     return Side(
-        Format(data["format"]), type_from_json(data["type"]), data.get("schema"), data.get("properties", {})
+        Format(data["format"]),
+        type_from_json(data["type"]),
+        data.get("schema"),
+        data.get("properties", {}),
+        None if window is None else Windowing(window),
     )
 
 

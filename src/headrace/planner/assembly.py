@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from sqlglot import exp
 
-from headrace.formats.interface import Format, Side
+from headrace.formats.interface import WINDOW_END, WINDOW_KEY, WINDOW_START, Format, Side
 from headrace.log.interface import TopicDescription
 from headrace.plan.operators import OP, TIME, Changes, Feed, Operator
 from headrace.plan.topology import (
@@ -28,7 +28,7 @@ from headrace.plan.topology import (
 from headrace.planner.columns import at_place
 from headrace.planner.inputs import over_input, source_columns
 from headrace.planner.relations import TopicReads, columns_in
-from headrace.planner.stateful.drafts import OperatorDraft
+from headrace.planner.stateful.drafts import WINDOW_BOUNDS, OperatorDraft
 from headrace.planner.stores import APPLICATION, store, store_name
 from headrace.planner.typed import text
 
@@ -229,6 +229,12 @@ def _written(target: Target, writer: Writer) -> _Draft:
         for index, column in enumerate(writer.key):
             keys.append(OutputColumn(f"k{index}", column.path))
             columns.append((keys[-1].name, at_place(column, target.key.type)))
+        if target.window is not None:
+            # The key is a part of the record that stands for key and window.
+            keys = [OutputColumn(column.name, (WINDOW_KEY, *column.path)) for column in keys]
+            for name, (bound, own) in zip((WINDOW_START, WINDOW_END), WINDOW_BOUNDS.items(), strict=True):
+                keys.append(OutputColumn(own, (name,)))
+                columns.append((own, branch.source.pull(Facet.META, ("_window", bound)).node))
     if writer.value_mode is ValueMode.ENCODE:
         for index, column in enumerate(writer.value):
             values.append(OutputColumn(f"v{index}", column.path))

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 import pyarrow as pa
 from sqlglot import exp
 
+from headrace.formats.interface import WINDOW_END, WINDOW_KEY, WINDOW_START
+from headrace.formats.windowed import key_of
 from headrace.functions.declaration import MACRO_PREFIX
 from headrace.log.records import HEADERS
 from headrace.plan.topology import ROW, Facet
@@ -40,6 +42,9 @@ META: Final[dict[str, pa.DataType]] = {
     "__valuesize": pa.int64(),
 }
 """Fields of `_meta`."""
+
+_BOUNDS: Final[dict[Path, Path]] = {("start",): (WINDOW_START,), ("end",): (WINDOW_END,)}
+"""Fields of `_window`, and where they are in keys with windows."""
 
 _SOMETIMES_NULL = ("__keysize", "__valuesize", "timestamp")
 
@@ -190,8 +195,9 @@ class TopicRelation:
         return self.reads.topic.key if facet is Facet.KEY else self.reads.topic.value
 
     def type_of(self, facet: Facet) -> pa.DataType:
-        """Give the type of the key or the value."""
-        return self.side(facet).type
+        """Give the type of the key or the value; the window behind a key is no part of it."""
+        side = self.side(facet)
+        return side.type if side.window is None else key_of(side).type
 
     def pull(self, facet: Facet, path: Path) -> Typed:
         """Give a column of the records."""
@@ -200,6 +206,8 @@ class TopicRelation:
         if facet is Facet.HEADERS:
             return Typed(self.reads.column(facet, (), HEADERS), HEADERS, nullable=True)
         kind, nullable = follow(self.type_of(facet), path)
+        if self.side(facet).window is not None:
+            path = (WINDOW_KEY, *path)
         node = self.reads.column(facet, path, kind)
         return Typed(node, kind, nullable or facet is Facet.KEY)
 
@@ -213,6 +221,9 @@ class TopicRelation:
 
     def _meta(self, path: Path) -> Typed:
         name = path[0] if path else ""
+        if name == "_window" and self.reads.topic.key.window is not None and path[1:] in _BOUNDS:
+            node = self.reads.column(Facet.KEY, _BOUNDS[path[1:]], pa.int64())
+            return Typed(node, pa.int64(), nullable=path[1] == "end")
         if name not in META or len(path) != 1:
             raise NoSuchField(min(len(path), 1) - 1 if name not in META else 1, META, pa.null())
         return Typed(self.reads.column(Facet.META, path, META[name]), META[name], name in _SOMETIMES_NULL)

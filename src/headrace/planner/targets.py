@@ -11,13 +11,16 @@ from headrace.catalog import CatalogTopic, Origin, format_named, primitive_type
 from headrace.errors import Diagnostic, ProgramError
 from headrace.errors.codes import plan as codes
 from headrace.formats.conversion import why_not
-from headrace.formats.interface import Format, Side
+from headrace.formats.interface import Format, Side, Windowing
+from headrace.formats.windowed import windowed
 from headrace.log.interface import TopicDescription
+from headrace.plan.operators import WindowKind
 from headrace.plan.topology import Facet, KeyMode, Sink, ValueMode
 from headrace.planner import schemas
 from headrace.planner.columns import Column, columns_type, json_text, key_columns, value_columns
 from headrace.planner.faults import refusal
 from headrace.planner.relations import TopicReads
+from headrace.planner.stateful.aggregate import window_of
 from headrace.types.coercion import common_type, fits
 from headrace.types.sql import is_integer, type_name
 
@@ -56,6 +59,9 @@ class Target:
     key: Side
     value: Side
     create: TopicDescription | None
+    window: Windowing | None = None
+    """Keys have the bounds of their window behind them; `key` is what stands before."""
+    window_size: int | None = None
     fixed_key: bool = False
     fixed_value: bool = False
     """What the target holds is declared, or read by the program already: it takes what fits and does not change."""
@@ -65,12 +71,17 @@ class Target:
 
     def sink(self) -> Sink:
         """Give the sink of the topology."""
-        return Sink(self.name, self.key, self.value, self.create, self.register_key, self.register_value)
+        key = self.whole_key()
+        return Sink(self.name, key, self.value, self.create, self.register_key, self.register_value)
 
     def as_topic(self) -> CatalogTopic:
         """Give the topic as later statements of the program read it."""
         partitions = self.create.partitions if self.create is not None else 1
-        return CatalogTopic(self.name, self.key, self.value, partitions, Origin.PLANNED)
+        return CatalogTopic(self.name, self.whole_key(), self.value, partitions, Origin.PLANNED)
+
+    def whole_key(self) -> Side:
+        """Give the side of the keys, with their windows if they have some."""
+        return self.key if self.window is None else windowed(self.key, self.window, self.window_size)
 
 
 @dataclass(slots=True)
@@ -104,7 +115,15 @@ class Targets:
         create = self._creation(insert, branch, settings)
         declared = self.topics.declared.get(insert.target)
         if declared is not None:
-            return Target(insert.target, settings, declared.key, declared.value, create, True, True)
+            return Target(
+                insert.target,
+                settings,
+                declared.key,
+                declared.value,
+                create,
+                fixed_key=True,
+                fixed_value=True,
+            )
         reads = branch.reads
         key_format = _format(insert.store_key, insert.store_key_span, reads.key_format)
         value_format = _format(insert.store_value, insert.store_value_span, reads.value_format)
@@ -140,6 +159,7 @@ class Targets:
         if source is not None and branch.key_passes and target.key.format is source.format:
             self._agree(target, Facet.KEY, source.type, span, source)
             return KeyMode.PASS, ()
+        self._window(target, branch, span)
         columns = key_columns(branch)
         if not columns[0].path and columns[0].value.is_null:
             return KeyMode.NONE, ()
@@ -148,6 +168,30 @@ class Targets:
         columns = _shaped(columns, target.key.format, "key", span, text=insert.store_key is not None)
         self._agree(target, Facet.KEY, columns_type(columns), columns[0].span or span)
         return KeyMode.ENCODE, columns
+
+    def _window(self, target: Target, branch: SelectRelation, span: Span | None) -> None:
+        """Bring the windows of keys together with those that other statements write, or refuse."""
+        window = window_of(branch)
+        if not target.writers and not target.fixed_key:
+            if window is not None:
+                target.window = Windowing.SESSION if window.kind is WindowKind.SESSION else Windowing.TIME
+                target.window_size = None if window.kind is WindowKind.SESSION else window.size
+            return
+        if (window is not None) != (target.window is not None) or (
+            window is not None
+            and target.window_size != (None if window.kind is WindowKind.SESSION else window.size)
+        ):
+            message = (
+                f"the key of the result has a window behind it, and the keys of `{target.name}` have not"
+            )
+            if window is None:
+                message = (
+                    f"the keys of `{target.name}` have windows behind them, and those of the result have not"
+                )
+            elif target.window is not None:
+                message = f"the windows of the result are not those of `{target.name}`"
+            way_out = "write the key yourself, such as `name AS _key`: then no window is put behind it"
+            raise refusal(codes.INCOMPATIBLE_TARGET, message, span, way_out)
 
     # Value
 

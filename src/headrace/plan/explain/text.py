@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from headrace.formats.interface import Windowing
+from headrace.formats.windowed import key_of
 from headrace.plan.explain.kernels import kernel_text
 from headrace.plan.fingerprint import fingerprint, words
 from headrace.plan.topology import Facet, KeyMode, ValueMode
@@ -21,6 +23,7 @@ _KEYS = {
     KeyMode.ENCODE: "encoded",
     KeyMode.NONE: "none",
 }
+_WINDOWS = {Windowing.TIME: "window", Windowing.SESSION: "session"}
 _VALUES = {
     ValueMode.PASS: "the input's bytes",
     ValueMode.ENCODE: "encoded",
@@ -109,6 +112,8 @@ def _sides(key: Side, value: Side) -> list[str]:
 
 
 def _side(side: Side) -> str:
+    if side.window is not None:
+        return f"{_side(key_of(side))} and its {_WINDOWS[side.window]}"
     if not pa.types.is_struct(side.type):
         return f"{side.format} {type_name(side.type)}"
     fields = (side.type.field(index) for index in range(side.type.num_fields))

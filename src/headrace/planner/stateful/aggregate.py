@@ -17,6 +17,7 @@ from headrace.planner.typed import Typed
 
 if TYPE_CHECKING:
     from headrace.formats.interface import Path
+    from headrace.planner.relations import Relation
 
 _NEVER_NULL: Final = ("COUNT", "APPROX_COUNT_DISTINCT")
 
@@ -137,6 +138,14 @@ class AggregateDraft(OperatorDraft):
 
     def _key_kind(self, index: int) -> pa.DataType:
         return self.feeds[0].branches[0].key[index].type
+
+
+def window_of(relation: Relation) -> Window | None:
+    """Give the window that stands behind the keys of rows, unless a query has put other keys in their place."""
+    reads = relation.reads
+    if isinstance(reads, AggregateDraft) and relation.key_passes:
+        return reads.window
+    return None
 
 
 def _at(found: Typed, path: Path, depth: int) -> Typed:
