@@ -56,3 +56,48 @@ ENGINE_BROKEN = Code(
     "DuckDB has met a fault of its own and refuses all further work in this process. Nothing of the batch is committed: start "
     "the processor again, and report the query if it happens again.",
 )
+
+BAD_APPLICATION = Code(
+    "RUN0109",
+    "application id not usable",
+    "A program with state has internal topics, whose names begin with the application id, so the id may hold only what the "
+    "name of a topic may: letters, digits, `.`, `_` and `-`.",
+)
+
+STATE_OF_OTHERS = Code(
+    "RUN0110",
+    "state of another program",
+    "A store or its changelog topic was written by a program that keeps other things under this name: another query, "
+    "other types, other keys. It is never reinterpreted. Run the changed program under a new application id, so that it "
+    "reads its inputs from the beginning, or give the old state up with `--discard-state=STORE`: the results then begin "
+    "anew with the records that come from now on.",
+)
+
+INTERNAL_TOPIC = Code(
+    "RUN0111",
+    "internal topic does not fit",
+    "A changelog or repartition topic exists with another number of partitions, or another `cleanup.policy`, than the "
+    "program needs; often because partitions were added to an input. State cannot be dealt anew: run the program under a "
+    "new application id.",
+)
+
+STATE_FAILED = Code(
+    "RUN0112",
+    "local state failed",
+    "The folder of local state could not be read or written: a full disk, missing rights, a broken device. Nothing is lost: "
+    "what was committed stands in the changelog topics, and a start with a working folder goes on from there.",
+)
+
+STATE_REFUSED = Code(
+    "RUN0113",
+    "changelog refused",
+    "The log refused a record of a changelog topic, mostly because the state of a single key has grown too large, as "
+    "with `COLLECT` without a limit. Raise `max.message.bytes` of the changelog topic, or bound the state.",
+)
+
+ROW_FAILED = Code(
+    "RUN0114",
+    "row failed",
+    "A row that an operator gave could not be computed, encoded or written, and the error policy is `fail`. What was "
+    "done since the last commit is undone; a restart does it again.",
+)

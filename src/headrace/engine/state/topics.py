@@ -1,0 +1,78 @@
+"""Makes the internal topics of a program, and checks those that are there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from headrace.errors import Diagnostic, RunError
+from headrace.errors.codes.run import INTERNAL_TOPIC
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from headrace.log.interface import Admin, TopicDescription
+    from headrace.plan.topology import Topology
+
+_POLICY: Final = "cleanup.policy"
+
+_ANY_TIME: Final = {
+    # Records carry event time, which may lie far from the broker's clock; a broker of today refuses an hour ahead.
+    "message.timestamp.after.max.ms": str((1 << 63) - 1),
+    "message.timestamp.before.max.ms": str((1 << 63) - 1),
+}
+
+
+def internal_topics(topology: Topology) -> list[TopicDescription]:
+    """Describe the changelogs and repartition topics of a topology whose names are given."""
+    changelogs = [operator.store.changelog for operator in topology.operators]
+    repartitions = [
+        sink.create for sink in topology.sinks.values() if sink.internal and sink.create is not None
+    ]
+    return [
+        replace(topic, internal=True, configs={**_ANY_TIME, **topic.configs})
+        for topic in (*changelogs, *repartitions)
+    ]
+
+
+def ensure(admin: Admin, topics: Iterable[TopicDescription]) -> list[TopicDescription]:
+    """Create the topics that are missing and give all as they are.
+
+    Raises:
+        RunError: a topic that is there has other partitions, or is cleaned up in another way.
+    """
+    found = []
+    for topic in topics:
+        there = admin.describe(topic.name)
+        if there is None:
+            admin.create(topic)
+            there = admin.describe(topic.name)
+        if there is not None:
+            _check(topic, there)
+            found.append(there)
+    return found
+
+
+def discard(admin: Admin, topology: Topology, stores: Collection[str]) -> None:
+    """Delete the changelogs of these stores; they are made anew by `ensure`."""
+    for operator in topology.operators:
+        if operator.store.name in stores:
+            admin.delete(operator.store.changelog.name)
+
+
+def _check(wanted: TopicDescription, there: TopicDescription) -> None:
+    if wanted.partitions not in (-1, there.partitions):
+        raise _unfit(
+            f"internal topic `{wanted.name}` has {there.partitions} partitions, the program needs {wanted.partitions}"
+        )
+    policies = [set(topic.configs.get(_POLICY, "delete").split(",")) for topic in (wanted, there)]
+    if policies[0] != policies[1]:
+        raise _unfit(
+            f"internal topic `{wanted.name}` has `{_POLICY}={there.configs.get(_POLICY, 'delete')}`, "
+            f"the program needs `{wanted.configs.get(_POLICY, 'delete')}`"
+        )
+
+
+def _unfit(message: str) -> RunError:
+    way_out = "run the program under a new application id, or delete the topic if nothing of it is needed"
+    return RunError((Diagnostic(INTERNAL_TOPIC, message, help=way_out),))

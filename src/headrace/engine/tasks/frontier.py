@@ -1,0 +1,75 @@
+"""Knows which inputs of a merge have more to fetch, so that the others wait for them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence, Set
+
+    from headrace.log.interface import Consumer, TopicPartition
+
+_STUCK = 0.25
+"""Seconds without progress after which the log is asked what can be read: the end that is known counts open transactions."""
+
+
+@dataclass(slots=True)
+class _Place:
+    """What is known of a partition.
+
+    Args:
+        position: where reading stood at the last look.
+        since: when it came there.
+        asked: when the log was last asked.
+        readable: the end that the log gave then.
+    """
+
+    position: int | None
+    since: float
+    asked: float = 0.0
+    readable: int = -1
+
+
+class Frontier:
+    """Compares where reading stands with where topics end. Belongs to one thread."""
+
+    def __init__(self, consumer: Consumer, idle: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """Watch the partitions of a consumer.
+
+        Args:
+            consumer: the one that reads them.
+            idle: seconds for which a partition that has been read to its end is still waited for.
+            clock: monotonic.
+        """
+        self._consumer = consumer
+        self._idle = idle
+        self._clock = clock
+        self._places: dict[TopicPartition, _Place] = {}
+
+    def behind(self, partitions: Sequence[TopicPartition]) -> Set[TopicPartition]:
+        """Give those of these partitions that have records to fetch, or may have."""
+        owned = set(self._consumer.assignment())
+        asked = [item for item in partitions if item in owned]
+        positions = self._consumer.positions()
+        ends = self._consumer.known_ends(asked)
+        return {item for item in asked if self._waits(item, positions.get(item), ends.get(item))}
+
+    def forget(self) -> None:
+        """Begin anew: reading was sent elsewhere, or partitions have come or gone."""
+        self._places.clear()
+
+    def _waits(self, partition: TopicPartition, position: int | None, end: int | None) -> bool:
+        now = self._clock()
+        place = self._places.get(partition)
+        if place is None or place.position != position:
+            place = self._places[partition] = _Place(position, now)
+        if position is not None and end is not None and position >= end:
+            return now - place.since < self._idle
+        if now - place.since < _STUCK:
+            return True
+        if now - place.asked >= _STUCK:
+            place.asked = now
+            place.readable = self._consumer.watermarks([partition])[partition][1]
+        return position is None or position < place.readable

@@ -1,0 +1,340 @@
+"""Puts the records of a sub-topology in the order in which its tasks process them.
+
+A task with one input takes its records as they come. A task with several takes, each time, the record whose time is the
+smallest among the first ones of its inputs, and does not go on past an input that has more to fetch: so the order does not
+depend on how the records were fetched. Taking the smallest head each time is the same as sorting by the running maximum
+of each input's times, cut behind the last record of the first input that runs out; which is done for all tasks at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from headrace.engine.operators.step import Arrived
+from headrace.log.interface import TopicPartition
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence, Set
+
+    import numpy.typing as npt
+
+    Longs = npt.NDArray[np.int64]
+    Mask = npt.NDArray[np.bool_]
+
+MOST_HELD = 65_536
+"""Records of one partition that are held before no more are read of it."""
+
+_TIME_BITS = 46
+"""Times are compared up to the year 4199; what is later stands together at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Barrier:
+    """A record before which processing stops; those before it are processed."""
+
+    partition: TopicPartition
+    offset: int
+
+
+@dataclass(slots=True)
+class Released:
+    """What may be processed now.
+
+    Args:
+        arrived: by source.
+        reached: barriers with nothing left before them.
+        next_seq: the first number that was not used for the order.
+    """
+
+    next_seq: int
+    arrived: list[Arrived] = field(default_factory=list)
+    reached: list[Barrier] = field(default_factory=list)
+
+
+class Inputs(Protocol):
+    """The records of one sub-topology between reading and processing. Belongs to one thread."""
+
+    def put(self, records: pa.RecordBatch) -> None:
+        """Take records of one of the topics."""
+
+    def release(self, released: Released, barriers: Sequence[Barrier]) -> None:
+        """Add what may be processed now, in the order of the tasks."""
+
+    def holds(self) -> bool:
+        """Say whether records are held."""
+
+    def held_from(self) -> Mapping[TopicPartition, int]:
+        """Give the offset of the first record held, for partitions with any."""
+
+    def full(self) -> Set[TopicPartition]:
+        """Give the partitions of which no more should be read for now."""
+
+    def drop(self, partitions: Set[TopicPartition] | None = None) -> None:
+        """Forget what is held, of all or of these partitions."""
+
+
+class OneInput:
+    """A sub-topology with a single topic: nothing waits for anything."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._batches: list[pa.RecordBatch] = []
+
+    def put(self, records: pa.RecordBatch) -> None:
+        """See `Inputs`."""
+        self._batches.append(records)
+
+    def release(self, released: Released, barriers: Sequence[Barrier]) -> None:
+        """See `Inputs`."""
+        batches, self._batches = self._batches, []
+        if not batches:
+            return
+        records = _whole(batches)
+        for barrier in barriers:
+            records = _before(records, barrier, released)
+        count = records.num_rows
+        if count:
+            seq = np.arange(released.next_seq, released.next_seq + count, dtype=np.int64)
+            released.arrived.append(Arrived(self._source, records, seq))
+            released.next_seq += count
+
+    def holds(self) -> bool:
+        """See `Inputs`."""
+        return bool(self._batches)
+
+    def held_from(self) -> Mapping[TopicPartition, int]:
+        """See `Inputs`; whatever was put is released the next time."""
+        return {}
+
+    def full(self) -> Set[TopicPartition]:
+        """See `Inputs`."""
+        return frozenset()
+
+    def drop(self, partitions: Set[TopicPartition] | None = None) -> None:
+        """See `Inputs`."""
+        if partitions is None:
+            self._batches.clear()
+            return
+        gone = [item.partition for item in partitions]
+        kept = [_without(batch, gone) for batch in self._batches]
+        self._batches = [batch for batch in kept if batch.num_rows]
+
+
+def _before(records: pa.RecordBatch, barrier: Barrier, released: Released) -> pa.RecordBatch:
+    if not records.num_rows or records.column("topic")[0].as_py() != barrier.partition.topic:
+        return records
+    there = records.column("partition").to_numpy() == barrier.partition.partition
+    behind = there & (records.column("offset").to_numpy() >= barrier.offset)
+    if not behind.any():
+        return records
+    released.reached.append(barrier)
+    return records.filter(pa.array(~behind))
+
+
+@dataclass(slots=True)
+class _Held:
+    """What is held of one topic: records and, in the same order, where they stand."""
+
+    source: str
+    topic: str
+    batches: list[pa.RecordBatch] = field(default_factory=list)
+    fresh: list[pa.RecordBatch] = field(default_factory=list)
+    partitions: npt.NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
+    offsets: Longs = field(default_factory=lambda: np.empty(0, np.int64))
+    times: Longs = field(default_factory=lambda: np.empty(0, np.int64))
+
+    def records(self) -> pa.RecordBatch:
+        whole = _whole(self.batches)
+        self.batches = [whole]
+        return whole
+
+    def keep(self, mask: Mask) -> None:
+        """Hold these records only."""
+        if mask.all():
+            return
+        if not mask.any():
+            self.batches = []
+        else:
+            self.batches = [self.records().filter(pa.array(mask))]
+        self.partitions, self.offsets, self.times = (
+            self.partitions[mask],
+            self.offsets[mask],
+            self.times[mask],
+        )
+
+
+class MergedInputs:
+    """A sub-topology with several topics, merged by time."""
+
+    def __init__(
+        self,
+        topics: Mapping[str, str],
+        times: Callable[[str, pa.RecordBatch], Longs],
+        behind: Callable[[Sequence[TopicPartition]], Set[TopicPartition]],
+    ) -> None:
+        """Begin with nothing held.
+
+        Args:
+            topics: by source, in the order in which records of one time are taken.
+            times: gives the times of records of a source.
+            behind: gives those partitions that have more to fetch.
+        """
+        self._inputs = [_Held(source, topic) for source, topic in topics.items()]
+        self._times = times
+        self._behind = behind
+
+    def put(self, records: pa.RecordBatch) -> None:
+        """See `Inputs`."""
+        topic = records.column("topic")[0].as_py()
+        held = next(item for item in self._inputs if item.topic == topic)
+        held.fresh.append(records)
+
+    def release(self, released: Released, barriers: Sequence[Barrier]) -> None:
+        """See `Inputs`. After RegistryUnavailableError, of computing times, nothing was taken."""
+        for held in self._inputs:
+            if held.fresh:
+                self._note_times(held)
+        partitions = np.unique(np.concatenate([held.partitions for held in self._inputs]))
+        if not len(partitions):
+            return
+        keys = [_running_maximum(held.partitions, held.times) for held in self._inputs]
+        free = self._free(keys, partitions)
+        for barrier in barriers:
+            self._stop_at(barrier, keys, free, released)
+        self._take(keys, free, released)
+
+    def _note_times(self, held: _Held) -> None:
+        fresh = _whole(held.fresh)
+        times = self._times(held.source, fresh)
+        held.fresh = []
+        held.batches.append(fresh)
+        held.partitions = np.concatenate([held.partitions, fresh.column("partition").to_numpy()])
+        held.offsets = np.concatenate([held.offsets, fresh.column("offset").to_numpy()])
+        held.times = np.concatenate([held.times, np.minimum(times, (1 << _TIME_BITS) - 1)])
+
+    def _free(self, keys: Sequence[Longs], partitions: npt.NDArray[np.int32]) -> list[Mask]:
+        """Say which records no input holds back."""
+        places = [
+            TopicPartition(held.topic, int(number)) for held in self._inputs for number in partitions.tolist()
+        ]
+        behind = self._behind(places)
+        # The last record that may go, by partition: its key and its input. Without an input that holds back: the end.
+        last_key = np.full(len(partitions), np.iinfo(np.int64).max, np.int64)
+        last_input = np.zeros(len(partitions), np.int64)
+        for index, held in enumerate(self._inputs):
+            ends = np.full(len(partitions), -1, np.int64)
+            np.maximum.at(ends, np.searchsorted(partitions, held.partitions), keys[index])
+            holds = np.fromiter(
+                (TopicPartition(held.topic, int(number)) in behind for number in partitions.tolist()),
+                np.bool_,
+            )
+            earlier = holds & (ends < last_key)
+            last_key[earlier], last_input[earlier] = ends[earlier], index
+        free = []
+        for index, held in enumerate(self._inputs):
+            at = np.searchsorted(partitions, held.partitions)
+            cut = last_key[at]
+            free.append((keys[index] < cut) | ((keys[index] == cut) & (index <= last_input[at])))
+        return free
+
+    def _stop_at(self, barrier: Barrier, keys: Sequence[Longs], free: list[Mask], released: Released) -> None:
+        for index, held in enumerate(self._inputs):
+            if held.topic != barrier.partition.topic:
+                continue
+            there = held.partitions == barrier.partition.partition
+            beyond = there & (held.offsets >= barrier.offset)
+            if not beyond.any():
+                return
+            row = int(np.argmax(beyond))
+            if free[index][row]:
+                released.reached.append(barrier)
+            for other, mask in enumerate(free):
+                task = self._inputs[other].partitions == barrier.partition.partition
+                later = keys[other] >= keys[index][row] if other > index else keys[other] > keys[index][row]
+                mask &= ~(task & (beyond if other == index else later))
+            return
+
+    def _take(self, keys: Sequence[Longs], free: Sequence[Mask], released: Released) -> None:
+        counts = [int(mask.sum()) for mask in free]
+        total = sum(counts)
+        if not total:
+            return
+        order = np.argsort(
+            np.concatenate([key[mask] for key, mask in zip(keys, free, strict=True)]), kind="stable"
+        )
+        seq = np.empty(total, np.int64)
+        seq[order] = np.arange(released.next_seq, released.next_seq + total)
+        released.next_seq += total
+        start = 0
+        for held, mask, count in zip(self._inputs, free, counts, strict=True):
+            if count:
+                records = held.records()
+                taken = records if count == records.num_rows else records.filter(pa.array(mask))
+                released.arrived.append(Arrived(held.source, taken, seq[start : start + count]))
+                held.keep(~mask)
+            start += count
+
+    def holds(self) -> bool:
+        """See `Inputs`."""
+        return any(held.fresh or len(held.partitions) for held in self._inputs)
+
+    def held_from(self) -> Mapping[TopicPartition, int]:
+        """See `Inputs`; to be asked after `release`."""
+        found = {}
+        for held in self._inputs:
+            numbers, first = np.unique(held.partitions, return_index=True)
+            for number, row in zip(numbers.tolist(), first.tolist(), strict=True):
+                found[TopicPartition(held.topic, number)] = int(held.offsets[row])
+        return found
+
+    def full(self) -> Set[TopicPartition]:
+        """See `Inputs`."""
+        found = set()
+        for held in self._inputs:
+            if len(held.partitions) >= MOST_HELD:
+                numbers, counts = np.unique(held.partitions, return_counts=True)
+                found |= {
+                    TopicPartition(held.topic, int(number))
+                    for number in numbers[counts >= MOST_HELD].tolist()
+                }
+        return found
+
+    def drop(self, partitions: Set[TopicPartition] | None = None) -> None:
+        """See `Inputs`."""
+        for held in self._inputs:
+            if partitions is None:
+                held.fresh = []
+                held.keep(np.zeros(len(held.partitions), np.bool_))
+                continue
+            gone = [item.partition for item in partitions if item.topic == held.topic]
+            held.fresh = [batch for batch in (_without(item, gone) for item in held.fresh) if batch.num_rows]
+            held.keep(~np.isin(held.partitions, gone))
+
+
+def _running_maximum(partitions: npt.NDArray[np.int32], times: Longs) -> Longs:
+    """Give for each record the largest time up to it in its partition."""
+    if not len(times):
+        return times
+    if (partitions == partitions[0]).all():
+        return np.maximum.accumulate(times)
+    order = np.argsort(partitions, kind="stable")
+    # Each partition begins above all times of those before it, so that one pass does for all of them.
+    base = partitions[order].astype(np.int64) << _TIME_BITS
+    result = np.empty_like(times)
+    result[order] = np.maximum.accumulate(times[order] + base) - base
+    return result
+
+
+def _whole(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+    if len(batches) == 1:
+        return batches[0]
+    return pa.Table.from_batches(batches).combine_chunks().to_batches()[0]
+
+
+def _without(records: pa.RecordBatch, partitions: Sequence[int]) -> pa.RecordBatch:
+    gone = np.isin(records.column("partition").to_numpy(), partitions)
+    return records.filter(pa.array(~gone)) if gone.any() else records
