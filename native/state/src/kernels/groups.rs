@@ -58,7 +58,9 @@ impl Entries {
     /// As `iter`, from the first entry that is not before `suffix`.
     pub fn from(&self, suffix: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
         let few = self.place(suffix).unwrap_or_else(|place| place);
-        let few = self.few[few..].iter().map(|(suffix, value)| (suffix, value));
+        let few = self.few[few..]
+            .iter()
+            .map(|(suffix, value)| (suffix, value));
         let many = self.many.iter().flat_map(move |many| {
             many.range::<[u8], _>((
                 std::ops::Bound::Included(suffix),
@@ -66,7 +68,8 @@ impl Entries {
             ))
         });
         // One of the two is always empty.
-        few.chain(many).map(|(suffix, value)| (suffix.as_ref(), value.as_ref()))
+        few.chain(many)
+            .map(|(suffix, value)| (suffix.as_ref(), value.as_ref()))
     }
 
     /// Give the last entry that is before `suffix`.
@@ -114,7 +117,9 @@ impl Entries {
             }
         }
         if self.few.len() > MOST_FEW {
-            self.many = Some(Box::new(std::mem::take(&mut self.few).into_iter().collect()));
+            self.many = Some(Box::new(
+                std::mem::take(&mut self.few).into_iter().collect(),
+            ));
         }
         None
     }
@@ -211,7 +216,10 @@ impl Groups {
     /// Give the group of a key if it has entries, or is in memory anyway.
     pub fn find(&mut self, key: &[u8], hash: u64) -> Result<Option<GroupId>> {
         let groups = &self.groups;
-        if let Some(found) = self.index.find(hash, |number| groups.get(*number).key.as_ref() == key) {
+        if let Some(found) = self
+            .index
+            .find(hash, |number| groups.get(*number).key.as_ref() == key)
+        {
             let group = GroupId(*found);
             self.groups.get_mut(group.0).used = true;
             self.hits += 1;
@@ -285,10 +293,11 @@ impl Groups {
     fn load(&self, key: &[u8]) -> Result<Entries> {
         let low = [&self.prefix, key].concat();
         let mut entries = Entries::default();
-        self.store.scan(&low, prefix_end(&low).as_deref(), |key, value| {
-            entries.insert(key[low.len()..].into(), value.into());
-            Ok(ControlFlow::Continue(()))
-        })?;
+        self.store
+            .scan(&low, prefix_end(&low).as_deref(), |key, value| {
+                entries.insert(key[low.len()..].into(), value.into());
+                Ok(ControlFlow::Continue(()))
+            })?;
         Ok(entries)
     }
 

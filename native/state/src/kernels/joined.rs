@@ -75,6 +75,11 @@ impl<const N: usize> OutRows<N> {
     pub fn push(&mut self, cause: Cause, op: i8, pieces: [&[u8]; N]) {
         self.leading
             .push(cause.partition, cause.seq, cause.time, op);
+        self.push_pieces(pieces);
+    }
+
+    /// Add a row without the first four columns.
+    pub fn push_pieces(&mut self, pieces: [&[u8]; N]) {
         for (rows, piece) in self.pieces.iter_mut().zip(pieces) {
             rows.push(piece);
         }
@@ -98,15 +103,33 @@ impl<const N: usize> OutRows<N> {
         }
     }
 
-    /// Turn each piece into its columns.
-    pub fn finish(self, schema: &SchemaRef, codecs: [&RowCodec; N]) -> Result<RecordBatch> {
-        if self.leading.is_empty() {
-            return Ok(RecordBatch::new_empty(schema.clone()));
-        }
+    /// Give the columns of all pieces.
+    pub fn columns(&self, codecs: [&RowCodec; N]) -> Result<Vec<ArrayRef>> {
         let mut columns = Vec::new();
         for (rows, codec) in self.pieces.iter().zip(codecs) {
             columns.extend(codec.decode(rows.iter())?);
         }
+        Ok(columns)
+    }
+
+    /// Give the rows of a kernel.
+    pub fn finish(self, schema: &SchemaRef, codecs: [&RowCodec; N]) -> Result<RecordBatch> {
+        self.finish_between(schema, codecs, Vec::new())
+    }
+
+    /// As `finish`, with more columns between those of the first piece and the others.
+    pub fn finish_between(
+        self,
+        schema: &SchemaRef,
+        codecs: [&RowCodec; N],
+        more: Vec<ArrayRef>,
+    ) -> Result<RecordBatch> {
+        if self.leading.is_empty() {
+            return Ok(RecordBatch::new_empty(schema.clone()));
+        }
+        let mut columns = self.columns(codecs)?;
+        let place = codecs[0].types().len();
+        columns.splice(place..place, more);
         self.leading.finish(schema, columns)
     }
 }

@@ -1,0 +1,422 @@
+//! The rows of both streams that may still find partners, by join key.
+//!
+//! Each row is an entry of the store: prefix, bucket, join key, side, time, number → row. A *bucket* is a stretch of time, a
+//! part of how long rows are kept: what is too old stands together at the beginning and goes away bucket by bucket, and the
+//! rows of a key are found by looking into each bucket that is still of use.
+//!
+//! In memory the rows of a key are whole or not at all. Rows that came while the kernel was open are found in memory; only a key
+//! that is not there may have rows in buckets of before that time, and costs a look into the store.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use hashbrown::HashTable;
+
+use super::bytes::{read_time, read_u64, time_bytes};
+use crate::changes::Changes;
+use crate::error::{Error, Result};
+use crate::rows::hash;
+use crate::slab::Slab;
+use crate::store::{Store, prefix_end};
+use crate::tasks::{Part, PartStats};
+
+pub const PREFIX: &[u8] = b"k";
+/// The number of the next row.
+const NEXT: &[u8] = b"n";
+/// How many buckets the time in which rows are kept is cut into.
+const BUCKETS: i64 = 8;
+/// Side, time and number, after the join key.
+const TAIL: usize = 1 + 8 + 8;
+/// Bytes that a row takes beside its own, about.
+const ROW_BYTES: usize = size_of::<Kept>() + 16;
+/// Bytes that the rows of a key take beside them and the key, about.
+const GROUP_BYTES: usize = size_of::<Group>() + 32;
+/// At least so many rows that are too old are removed at a commit.
+const FEWEST_REMOVED: usize = 4096;
+
+/// A row that waits for partners.
+pub struct Kept {
+    pub time: i64,
+    /// Rises with each row of the task.
+    pub number: u64,
+    pub row: Box<[u8]>,
+    /// It comes out alone if it finds no partner in time, and has found none yet.
+    pub unmatched: bool,
+}
+
+/// The rows of a key, of each side, by time and number.
+struct Group {
+    key: Box<[u8]>,
+    sides: [Vec<Kept>; 2],
+    /// The last bucket that was told to `buckets`.
+    bucket: i64,
+    /// Looked at since the clock's hand last came by.
+    used: bool,
+    free: bool,
+}
+
+/// The place of the rows of a key in memory; valid until the next call that takes `&mut` and expires or commits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GroupId(u32);
+
+/// A row since the last commit.
+struct Added {
+    key: Box<[u8]>,
+    row: Box<[u8]>,
+    bucket: i64,
+    time: i64,
+}
+
+pub struct KeptRows {
+    store: Store,
+    /// Length of a bucket.
+    width: i64,
+    index: HashTable<u32>,
+    groups: Slab<Group>,
+    /// Which groups have rows in a bucket; some have not any more.
+    buckets: BTreeMap<i64, Vec<u32>>,
+    added: Vec<Added>,
+    /// Keys in the store of rows that are too old, to be removed by the next commit.
+    removed: Vec<Box<[u8]>>,
+    /// Where the search for such rows goes on.
+    swept: Box<[u8]>,
+    /// The first bucket that is of use.
+    first: i64,
+    /// Groups that are not in memory have no rows in this bucket and those after it.
+    complete_from: i64,
+    /// The last bucket that may have rows.
+    last: i64,
+    next: u64,
+    committed_next: u64,
+    rows: usize,
+    bytes: usize,
+    hand: u32,
+    hits: u64,
+    misses: u64,
+}
+
+impl KeptRows {
+    /// Args:
+    /// - `keep`: how long a row may find partners.
+    /// - `now`: the stream time that was last committed, None before anything was seen.
+    pub fn open(store: &Store, keep: i64, now: Option<i64>) -> Result<Self> {
+        let width = (keep / BUCKETS).max(1);
+        let next = match store.get(NEXT, read_u64)? {
+            None => 0,
+            Some(next) => next?,
+        };
+        let last = now.map_or(i64::MIN, |now| now.div_euclid(width));
+        Ok(Self {
+            store: store.clone(),
+            width,
+            index: HashTable::new(),
+            groups: Slab::default(),
+            buckets: BTreeMap::new(),
+            added: Vec::new(),
+            removed: Vec::new(),
+            swept: PREFIX.into(),
+            first: now.map_or(i64::MIN, |now| now.saturating_sub(keep).div_euclid(width)),
+            complete_from: now.map_or(i64::MIN, |_| last.saturating_add(1)),
+            last,
+            next,
+            committed_next: next,
+            rows: 0,
+            bytes: 0,
+            hand: 0,
+            hits: 0,
+            misses: 0,
+        })
+    }
+
+    /// Give the rows of a key; where there are none yet, a place for them.
+    ///
+    /// Args:
+    /// - `is_unmatched`: tells of a row from the store, by side, time and number, whether it still has no partner.
+    pub fn group(
+        &mut self,
+        key: &[u8],
+        hash: u64,
+        is_unmatched: impl Fn(usize, i64, u64) -> Result<bool>,
+    ) -> Result<GroupId> {
+        if let Some(group) = self.resident(key, hash) {
+            self.groups.get_mut(group.0).used = true;
+            self.hits += 1;
+            return Ok(group);
+        }
+        let number = self.groups.insert(Group {
+            key: key.into(),
+            sides: [Vec::new(), Vec::new()],
+            bucket: i64::MIN,
+            used: true,
+            free: false,
+        });
+        let groups = &self.groups;
+        self.index.insert_unique(hash, number, |number| {
+            crate::rows::hash(&groups.get(*number).key)
+        });
+        self.bytes += GROUP_BYTES + key.len();
+        let group = GroupId(number);
+        if self.complete_from > self.first {
+            self.misses += 1;
+            self.load(group, key, is_unmatched)?;
+        }
+        Ok(group)
+    }
+
+    fn resident(&self, key: &[u8], hash: u64) -> Option<GroupId> {
+        let found = self
+            .index
+            .find(hash, |number| self.groups.get(*number).key.as_ref() == key)?;
+        Some(GroupId(*found))
+    }
+
+    /// Read the rows of a key that are in buckets of use.
+    fn load(
+        &mut self,
+        group: GroupId,
+        key: &[u8],
+        is_unmatched: impl Fn(usize, i64, u64) -> Result<bool>,
+    ) -> Result<()> {
+        for bucket in self.first..self.complete_from {
+            let low = [PREFIX, &time_bytes(bucket), key].concat();
+            let mut found = Vec::new();
+            self.store
+                .scan(&low, prefix_end(&low).as_deref(), |key, row| {
+                    found.push((read_tail(&key[low.len()..])?, Box::<[u8]>::from(row)));
+                    Ok(ControlFlow::Continue(()))
+                })?;
+            for ((side, time, number), row) in found {
+                let unmatched = is_unmatched(side, time, number)?;
+                self.insert(
+                    group,
+                    side,
+                    bucket,
+                    Kept {
+                        time,
+                        number,
+                        row,
+                        unmatched,
+                    },
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Give the rows of one side, by time and then by arrival.
+    pub fn side(&mut self, group: GroupId, side: usize) -> &mut [Kept] {
+        &mut self.groups.get_mut(group.0).sides[side]
+    }
+
+    /// Give the next row its number.
+    pub fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    /// Keep a row.
+    pub fn add(&mut self, group: GroupId, side: usize, kept: Kept) {
+        let bucket = kept.time.div_euclid(self.width);
+        self.last = self.last.max(bucket);
+        let key = &self.groups.get(group.0).key;
+        self.added.push(Added {
+            key: entry_key(bucket, key, side, kept.time, kept.number),
+            row: kept.row.clone(),
+            bucket,
+            time: kept.time,
+        });
+        self.insert(group, side, bucket, kept);
+    }
+
+    fn insert(&mut self, group: GroupId, side: usize, bucket: i64, kept: Kept) {
+        let found = self.groups.get_mut(group.0);
+        if found.bucket != bucket {
+            found.bucket = bucket;
+            self.buckets.entry(bucket).or_default().push(group.0);
+        }
+        self.rows += 1;
+        self.bytes += ROW_BYTES + kept.row.len();
+        let rows = &mut found.sides[side];
+        let place =
+            rows.partition_point(|other| (other.time, other.number) < (kept.time, kept.number));
+        if rows.is_empty() {
+            rows.reserve_exact(1);
+        }
+        rows.insert(place, kept);
+    }
+
+    /// Read one row, wherever it is.
+    pub fn row(&self, key: &[u8], side: usize, time: i64, number: u64) -> Result<Box<[u8]>> {
+        if let Some(group) = self.resident(key, hash(key)) {
+            let rows = &self.groups.get(group.0).sides[side];
+            if let Ok(place) =
+                rows.binary_search_by_key(&(time, number), |row| (row.time, row.number))
+            {
+                return Ok(rows[place].row.clone());
+            }
+        }
+        let key = entry_key(time.div_euclid(self.width), key, side, time, number);
+        self.store
+            .get(&key, |row| row.into())?
+            .ok_or_else(|| Error::damaged("a row that waits for a partner is not in the store"))
+    }
+
+    /// Forget the buckets that have only rows of before a time.
+    pub fn expire(&mut self, oldest: i64) {
+        let first = oldest.div_euclid(self.width);
+        if first <= self.first {
+            return;
+        }
+        self.first = first;
+        let start = first.saturating_mul(self.width);
+        let kept = self.buckets.split_off(&first);
+        for number in std::mem::replace(&mut self.buckets, kept)
+            .into_values()
+            .flatten()
+        {
+            let group = self.groups.get_mut(number);
+            for rows in &mut group.sides {
+                let gone = rows.partition_point(|row| row.time < start);
+                self.rows -= gone;
+                for row in rows.drain(..gone) {
+                    self.bytes -= ROW_BYTES + row.row.len();
+                }
+            }
+            if !group.free && group.sides.iter().all(Vec::is_empty) {
+                self.forget(GroupId(number));
+            }
+        }
+    }
+
+    fn forget(&mut self, group: GroupId) {
+        let found = self.groups.get_mut(group.0);
+        let hash = hash(&found.key);
+        let rows = found.sides.iter().flatten();
+        let (mut count, mut bytes) = (0, GROUP_BYTES + found.key.len());
+        for row in rows {
+            count += 1;
+            bytes += ROW_BYTES + row.row.len();
+        }
+        self.rows -= count;
+        self.bytes -= bytes;
+        *found = Group {
+            key: Box::default(),
+            sides: [Vec::new(), Vec::new()],
+            bucket: i64::MIN,
+            used: false,
+            free: true,
+        };
+        if let Ok(found) = self.index.find_entry(hash, |number| *number == group.0) {
+            found.remove();
+        }
+        self.groups.release(group.0);
+    }
+
+    /// Find rows in the store that are too old: not all at once, so that no commit takes long, but faster than they come.
+    fn sweep(&mut self) -> Result<()> {
+        let most = FEWEST_REMOVED.max(2 * self.added.len());
+        let end = [PREFIX, &time_bytes(self.first)].concat();
+        let removed = &mut self.removed;
+        self.store.scan(&self.swept, Some(&end), |key, _| {
+            removed.push(key.into());
+            Ok(match removed.len() < most {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
+            })
+        })
+    }
+}
+
+impl Part for KeptRows {
+    fn collect(&mut self, changes: &mut Changes) -> Result<()> {
+        self.removed.clear();
+        self.sweep()?;
+        for key in &self.removed {
+            let (_, time, _) = read_tail(&key[key.len().saturating_sub(TAIL)..])?;
+            changes.push(key, None, Some(time.max(0)))?;
+        }
+        // What came and went between two commits was never anywhere.
+        for added in self.added.iter().filter(|added| added.bucket >= self.first) {
+            changes.push(&added.key, Some(&added.row), Some(added.time.max(0)))?;
+        }
+        if self.next != self.committed_next {
+            changes.push(NEXT, Some(&self.next.to_be_bytes()), None)?;
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self) {
+        self.committed_next = self.next;
+        self.added.clear();
+        if let Some(key) = self.removed.pop() {
+            self.swept = key;
+            self.removed.clear();
+        }
+    }
+
+    /// The task opens them anew, with the stream time that was committed: all rows go, and are read again as they are
+    /// asked for.
+    fn rollback(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// The rows of a key go when the clock's hand meets them and they were not used since it last came by.
+    fn shrink(&mut self, bytes: usize) {
+        let numbers = self.groups.numbers();
+        for _ in 0..2 * u64::from(numbers) {
+            if self.bytes <= bytes {
+                break;
+            }
+            self.hand = (self.hand + 1) % numbers;
+            let group = self.groups.get_mut(self.hand);
+            if group.used {
+                group.used = false;
+            } else if !group.free {
+                self.forget(GroupId(self.hand));
+                self.complete_from = self.last.saturating_add(1);
+            }
+        }
+    }
+
+    fn stats(&self) -> PartStats {
+        PartStats {
+            entries: self.rows,
+            clean_bytes: self.bytes,
+            bytes: self.bytes,
+            hits: self.hits,
+            misses: self.misses,
+        }
+    }
+}
+
+fn entry_key(bucket: i64, key: &[u8], side: usize, time: i64, number: u64) -> Box<[u8]> {
+    let mut bytes = Vec::with_capacity(PREFIX.len() + 8 + key.len() + TAIL);
+    bytes.extend_from_slice(PREFIX);
+    bytes.extend_from_slice(&time_bytes(bucket));
+    bytes.extend_from_slice(key);
+    bytes.push(side as u8);
+    bytes.extend_from_slice(&time_bytes(time));
+    bytes.extend_from_slice(&number.to_be_bytes());
+    bytes.into_boxed_slice()
+}
+
+/// Read what stands after the join key.
+fn read_tail(bytes: &[u8]) -> Result<(usize, i64, u64)> {
+    let damaged = || Error::damaged("the key of a kept row has another length");
+    let (side, rest) = bytes.split_first().ok_or_else(damaged)?;
+    let (time, number) = rest.split_at_checked(8).ok_or_else(damaged)?;
+    match side {
+        0 | 1 => Ok((usize::from(*side), read_time(time)?, read_u64(number)?)),
+        _ => Err(damaged()),
+    }
+}
+
+/// Take an entry's key apart, without the prefix: join key, side and time.
+pub fn read_entry_key(key: &[u8]) -> Result<(&[u8], usize, i64)> {
+    let tail = key.len().checked_sub(TAIL).filter(|tail| *tail >= 8);
+    let Some(tail) = tail else {
+        return Err(Error::damaged("the key of a kept row is too short"));
+    };
+    let (side, time, _) = read_tail(&key[tail..])?;
+    Ok((&key[8..tail], side, time))
+}
