@@ -9,7 +9,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from headrace.catalog import format_named
-from headrace.errors import Diagnostic, ProgramError, Span
+from headrace.errors import Diagnostic, ProgramError, Severity, Span
 from headrace.errors.codes import catalog as catalog_codes
 from headrace.errors.codes import plan as codes
 from headrace.errors.suggest import did_you_mean
@@ -32,7 +32,7 @@ from headrace.planner.stateful.drafts import OperatorDraft, need_old_rows, only_
 from headrace.planner.stateful.grouped import Rows, grouped, is_grouped, is_grouped_by_words
 from headrace.planner.stateful.grouping import refuse_aggregates
 from headrace.planner.stateful.table import materialised
-from headrace.planner.stateful.windows import window_node
+from headrace.planner.stateful.windows import window_node, window_of
 from headrace.planner.typed import Typed
 from headrace.planner.unions import alike
 from headrace.sql.nodes import ArrayLateral, Mode, Named
@@ -146,6 +146,7 @@ class Queries:
         probe = self._expressions(*sources[0])
         if is_grouped(select, probe):
             return self._grouped(select, sources, formats, mode)
+        window_of(select, self.faults)
         if select.args.get("emit") == "FINAL":
             message = "EMIT FINAL gives the results of windows, and the SELECT has no aggregate"
             self.faults.add(
@@ -178,7 +179,10 @@ class Queries:
             rows.append(found)
         place = emit_span(select, self.source)
         result = grouped(select, rows, self.names, self.emit, place, self.faults)
-        return [] if result is None else [result]
+        if result is None:
+            return []
+        self._check_key(result)
+        return [result]
 
     def _rows(
         self, select: exp.Select, relation: Relation, alias: str, formats: Extracted, mode: str
@@ -187,6 +191,16 @@ class Queries:
         bare = select.args.get("mode") is None
         if bare and relation.table is False:
             mode = Mode.STREAM
+        if bare and mode == Mode.TABLE and relation.table is None:
+            message = f"`{alias}` is read as a table: of each key the latest record counts, and records without a key do not"
+            way_out = "write SELECT STREAM to count each record, or SELECT TABLE to say that this is meant"
+            self.faults.add(
+                [
+                    Diagnostic(
+                        codes.READ_AS_A_TABLE, message, _from_span(select), way_out, (), Severity.WARNING
+                    )
+                ]
+            )
         if not self._readable(mode, relation, alias, select):
             return None
         return self._parts(select, relation, alias, formats, mode)
@@ -406,6 +420,10 @@ class Queries:
         return Typed(
             exp.Case(ifs=[exp.If(this=missing, true=failure)], default=time), pa.int64(), nullable=False
         )
+
+
+def _from_span(select: exp.Select) -> Span | None:
+    return span_of(select.args["from_"].this) or span_of(select)
 
 
 def _named(entry: exp.Expression, *, recursive: bool) -> Named:

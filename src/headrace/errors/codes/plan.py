@@ -209,6 +209,13 @@ BAD_EMIT = Code(
     "EMIT CHANGES, the default, gives each change.",
 )
 
+READ_AS_A_TABLE = Code(
+    "SQL0324",
+    "topic read as a table",
+    "A SELECT with neither STREAM nor TABLE reads a table, as in 2018: an aggregate over it counts the latest record of each key, and takes "
+    "back what that record replaces. SELECT STREAM counts each record.",
+)
+
 KEY_OF_A_TABLE = Code(
     "SQL0323",
     "key of a table's row",

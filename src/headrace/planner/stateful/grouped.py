@@ -134,6 +134,11 @@ def _check(select: exp.Select, row: Rows) -> None:
             message = "DISTINCT over groups leaves out groups with the same results"
             way_out = "group in a WITH, and read that with DISTINCT"
             raise refusal(codes.NOT_YET, message, nearest_span(distinct), way_out)
+    star = next((item for item in select.expressions if item.is_star), None)
+    if star is not None:
+        message = "`*` names columns that are neither grouped nor inside an aggregate"
+        way_out = "name the columns" if distinct is not None else "name the columns of GROUP BY"
+        raise refusal(codes.BAD_GROUPING, message, nearest_span(star), way_out)
     window = window_node(select)
     if window is not None and row.relation.has_kinds:
         message = "a window cuts a stream, and the SELECT reads a table"

@@ -144,9 +144,6 @@ class Groups:
             return self.draft.result(self.calls.add(node.this, node.expression.this))
         if isinstance(node, exp.Anonymous) and is_aggregate(node, self.below):
             return self.draft.result(self.calls.add(node))
-        if isinstance(node, exp.Star) or (isinstance(node, exp.Column) and isinstance(node.this, exp.Star)):
-            message = "`*` names columns that are neither grouped nor inside an aggregate"
-            raise refusal(codes.BAD_GROUPING, message, nearest_span(node), "name the columns of GROUP BY")
         if column_path(node) is not None or isinstance(node, exp.Literal):
             return None
         return self._grouped_expression(node)
