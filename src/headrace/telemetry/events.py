@@ -183,3 +183,60 @@ class RecordsFailed(Event):
         place = f"{self.topic}[{self.partition}]"
         row = f"row of operator {place}" if self.offset < 0 else f"record {place}@{self.offset}"
         return f"{row}{more} failed in {self.stage}, {what}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class StateDamaged(Event):
+    """Files of local state were damaged; they are made anew from the changelog."""
+
+    name: ClassVar[str] = "state_damaged"
+    level: ClassVar[int] = logging.WARNING
+    task: str
+
+    def message(self) -> str:
+        """Give the text of the log line."""
+        return f"local state of task `{self.task}` is damaged, it is rebuilt from the changelog"
+
+
+@dataclass(frozen=True, slots=True)
+class StateStale(Event):
+    """A local copy does not go together with its changelog; it is made anew from there."""
+
+    name: ClassVar[str] = "state_stale"
+    level: ClassVar[int] = logging.WARNING
+    store: str
+    partition: int
+    reason: str
+
+    def message(self) -> str:
+        """Give the text of the log line."""
+        return f"local state of `{self.store}`[{self.partition}] is rebuilt from the changelog: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRestored(Event):
+    """A task has its state and begins to work."""
+
+    name: ClassVar[str] = "task_restored"
+    task: str
+    records: int
+    seconds: float
+
+    def message(self) -> str:
+        """Give the text of the log line."""
+        return f"task `{self.task}` is ready: {self.records} changelog records read in {self.seconds:.1f} s"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRestoring(Event):
+    """The state of a task is being read from its changelogs; told now and then while it takes long."""
+
+    name: ClassVar[str] = "task_restoring"
+    task: str
+    done: int
+    total: int
+
+    def message(self) -> str:
+        """Give the text of the log line."""
+        share = 100 * self.done // max(1, self.total)
+        return f"task `{self.task}` reads its changelogs: {self.done} of {self.total} offsets ({share}%)"

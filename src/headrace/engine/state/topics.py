@@ -22,16 +22,24 @@ _ANY_TIME: Final = {
     "message.timestamp.before.max.ms": str((1 << 63) - 1),
 }
 
+_UNTIL_READ: Final = {
+    # By age, old event times would be deleted before they are read: the processor deletes what it has committed.
+    "cleanup.policy": "delete",
+    "retention.ms": "-1",
+}
+
 
 def internal_topics(topology: Topology) -> list[TopicDescription]:
     """Describe the changelogs and repartition topics of a topology whose names are given."""
-    changelogs = [operator.store.changelog for operator in topology.operators]
+    changelogs = [(operator.store.changelog, _ANY_TIME) for operator in topology.operators]
     repartitions = [
-        sink.create for sink in topology.sinks.values() if sink.internal and sink.create is not None
+        (sink.create, {**_ANY_TIME, **_UNTIL_READ})
+        for sink in topology.sinks.values()
+        if sink.internal and sink.create is not None
     ]
     return [
-        replace(topic, internal=True, configs={**_ANY_TIME, **topic.configs})
-        for topic in (*changelogs, *repartitions)
+        replace(topic, internal=True, configs={**configs, **topic.configs})
+        for topic, configs in (*changelogs, *repartitions)
     ]
 
 
@@ -62,15 +70,16 @@ def discard(admin: Admin, topology: Topology, stores: Collection[str]) -> None:
 
 def _check(wanted: TopicDescription, there: TopicDescription) -> None:
     if wanted.partitions not in (-1, there.partitions):
-        raise _unfit(
-            f"internal topic `{wanted.name}` has {there.partitions} partitions, the program needs {wanted.partitions}"
+        message = (
+            f"internal topic `{wanted.name}` has {there.partitions} partitions, the program needs "
+            f"{wanted.partitions}"
         )
+        raise _unfit(message)
     policies = [set(topic.configs.get(_POLICY, "delete").split(",")) for topic in (wanted, there)]
     if policies[0] != policies[1]:
-        raise _unfit(
-            f"internal topic `{wanted.name}` has `{_POLICY}={there.configs.get(_POLICY, 'delete')}`, "
-            f"the program needs `{wanted.configs.get(_POLICY, 'delete')}`"
-        )
+        has, needs = (topic.configs.get(_POLICY, "delete") for topic in (there, wanted))
+        message = f"internal topic `{wanted.name}` has `{_POLICY}={has}`, the program needs `{needs}`"
+        raise _unfit(message)
 
 
 def _unfit(message: str) -> RunError:

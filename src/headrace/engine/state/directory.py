@@ -1,0 +1,117 @@
+"""Where the state of tasks is kept on this machine: one folder a task, used by one owner at a time."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+from headrace import _native
+from headrace.errors import Diagnostic, RunError
+from headrace.errors.codes.run import STATE_FAILED
+from headrace.telemetry.events import StateDamaged
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from headrace.telemetry.metrics import Metrics
+
+_PATIENCE: Final = 10.0
+"""Seconds to wait for a folder that another process has not let go of yet, before another folder is used."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFolder:
+    """The open state of a task.
+
+    Args:
+        store: its stores.
+        path: None in memory.
+    """
+
+    store: _native.LocalStore
+    path: Path | None
+
+
+class StateDirectory:
+    """The folders of an application's tasks. Thread safe."""
+
+    def __init__(
+        self,
+        root: Path | None,
+        application: str,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Name the place; nothing is touched yet.
+
+        Args:
+            root: the state folder of all applications; None keeps state in memory.
+            application: the application id.
+            metrics: of the processor.
+            clock: monotonic.
+        """
+        self._home = None if root is None else root / quote(application, safe="")
+        self._metrics = metrics
+        self._clock = clock
+
+    def open(self, task: str, since: float) -> TaskFolder | None:
+        """Give the state of a task; None if another process uses its folder: ask again later.
+
+        A folder that cannot be read any more is emptied: the changelog has all of it.
+
+        Args:
+            task: name of the task.
+            since: when the caller asked for the first time, by the clock.
+        """
+        if self._home is None:
+            return TaskFolder(_native.LocalStore(None), None)
+        number = 0
+        while True:
+            path = self._home / (f"{quote(task, safe='')}" + (f"~{number}" if number else ""))
+            try:
+                return TaskFolder(_open(path, self._metrics), path)
+            except _native.LockedStateError:
+                if self._clock() - since < _PATIENCE:
+                    return None
+                number += 1
+
+    def discard(self, folder: TaskFolder) -> None:
+        """Close and empty a folder whose files turned out to be damaged."""
+        folder.store.close()
+        if folder.path is not None:
+            StateDamaged(folder.path.name).emit(self._metrics)
+            _wipe(folder.path)
+
+
+def _open(path: Path, metrics: Metrics) -> _native.LocalStore:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        return _native.LocalStore(path)
+    except _native.DamagedStateError:
+        StateDamaged(path.name).emit(metrics)
+        _wipe(path)
+        return _native.LocalStore(path)
+    except _native.LockedStateError:
+        raise
+    except (OSError, RuntimeError) as error:
+        raise state_failed(error) from error
+
+
+def _wipe(path: Path) -> None:
+    try:
+        shutil.rmtree(path)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise state_failed(error) from error
+
+
+def state_failed(error: Exception) -> RunError:
+    """Say that the disk does not do its part."""
+    reason = (error.strerror or type(error).__name__) if isinstance(error, OSError) else str(error)
+    message = f"local state cannot be used: {reason}"
+    return RunError((Diagnostic(STATE_FAILED, message, help="name a folder that works with --state-dir"),))

@@ -1,0 +1,317 @@
+"""Brings the local stores of tasks up to their changelogs, in a thread of its own, while the group goes on.
+
+A store is at a position of its changelog. What stands behind that position is read and applied; a store that cannot be
+trusted begins anew and reads everything. The end is what the log holds when a task is taken on, records of transactions
+that are still open included: those of a former owner that was killed must be decided before the state is whole.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Final, cast
+
+import pyarrow as pa
+
+from headrace import _native
+from headrace.engine.state.changelog import by_partition, foreign, split_marks
+from headrace.engine.state.directory import state_failed
+from headrace.log.interface import Consumer, ConsumerOptions, TopicPartition
+from headrace.telemetry.events import StateStale, TaskRestored, TaskRestoring
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from headrace.log.interface import Log
+    from headrace.plan.operators import Store
+    from headrace.telemetry.metrics import Metrics
+
+_BATCH: Final = 100_000
+"""Records of one poll: a write of the local store costs less a record the larger it is."""
+
+_WAIT: Final = 0.05
+"""Seconds of one poll: how late a new task or the end is seen."""
+
+_TELL: Final = 5.0
+"""Seconds between two lines about a task that takes long."""
+
+_NOTHING: Final = cast("pa.BinaryArray", pa.array([], pa.binary()))
+
+
+@dataclass(slots=True)
+class StoreRestore:
+    """One store of a task.
+
+    Args:
+        store: the plan.
+        place: partition of the changelog.
+        marked: whether the changelog says that it belongs to this store.
+        start, position, end: in the changelog, once known: where reading began, where it stands, where it ends.
+        empty: no entry has been seen from the beginning of the changelog on.
+    """
+
+    store: Store
+    place: TopicPartition
+    marked: bool = False
+    start: int = -1
+    position: int = -1
+    end: int = -1
+    empty: bool = True
+
+    def done(self) -> bool:
+        """Say whether everything up to the end has been applied."""
+        return 0 <= self.end <= self.position
+
+
+@dataclass(slots=True)
+class RestoreJob:
+    """A task on its way back.
+
+    `finished` and `error` are set by the restorer, `cancelled` by the owner; after `finished` only the owner touches the
+    local store.
+    """
+
+    task: str
+    local: _native.LocalStore
+    stores: list[StoreRestore]
+    began: float
+    records: int = 0
+    told: float = 0.0
+    cancelled: bool = False
+    finished: bool = False
+    damaged: bool = False
+    error: Exception | None = field(default=None)
+
+
+class Restorer:
+    """A thread that restores the tasks of one session; it ends with `close`."""
+
+    def __init__(
+        self,
+        log: Log,
+        properties: Mapping[str, str],
+        metrics: Metrics,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._log = log
+        self._properties = dict(properties)
+        self._metrics = metrics
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._new: list[RestoreJob] = []
+        self._closing = False
+        self._thread: threading.Thread | None = None
+        self._jobs: list[RestoreJob] = []
+
+    def begin(self, job: RestoreJob) -> None:
+        """Restore a task; look at the job for the end."""
+        with self._changed:
+            self._new.append(job)
+            self._changed.notify()
+        if self._thread is None:
+            name = threading.current_thread().name
+            self._thread = threading.Thread(target=self._run, name=f"{name}-restore", daemon=True)
+            self._thread.start()
+
+    def cancel(self, job: RestoreJob) -> None:
+        """Stop restoring a task, and wait until nothing of it is touched any more."""
+        with self._changed:
+            job.cancelled = True
+            self._changed.notify()
+            while not job.finished and self._thread is not None and self._thread.is_alive():
+                self._changed.wait(_WAIT)
+
+    def close(self) -> None:
+        """Give up what is not finished, and end the thread."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join()
+
+    # -- the thread
+
+    def _run(self) -> None:
+        consumer: Consumer | None = None
+        looker: Consumer | None = None
+        try:
+            while True:
+                taken = self._take(wait=not self._jobs)
+                if taken is None:
+                    return
+                if consumer is None or looker is None:
+                    consumer, looker = self._consumer(committed=True), self._consumer(committed=False)
+                for job in taken:
+                    self._guarded(job, partial(self._look, job, looker))
+                if taken or self._settle():
+                    self._assign(consumer)
+                self._read(consumer)
+        except Exception as error:
+            self._fail(error)
+        finally:
+            for member in (consumer, looker):
+                if member is not None:
+                    member.close()
+
+    def _consumer(self, *, committed: bool) -> Consumer:
+        return self._log.consumer(ConsumerOptions(read_committed=committed, properties=self._properties))
+
+    def _take(self, *, wait: bool) -> list[RestoreJob] | None:
+        """Give the new jobs; None at the end."""
+        with self._changed:
+            while wait and not self._new and not self._closing:
+                self._changed.wait()
+            if self._closing:
+                for job in (*self._jobs, *self._new):
+                    job.finished = True
+                self._changed.notify_all()
+                return None
+            taken, self._new = self._new, []
+        self._jobs += taken
+        return taken
+
+    def _guarded(self, job: RestoreJob, work: Callable[[], None]) -> None:
+        """Let a job fail alone."""
+        try:
+            work()
+        except _native.DamagedStateError:
+            job.damaged = True
+            self._finish(job)
+        except RuntimeError as error:
+            job.error = state_failed(error)
+            self._finish(job)
+        except Exception as error:
+            job.error = error
+            self._finish(job)
+
+    def _look(self, job: RestoreJob, looker: Consumer) -> None:
+        """Find out from where to where each store is read."""
+        bounds = looker.watermarks([item.place for item in job.stores])
+        for item in job.stores:
+            name = item.store.name
+            low, high = bounds[item.place]
+            item.end = high
+            known = job.local.fingerprint(name)
+            position = job.local.position(name) if known == item.store.fingerprint else None
+            reason = None
+            if known is not None and known != item.store.fingerprint:
+                reason = "it was written for another program"
+            elif position is not None and position < low:
+                reason = "the changelog does not reach back to it"
+            elif position is not None and position > high:
+                reason = "it is ahead of the changelog, which must have been deleted"
+            if reason is not None:
+                StateStale(name, item.place.partition, reason).emit(self._metrics)
+            if reason is not None or known is None:
+                job.local.begin(name, item.store.fingerprint)
+                position = None
+            item.start = item.position = low if position is None else position
+            # A copy that was in step with the changelog once has seen whose it is.
+            item.marked = position is not None
+        self._finish_if_done(job)
+
+    def _settle(self) -> bool:
+        """Drop the jobs that are given up; say whether there were any."""
+        gone = [job for job in self._jobs if job.cancelled]
+        for job in gone:
+            self._finish(job)
+        return bool(gone)
+
+    def _assign(self, consumer: Consumer) -> None:
+        consumer.assign(
+            {item.place: item.position for job in self._jobs for item in job.stores if not item.done()}
+        )
+
+    def _read(self, consumer: Consumer) -> None:
+        if not self._jobs:
+            return
+        places = {item.place: (job, item) for job in self._jobs for item in job.stores if not item.done()}
+        for batch in consumer.poll(_BATCH, _WAIT):
+            topic = batch.column("topic")[0].as_py()
+            for number, records in by_partition(batch):
+                found = places.get(TopicPartition(topic, number))
+                if found is not None:
+                    job, item = found
+                    self._guarded(job, partial(_apply, job, item, records))
+        # What is no record counts too: the ends of transactions, and those that were aborted.
+        positions = consumer.positions()
+        for place, (job, item) in places.items():
+            position = positions.get(place, -1)
+            if position > item.position and not job.finished:
+                self._guarded(job, partial(_move, job, item, position))
+        for job in [*self._jobs]:
+            if not job.finished:
+                self._finish_if_done(job)
+        if any(item.done() or job.finished for job, item in places.values()):
+            self._assign(consumer)
+        self._tell()
+
+    def _finish_if_done(self, job: RestoreJob) -> None:
+        if not all(item.done() for item in job.stores):
+            return
+        for item in job.stores:
+            # Retention takes the mark away from changelogs of windows in time; it is written anew.
+            if not item.marked and not item.empty and "delete" not in _cleanup(item.store):
+                job.error = foreign(item.store.name, f"changelog topic `{item.place.topic}`")
+        if job.error is None:
+            TaskRestored(job.task, job.records, self._clock() - job.began).emit(self._metrics)
+        self._finish(job)
+
+    def _finish(self, job: RestoreJob) -> None:
+        if job in self._jobs:
+            self._jobs.remove(job)
+        with self._changed:
+            job.finished = True
+            self._changed.notify_all()
+
+    def _fail(self, error: Exception) -> None:
+        """Let everything that is on its way fail: the log is away, or refuses."""
+        with self._changed:
+            self._closing = True
+            jobs, self._jobs, self._new = [*self._jobs, *self._new], [], []
+            for job in jobs:
+                job.error = job.error or error
+                job.finished = True
+            self._changed.notify_all()
+
+    def _tell(self) -> None:
+        now = self._clock()
+        for job in self._jobs:
+            if now - max(job.told, job.began) < _TELL:
+                continue
+            job.told = now
+            done = sum(item.position - item.start for item in job.stores)
+            total = sum(item.end - item.start for item in job.stores)
+            TaskRestoring(job.task, done, total).emit(self._metrics)
+
+
+def _apply(job: RestoreJob, item: StoreRestore, records: pa.RecordBatch) -> None:
+    """Take records of a changelog into the local store."""
+    if job.finished:
+        return
+    position = records.column("offset")[-1].as_py() + 1
+    if records.column("key").null_count:
+        raise foreign(item.store.name, f"changelog topic `{item.place.topic}`")
+    entries, fingerprints = split_marks(records)
+    for fingerprint in fingerprints:
+        if fingerprint != item.store.fingerprint:
+            raise foreign(item.store.name, f"changelog topic `{item.place.topic}`")
+        item.marked = True
+    if entries.num_rows:
+        item.empty = False
+        keys, values = (cast("pa.BinaryArray", entries.column(name)) for name in ("key", "value"))
+        job.local.restore(item.store.name, keys, values, position)
+        job.records += entries.num_rows
+    item.position = position
+
+
+def _move(job: RestoreJob, item: StoreRestore, position: int) -> None:
+    item.position = position
+    if item.done() and job.local.position(item.store.name) is not None:
+        job.local.restore(item.store.name, _NOTHING, _NOTHING, position)
+
+
+def _cleanup(store: Store) -> Sequence[str]:
+    return store.changelog.configs.get("cleanup.policy", "delete").split(",")
