@@ -11,7 +11,7 @@ import pyarrow as pa
 from headrace import _native
 from headrace.errors import Diagnostic
 from headrace.errors.codes import log as codes
-from headrace.log.errors import AbortableError, LogError
+from headrace.log.errors import AbortableError, FencedError, LogError
 from headrace.log.interface import DeliveryFailure, TopicPartition
 from headrace.log.kafka.consumer import KafkaConsumer
 from headrace.log.kafka.faults import FORBIDDEN, RETRIABLE, error_name, fault, fault_of, faults
@@ -114,6 +114,7 @@ class KafkaProducer:
         self._deliver(_TRANSACTION_SECONDS, doing)
         with faults(self._log, doing):
             if self._native.failed():
+                self._look_for_successor(doing)
                 diagnostic = Diagnostic(
                     codes.NOT_DELIVERED, f"{doing} on `{self._log}`: not all of its records were delivered"
                 )
@@ -166,6 +167,16 @@ class KafkaProducer:
             if error_name(error) in FORBIDDEN:
                 topics = " or ".join(sorted({f"`{topic}`" for topic, *_ in failures}))
                 raise fault(self._log, f"cannot write to {topics}", error) from None
+
+    def _look_for_successor(self, doing: str) -> None:
+        """Raise if the records failed because another producer took over: there is nothing to do again then."""
+        try:
+            # Never begins, as in `_look_for_refusal`.
+            self._native.begin()
+        except _native.KafkaError as error:
+            reason = fault(self._log, doing, error)
+            if isinstance(reason, FencedError):
+                raise reason from None
 
     def _deliver(self, timeout: float, doing: str) -> None:
         end = time.monotonic() + timeout
