@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -14,6 +15,7 @@ import pytest
 
 from headrace.engine import Processor, ProcessorOptions
 from headrace.errors import RunError
+from headrace.errors.codes import log as codes
 from headrace.formats.interface import Format, Side
 from headrace.log import open_log
 from headrace.log.errors import LogError
@@ -177,6 +179,24 @@ def test_a_source_that_is_deleted_while_running_ends_the_run(kafka: KafkaAddress
         )
         with pytest.raises(LogError, match=f"topic `{source}` does not exist"):
             run_until_it_ends(processor, log, source)
+
+
+@pytest.mark.parametrize("protocol", ["consumer", "classic"])
+def test_one_of_several_sources_that_is_deleted_ends_the_run(log: Log, protocol: str) -> None:
+    kept, gone, sink = create(log, unique("in")), create(log, unique("in")), unique("out")
+    for topic in (kept, gone):
+        fill(log, topic, numbers(range(5)))
+    settings = RunSettings(client={"group.protocol": protocol})
+    one, other = doubling(kept, sink, settings), doubling(gone, sink, settings)
+    topology = replace(
+        one,
+        sources={**one.sources, **other.sources},
+        pipelines=(*one.pipelines, *(replace(item, id="other") for item in other.pipelines)),
+    )
+    processor = Processor(topology, log, None, ProcessorOptions(unique("app")))
+    with pytest.raises(LogError, match=gone) as caught:
+        run_until_it_ends(processor, log, gone)
+    assert caught.value.diagnostics[0].code == codes.NO_SUCH_TOPIC
 
 
 def run_until_it_ends(processor: Processor, log: Log, source: str) -> None:

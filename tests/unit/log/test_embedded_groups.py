@@ -12,7 +12,7 @@ from headrace.errors.codes import log as codes
 from headrace.log.embedded import EmbeddedLog
 from headrace.log.embedded.groups import assign_ranges
 from headrace.log.embedded.timing import Timing
-from headrace.log.errors import AbortableError, FencedError
+from headrace.log.errors import AbortableError, FencedError, LogError
 from headrace.log.interface import ConsumerOptions, ProducerOptions, TopicDescription, TopicPartition
 
 if TYPE_CHECKING:
@@ -150,11 +150,13 @@ def test_topics_are_read_as_soon_as_they_exist(log: EmbeddedLog) -> None:
     assert member.owned == {*PLACES, TopicPartition("later", 0)}
 
 
-def test_partitions_of_a_deleted_topic_are_given_up(log: EmbeddedLog) -> None:
+def test_partitions_of_a_deleted_topic_are_given_up_with_its_name(log: EmbeddedLog) -> None:
     member = Member(log)
     member.poll()
     log.admin().delete("t")
-    member.poll()
+    with pytest.raises(LogError, match="topic `t` does not exist") as caught:
+        member.poll()
+    assert caught.value.diagnostics[0].code == codes.NO_SUCH_TOPIC
     assert member.owned == set()
 
 

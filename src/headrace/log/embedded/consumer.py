@@ -150,6 +150,15 @@ class EmbeddedConsumer:
             if step.gained:
                 self._begin(step.gained)
                 on_assign(step.gained)
+            self._refuse_deleted((*step.lost, *step.revoke))
+
+    def _refuse_deleted(self, gone: Iterable[TopicPartition]) -> None:
+        """Tell of a topic that has been read and is gone; waiting for it in silence would hide that."""
+        with self._session.read() as tx:
+            for name in sorted({place.topic for place in gone}):
+                if topics.find(tx, name) is None:
+                    message = f"topic `{name}` does not exist on `{self._session.name}`"
+                    raise log_error(codes.NO_SUCH_TOPIC, message)
 
     def _begin(self, places: Iterable[TopicPartition]) -> None:
         with self._session.read() as tx:

@@ -290,7 +290,7 @@ class KafkaConsumer:
             return []
         except ValueError:
             self._refuse("the consumer is closed")
-        if not batches and not self._owned and self._topics:
+        if not batches and self._topics:
             self._check_topics()
         return batches
 
@@ -379,7 +379,11 @@ class KafkaConsumer:
         if now < self._next_check or not self.healthy():
             return
         self._next_check = now + (_DELETED_CHECK_SECONDS if self._joined else _TOPIC_CHECK_SECONDS)
+        read = {item.topic for item in self._owned}
         for topic in self._topics:
+            if topic in read:
+                # Its partitions are taken away when it is deleted, or reading them fails.
+                continue
             try:
                 count = self._native.partition_count(topic, _SLICE)
             except _native.KafkaError as error:
