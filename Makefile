@@ -125,6 +125,6 @@ $(VENV)/.locked: requirements/uv.lock requirements/dev.lock
 	@touch $@
 
 $(NATIVE): $(VENV)/.locked pyproject.toml $(RUST_SOURCES)
-	@command -v cargo >/dev/null || { echo 'cargo not found: install Rust 1.88 or newer (https://rustup.rs)' >&2; exit 1; }
+	@command -v cargo >/dev/null || { echo 'cargo not found: install Rust 1.90 or newer (https://rustup.rs)' >&2; exit 1; }
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/maturin develop --quiet --release --locked --uv
 	@touch $@

@@ -301,6 +301,7 @@ class LocalStore:
 
     Args:
         path: a directory, made if need be, that one object at a time may use; None: in memory.
+        cache_bytes: size of the cache of blocks that all local stores of the process share; the first one decides.
 
     Raises:
         LockedStateError: the directory is in use.
@@ -309,7 +310,7 @@ class LocalStore:
         ValueError: a method is called after `close`.
     """
 
-    def __new__(cls, path: str | PathLike[str] | None) -> Self: ...
+    def __new__(cls, path: str | PathLike[str] | None, cache_bytes: int = 67108864) -> Self: ...
     def names(self) -> list[str]:
         """Give the names of the stores, in order."""
 

@@ -86,9 +86,9 @@ impl LocalStore {
 #[pymethods]
 impl LocalStore {
     #[new]
-    #[pyo3(signature = (path))]
-    fn new(py: Python<'_>, path: Option<PathBuf>) -> PyResult<Self> {
-        let store = detached(py, || store::LocalStore::open(path.as_deref()))?;
+    #[pyo3(signature = (path, cache_bytes = 64 << 20))]
+    fn new(py: Python<'_>, path: Option<PathBuf>, cache_bytes: usize) -> PyResult<Self> {
+        let store = detached(py, || store::LocalStore::open(path.as_deref(), cache_bytes))?;
         Ok(Self(Mutex::new(Some(store))))
     }
 

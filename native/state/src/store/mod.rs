@@ -4,6 +4,7 @@
 //! What is in a store is always something that the log has committed. So it is only written by [`LocalStore::restore`], with
 //! what stands in the changelog, and by [`Store::write`], after the changelog has been committed.
 
+mod disk;
 mod memory;
 
 use std::ops::ControlFlow;
@@ -49,13 +50,18 @@ pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>> + 'a;
 
 impl LocalStore {
     /// Open, or make, the stores in a directory; None: in memory.
-    pub fn open(path: Option<&Path>) -> Result<Self> {
-        match path {
-            None => Ok(Self {
-                backend: Arc::new(memory::Memory::default()),
-            }),
-            Some(_) => Err(Error::Io("stores on disk are not there yet".to_owned())),
-        }
+    ///
+    /// Args:
+    /// - `cache_bytes`: size of the cache of blocks that all stores of the process share; the first call decides.
+    ///
+    /// # Errors
+    /// [`Error::Locked`]: the directory is in use.
+    pub fn open(path: Option<&Path>, cache_bytes: usize) -> Result<Self> {
+        let backend: Arc<dyn Backend> = match path {
+            None => Arc::new(memory::Memory::default()),
+            Some(path) => Arc::new(disk::Disk::open(path, cache_bytes)?),
+        };
+        Ok(Self { backend })
     }
 
     /// Give the names of the stores, in order.
