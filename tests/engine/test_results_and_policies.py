@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -192,3 +193,42 @@ def test_a_missing_target_is_refused_before_anything_is_read(log: Log) -> None:
     refused = type(topology)(topology.sources, sinks, topology.pipelines, topology.settings)
     with pytest.raises(RunError, match="RUN0102"):
         run(log, refused)
+
+
+@pytest.mark.parametrize("policy", list(ErrorPolicy))
+def test_a_record_that_fails_in_one_insert_is_written_by_the_others(log: Log, policy: ErrorPolicy) -> None:
+    """Under `fail` by none of them: the run stops before the record."""
+    source, doubled, copied, letters = (
+        create(log, unique("in"), 1),
+        unique("out"),
+        unique("out"),
+        unique("dead"),
+    )
+    fill(log, source, numbers([1, 2_000_000_000, 4]))
+    settings = RunSettings(on_read_error=policy, on_write_error=policy, dead_letter_topic=letters)
+    one = doubling(source, doubled, settings, partitions=1)
+    other = doubling(
+        source,
+        copied,
+        settings,
+        partitions=1,
+        query="SELECT _row, c0 AS v0, 0::INTEGER AS v1 FROM input",
+    )
+    both = replace(
+        one,
+        sinks={**one.sinks, **other.sinks},
+        # The failing one first and last: their order makes no difference.
+        pipelines=(*one.pipelines, *(replace(item, id="copying") for item in other.pipelines)),
+    )
+    for topology in (both, replace(both, pipelines=both.pipelines[::-1])):
+        try:
+            run(log, topology)
+            stopped = False
+        except RunError:
+            stopped = True
+        assert stopped == (policy is ErrorPolicy.FAIL)
+    good, all_of_them = ([1], [1]) if policy is ErrorPolicy.FAIL else ([1, 4], [1, 2_000_000_000, 4])
+    assert [json.loads(row["value"])["n"] for row in read(log, doubled)] == good * 2
+    assert [json.loads(row["value"])["n"] for row in read(log, copied)] == all_of_them * 2
+    if policy is ErrorPolicy.DLQ:
+        assert [json.loads(row["value"])["n"] for row in read(log, letters)] == [2_000_000_000] * 2
