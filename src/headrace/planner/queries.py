@@ -31,6 +31,7 @@ from headrace.planner.scope import Scope
 from headrace.planner.stateful.drafts import OperatorDraft, need_old_rows, only_identity
 from headrace.planner.stateful.grouped import Rows, grouped, is_grouped, is_grouped_by_words
 from headrace.planner.stateful.grouping import refuse_aggregates
+from headrace.planner.stateful.rank import RankDraft, bound_of, is_bounded, number_of, ranked, row_number
 from headrace.planner.stateful.table import materialised
 from headrace.planner.stateful.windows import window_node, window_of
 from headrace.planner.typed import Typed
@@ -92,7 +93,10 @@ class Queries:
 
     def insertion(self, query: exp.Expression, named: Mapping[str, Named]) -> list[SelectRelation]:
         """Give the relations whose rows an INSERT writes."""
-        return self.branches(query, named)
+        found = self.branches(query, named)
+        for relation in found:
+            self._need_bound(relation, query)
+        return [relation for relation in found if is_bounded(relation)]
 
     def branches(self, query: exp.Expression, named: Mapping[str, Named]) -> list[SelectRelation]:
         """Give the relations of a query.
@@ -166,7 +170,8 @@ class Queries:
             return str(mode)
         if window_node(select) is not None:
             return Mode.STREAM
-        return self._bare or (Mode.TABLE if is_grouped_by_words(select) else None)
+        keeps = is_grouped_by_words(select) or row_number(select) is not None
+        return self._bare or (Mode.TABLE if keeps else None)
 
     def _grouped(
         self, select: exp.Select, sources: list[tuple[Relation, str]], formats: Extracted, mode: str | None
@@ -176,6 +181,8 @@ class Queries:
             found = self._rows(select, relation, alias, formats, mode or Mode.TABLE)
             if found is None:
                 return []
+            self._note_bounds(select, formats, found, found.relation)
+            self._need_bound(found.relation, select)
             rows.append(found)
         place = emit_span(select, self.source)
         result = grouped(select, rows, self.names, self.emit, place, self.faults)
@@ -187,7 +194,7 @@ class Queries:
     def _rows(
         self, select: exp.Select, relation: Relation, alias: str, formats: Extracted, mode: str
     ) -> Rows | None:
-        """Compile what a SELECT groups; None if something in it is wrong."""
+        """Compile the rows that a SELECT groups or ranks; None if they are of another kind than it says."""
         bare = select.args.get("mode") is None
         if bare and relation.table is False:
             mode = Mode.STREAM
@@ -205,6 +212,51 @@ class Queries:
             return None
         return self._parts(select, relation, alias, formats, mode)
 
+    def _ranked(self, select: exp.Select, rows: Rows, node: exp.Window, alias: str) -> Rows:
+        """Compile the rows of a SELECT with ROW_NUMBER."""
+        if select.args.get("laterals"):
+            message = "ROW_NUMBER() and LATERAL cannot stand in one SELECT of a stream"
+            raise refusal(codes.NOT_YET, message, nearest_span(node), "write LATERAL in a WITH")
+        self._need_bound(rows.relation, select)
+        named = (
+            item.alias for item in select.expressions if isinstance(item, exp.Alias) and item.this == node
+        )
+        relation = ranked(rows.relation, node, rows.within, next(named, "row_number"), self.names)
+        draft = relation.reads
+        assert isinstance(draft, RankDraft)
+        scope = Scope(relation, alias)
+        within = Expressions(
+            scope, self.typer, self.source, bound=lambda part, _: draft.number() if part == node else None
+        )
+        qualify = select.args.get("qualify")
+        conditions, good = self._conditions(
+            Extracted(qualify.this if qualify is not None else None), within, "QUALIFY"
+        )
+        built = SelectRelation(relation, (), conditions, (), self.names, star=False, table=True)
+        return Rows(built, within, rows.good and good)
+
+    def _need_bound(self, relation: Relation, node: exp.Expression) -> None:
+        if is_bounded(relation):
+            return
+        message = "ROW_NUMBER() numbers all rows, and a stream keeps only the first of them"
+        way_out = "say how many: `QUALIFY ROW_NUMBER() OVER (…) <= 10`, or `WHERE number <= 10` in the query around it"
+        self.faults.add([Diagnostic(codes.BAD_RANK, message, span_of(node), way_out)])
+
+    def _note_bounds(
+        self, select: exp.Select, formats: Extracted, parts: Rows, built: SelectRelation
+    ) -> None:
+        """Tell a rank below how many of its rows a SELECT reads."""
+        reads = built.reads
+        if not isinstance(reads, RankDraft):
+            return
+        if is_bounded(built.source) and reads.limit is not None and isinstance(built.source, SelectRelation):
+            reads.bound(built, reads.limit)
+        qualify = select.args.get("qualify")
+        for part in (*conjuncts(formats.where), *conjuncts(qualify.this if qualify is not None else None)):
+            found = bound_of(part)
+            if found is not None and number_of(built.source, parts.within.value(found[0]).node) is reads:
+                reads.bound(built, found[1])
+
     def _over(
         self, select: exp.Select, relation: Relation, alias: str, formats: Extracted, mode: str | None
     ) -> SelectRelation | None:
@@ -213,12 +265,22 @@ class Queries:
             return None
         if mode is None and relation.has_kinds:
             mode = Mode.TABLE
-        parts = self._parts(select, relation, alias, formats, mode, rows=False)
+        node = row_number(select)
+        if node is None:
+            parts = self._parts(select, relation, alias, formats, mode, rows=False)
+        else:
+            rows = self._rows(select, relation, alias, formats, mode or Mode.TABLE)
+            if rows is None:
+                return None
+            parts = self._ranked(select, rows, node, alias)
+            formats = Extracted(None)
+        self._note_bounds(select, formats, parts, parts.relation)
         found = projection(select, parts.within, self.faults)
         if found is None or not parts.good:
             return None
         below = parts.relation
         built = replace(below, items=found.items, star=found.star, pulled={})
+        self._note_bounds(select, formats, parts, built)
         self._check_key(built)
         if built.has_kinds and not only_identity(below.source, built.where):
             need_old_rows(below.source)
@@ -281,14 +343,16 @@ class Queries:
     def _expressions(self, relation: Relation, alias: str) -> Expressions:
         return Expressions(Scope(relation, alias), self.typer, self.source)
 
-    def _conditions(self, formats: Extracted, within: Expressions) -> tuple[tuple[exp.Expression, ...], bool]:
+    def _conditions(
+        self, formats: Extracted, within: Expressions, clause: str = "WHERE"
+    ) -> tuple[tuple[exp.Expression, ...], bool]:
         """Compile WHERE; the second part says whether all of it is right."""
         found: list[exp.Expression] = []
         good = True
         for part in conjuncts(formats.where):
             try:
-                refuse_aggregates(part, "WHERE", within)
-                found.append(within.condition(part, "WHERE"))
+                refuse_aggregates(part, clause, within)
+                found.append(within.condition(part, clause))
             except ProgramError as fault:
                 self.faults.add(fault.diagnostics)
                 good = False

@@ -216,6 +216,13 @@ READ_AS_A_TABLE = Code(
     "back what that record replaces. SELECT STREAM counts each record.",
 )
 
+BAD_RANK = Code(
+    "SQL0325",
+    "rows ranked without an end",
+    "ROW_NUMBER() OVER (PARTITION BY … ORDER BY …) in a stream keeps the first rows of each part. It needs an order, and a bound: QUALIFY "
+    "with `<= 10`, or the same in WHERE of the query that reads it.",
+)
+
 KEY_OF_A_TABLE = Code(
     "SQL0323",
     "key of a table's row",

@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from headrace.errors import Diagnostic, Span
 from headrace.errors.codes import plan as codes
+from headrace.planner.stateful.rank import row_number
 from headrace.sql.nodes import Duration
 from headrace.sql.spans import nearest_span, span_of
 
@@ -40,7 +41,7 @@ def refuse_stateful(select: exp.Select) -> Iterator[Diagnostic]:
             yield _not_yet("LATERAL (SELECT …)", lateral)
     for key, name in _CLAUSES.items():
         part = select.args.get(key)
-        if part:
+        if part and not (key == "qualify" and row_number(select)):
             yield _not_yet(name, part[0] if isinstance(part, list) else part, snapshot=key in _SNAPSHOT)
 
 

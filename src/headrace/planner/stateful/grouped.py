@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
 from sqlglot import exp
 
 from headrace.errors import ProgramError
 from headrace.errors.codes import plan as codes
-from headrace.formats.interface import Format
 from headrace.plan.operators import Changes, Emit
-from headrace.plan.topology import Facet
 from headrace.planner.duckdb_types import storable
 from headrace.planner.expressions import Expressions
 from headrace.planner.faults import refusal
@@ -30,11 +27,12 @@ from headrace.planner.stateful.drafts import (
     only_identity,
     together,
 )
+from headrace.planner.stateful.formats import formats_of
 from headrace.planner.stateful.grouping import GroupItem, Groups, aliases_of, group_items
 from headrace.planner.stateful.windows import emit_of, window_node, window_of
 from headrace.sql.spans import nearest_span
 from headrace.types.coercion import common_type
-from headrace.types.sql import is_text, type_name
+from headrace.types.sql import type_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,7 +93,7 @@ def grouped(
     keys = _keys(rows, items)
     changes = changes_of(rows[0].relation)
     feed = FeedDraft([Branch(row.relation, key, []) for row, key in zip(rows, keys, strict=True)], changes)
-    key_format, value_format = _formats(rows[0].relation, keys[0])
+    key_format, value_format = formats_of(rows[0].relation, keys[0])
     draft = AggregateDraft(
         names,
         [feed],
@@ -212,25 +210,3 @@ def _result(
     if table and not only_identity(relation, having):
         need_old_rows(relation)
     return SelectRelation(relation, items, tuple(having), (), names, star=False, table=table)
-
-
-def _formats(rows: SelectRelation, key: Sequence[Typed]) -> tuple[Format, Format]:
-    """Give how the result is written where the program does not say it: one value as itself, several as a record."""
-    reads = rows.reads
-    records = (Format.JSON, Format.AVRO)
-    value = reads.value_format if reads.value_format in records else Format.JSON
-    record = reads.key_format if reads.key_format in records else value
-    if len(key) == 1 and rows.key_passes and key[0].node == rows.source.pull(Facet.KEY, ()).node:
-        return reads.key_format, value
-    if len(key) > 1 or (key and pa.types.is_struct(key[0].type)):
-        return record, value
-    kind = key[0].type if key else pa.int32()
-    for test, found in (
-        (is_text, Format.STRING),
-        (pa.types.is_int32, Format.INT),
-        (pa.types.is_int64, Format.LONG),
-        (pa.types.is_binary, Format.BYTES),
-    ):
-        if test(kind):
-            return found, value
-    return record, value

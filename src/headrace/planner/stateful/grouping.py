@@ -254,6 +254,11 @@ def _name(node: exp.Expression, select: exp.Select, within: Expressions) -> str:
     for item in select.expressions:
         if isinstance(item, exp.Alias) and item.this == node:
             return str(item.alias)
+    return column_name(node, within)
+
+
+def column_name(node: exp.Expression, within: Expressions) -> str:
+    """Give what a column is called that nobody has named."""
     parts = column_path(node)
     return parts[-1].name if parts is not None else within.words(node)
 

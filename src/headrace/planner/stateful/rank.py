@@ -1,0 +1,244 @@
+"""ROW_NUMBER() OVER (PARTITION BY … ORDER BY …) up to a bound: an operator keeps the first rows of each part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import pyarrow as pa
+from sqlglot import exp
+
+from headrace.errors.codes import plan as codes
+from headrace.formats.interface import Format
+from headrace.plan.operators import Changes, Feed, Kernel, Order, Rank
+from headrace.planner.duckdb_types import storable
+from headrace.planner.faults import refusal
+from headrace.planner.relations import NoSuchField, pack
+from headrace.planner.stateful.calls import brought
+from headrace.planner.stateful.carrying import CarryingDraft, CarryingRelation
+from headrace.planner.stateful.drafts import Branch, FeedDraft, changes_of, need_old_rows, together
+from headrace.planner.stateful.formats import formats_of
+from headrace.planner.stateful.grouping import column_name
+from headrace.planner.typed import Typed
+from headrace.sql.spans import nearest_span
+
+if TYPE_CHECKING:
+    from headrace.formats.interface import Path
+    from headrace.planner.expressions import Expressions
+    from headrace.planner.relations import Names, Relation, SelectRelation
+
+_NUMBER: Final = "n0"
+_OTHERS: Final = ("rank", "dense_rank", "percent_rank", "cume_dist", "ntile")
+
+
+@dataclass(slots=True, eq=False)
+class RankDraft(CarryingDraft):
+    """The first rows of each part.
+
+    Args:
+        order: what they are ordered by, of the kept columns.
+        key_names: what the parts of the key are called: what rows are partitioned by, and last the number.
+        limit: how many rows a reader asks for at most; None as long as none has said it.
+        bounded: the relations over this one that ask for no more than the limit.
+        part_format: how the key of a part alone is written.
+    """
+
+    order: list[Order] = field(default_factory=list)
+    key_names: list[str] = field(default_factory=list)
+    limit: int | None = None
+    bounded: list[Relation] = field(default_factory=list)
+    part_format: Format = Format.JSON
+
+    @property
+    def kind(self) -> str:
+        """It is a rank."""
+        return "rank"
+
+    @property
+    def changes(self) -> Changes:
+        """Rows move up and down."""
+        return Changes.RETRACT if self.retracts else Changes.UPSERT
+
+    @property
+    def identity(self) -> frozenset[str]:
+        """The part and the number in it."""
+        return frozenset((*self.placed_by, _NUMBER))
+
+    @property
+    def placed_by(self) -> tuple[str, ...]:
+        """The part."""
+        return tuple(f"k{index}" for index in range(len(self.feeds[0].branches[0].key)))
+
+    @property
+    def key_type(self) -> pa.DataType:
+        """The part, and the number where there is more than one."""
+        return self.key(()).type
+
+    def kernel(self, feeds: tuple[Feed, ...]) -> Kernel:
+        """Give the operator."""
+        assert self.limit is not None
+        return Rank(feeds[0], tuple(self.order), self.limit, self.retracts)
+
+    def key(self, path: Path) -> Typed:
+        """Give the key of a row."""
+        parts = self.parts()
+        names = self.key_names[: len(parts)]
+        if self.limit != 1 or not parts:
+            parts.append(self.number())
+            names.append(self.key_names[-1])
+        if len(parts) > 1:
+            whole = pack(names, parts)
+            return whole if not path else _field(whole, parts, names, path)
+        return parts[0] if not path else _field(parts[0], [], [], path)
+
+    def parts(self) -> list[Typed]:
+        """Give what rows are partitioned by."""
+        key = self.feeds[0].branches[0].key
+        return [
+            Typed(self.column(name, part.type), part.type, part.nullable)
+            for name, part in zip(self.placed_by, key, strict=True)
+        ]
+
+    def number(self) -> Typed:
+        """Give the number of a row in its part, from 1."""
+        return Typed(self.column(_NUMBER, pa.int64()), pa.int64(), nullable=False)
+
+    def bound(self, relation: Relation, limit: int) -> None:
+        """Note that a relation over this one asks for no more rows than these."""
+        self.limit = max(limit, self.limit or 0)
+        self.bounded.append(relation)
+        if self.limit == 1 and self.placed_by:
+            self.key_format = self.part_format
+        else:
+            self.key_format = self.value_format if self.placed_by else Format.LONG
+
+
+def row_number(select: exp.Select) -> exp.Window | None:
+    """Give the ROW_NUMBER() OVER (…) of a SELECT, in its columns or in QUALIFY.
+
+    Raises:
+        ProgramError: there are two different ones, or another function that ranks.
+    """
+    parts = [*select.expressions, select.args.get("qualify")]
+    found: list[exp.Window] = []
+    for part in parts:
+        for node in part.find_all(exp.Window) if part is not None else ():
+            name = str(node.this.this).lower() if isinstance(node.this, exp.Anonymous) else ""
+            if name in _OTHERS:
+                message = f"`{name.upper()}` cannot run in a stream"
+                raise refusal(codes.NOT_YET, message, nearest_span(node), "write ROW_NUMBER()")
+            if name == "row_number":
+                found.append(node)
+    for node in found[1:]:
+        if node != found[0]:
+            message = "a SELECT ranks its rows in one way, and this one in two"
+            raise refusal(codes.NOT_YET, message, nearest_span(node), "rank in a WITH first")
+    return found[0] if found else None
+
+
+def ranked(
+    rows: SelectRelation, node: exp.Window, within: Expressions, name: str, names: Names
+) -> CarryingRelation:
+    """Give the rows with their numbers.
+
+    Args:
+        rows: what is ranked.
+        node: the call of ROW_NUMBER.
+        within: compiles expressions over the rows.
+        name: what the number is called.
+        names: makes the names of columns.
+
+    Raises:
+        ProgramError: it has no order, or one that cannot be kept up.
+    """
+    ordered = node.args.get("order")
+    if node.args.get("spec") is not None or node.args.get("alias") is not None:
+        message = "ROW_NUMBER() in a stream takes PARTITION BY and ORDER BY alone"
+        raise refusal(codes.NOT_YET, message, nearest_span(node))
+    if ordered is None:
+        message = "ROW_NUMBER() counts rows in an order, and there is none"
+        raise refusal(
+            codes.BAD_RANK, message, nearest_span(node), "add ORDER BY, for example `_meta.timestamp`"
+        )
+    partition = list(node.args.get("partition_by") or ())
+    key = [_brought(within.value(part)) for part in partition]
+    kept: list[Typed] = []
+    order: list[Order] = []
+    for item in ordered.expressions:
+        value = _brought(within.value(item.this))
+        if pa.types.is_nested(value.type):
+            message = f"{within.describe(item.this, value)} has no order"
+            raise refusal(codes.TYPE_MISMATCH, message, nearest_span(item), "name one of its fields")
+        order.append(Order(len(kept), bool(item.args.get("desc")), bool(item.args.get("nulls_first"))))
+        kept.append(value)
+    words = [part.sql() for part in (*partition, *ordered.expressions)]
+    feed = FeedDraft([Branch(rows, key, [], None, words)], changes_of(rows))
+    if rows.has_kinds:
+        need_old_rows(rows)
+        feed.changes = Changes.RETRACT
+    if not together(rows, key):
+        feed.repartition = rows.reads.partitions if key else 1
+    key_format, value_format = formats_of(rows, key)
+    key_names = [column_name(part, within) for part in partition]
+    draft = RankDraft(
+        names,
+        [feed],
+        key_format,
+        value_format,
+        kept=kept,
+        order=order,
+        key_names=[*key_names, name],
+        part_format=key_format,
+    )
+    draft.parts()
+    draft.number()
+    return CarryingRelation(draft)
+
+
+def bound_of(node: exp.Expression) -> tuple[exp.Expression, int] | None:
+    """Give what a condition bounds from above by a number, and the number: `rn <= 3`, `rn < 4`, `rn = 1`."""
+    if isinstance(node, exp.Paren):
+        return bound_of(node.this)
+    if isinstance(node, exp.Between):
+        low, high = node.args["low"], node.args["high"]
+        return (node.this, int(high.to_py())) if low.is_int and high.is_int else None
+    sides = (node.args.get("this"), node.args.get("expression"))
+    if isinstance(node, exp.GT | exp.GTE):
+        node = (exp.LT if isinstance(node, exp.GT) else exp.LTE)(this=sides[1], expression=sides[0])
+        sides = sides[::-1]
+    if not isinstance(node, exp.LT | exp.LTE | exp.EQ):
+        return None
+    left, right = sides
+    if isinstance(node, exp.EQ) and left is not None and left.is_int:
+        left, right = right, left
+    if left is None or right is None or not right.is_int:
+        return None
+    return left, int(right.to_py()) - (1 if isinstance(node, exp.LT) else 0)
+
+
+def number_of(relation: Relation, node: exp.Expression) -> RankDraft | None:
+    """Give the rank whose number an expression over rows is; None if it is none."""
+    reads = relation.reads
+    if not isinstance(reads, RankDraft) or not isinstance(node, exp.Column):
+        return None
+    origin = relation.origin(node.name)
+    return reads if origin is not None and reads.own_column(origin) == _NUMBER else None
+
+
+def is_bounded(relation: Relation) -> bool:
+    """Say whether a relation over a rank asks for the first rows alone; rows of anything else need no bound."""
+    reads = relation.reads
+    return not isinstance(reads, RankDraft) or any(known is relation for known in reads.bounded)
+
+
+def _brought(found: Typed) -> Typed:
+    return brought(found, storable(found.type))
+
+
+def _field(whole: Typed, parts: list[Typed], names: list[str], path: Path) -> Typed:
+    if path[0] not in names:
+        raise NoSuchField(0, names, whole.type)
+    found = parts[names.index(path[0])]
+    for name in path[1:]:
+        found = found.field(name)
+    return found
