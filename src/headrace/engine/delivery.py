@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from headrace.errors import Diagnostic
@@ -24,47 +25,79 @@ _FLUSH_SLICE = 1.0
 """Seconds of one flush; between two of them a stop request is looked at."""
 
 
+class Kind(StrEnum):
+    """What a record that was sent is to the program."""
+
+    OUTPUT = "output"
+    LETTER = "letter"
+    """A dead letter."""
+    STATE = "state"
+    """An entry of a changelog."""
+
+
 @dataclass(frozen=True, slots=True)
 class Undelivered:
-    """An input record whose output did not reach the log.
+    """An output that did not reach the log, and where it came from.
 
     Args:
-        partition, offset: the input record.
+        partition, offset: the input record; for a row of an operator its id in place of the topic, and -1.
         topic: the target.
         reason: what the log said.
-        letter: whether it was a dead letter.
+        kind: what it was.
+        key: its own key, for a row of an operator.
     """
 
     partition: TopicPartition
     offset: int
     topic: str
     reason: str
-    letter: bool
+    kind: Kind
+    key: bytes | None = None
+
+    @property
+    def of_operator(self) -> bool:
+        """Say whether no single input record is behind it."""
+        return self.offset < 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A sent batch: two columns of the input it came from, or the keys of rows of an operator; never values."""
+
+    name: str
+    kind: Kind
+    rows: pa.Int32Array | None
+    partitions: pa.Array[Any] | None
+    offsets: pa.Array[Any] | None
+    keys: pa.Array[Any] | None
 
 
 class Ledger:
     """Remembers where the records of each sent batch came from, until they are committed."""
 
     def __init__(self) -> None:
-        self._sent: dict[int, tuple[str, pa.Array[Any], pa.Array[Any], pa.Int32Array, bool]] = {}
+        self._sent: dict[int, _Sent] = {}
 
-    def note(self, number: int, records: pa.RecordBatch, output: Output, *, letter: bool) -> None:
-        """Note the origin of a sent batch; holds two columns of the input, not its bytes."""
+    def note(self, number: int, records: pa.RecordBatch | None, output: Output, kind: Kind) -> None:
+        """Note the origin of a sent batch: input records, or the operator of the output."""
+        if records is None:
+            keys = output.records.column("key") if "key" in output.records.schema.names else None
+            self._sent[number] = _Sent(output.operator or output.topic, kind, None, None, None, keys)
+            return
         topic = records.column("topic")[0].as_py()
-        self._sent[number] = (
-            topic,
-            records.column("partition"),
-            records.column("offset"),
-            output.rows,
-            letter,
-        )
+        partitions, offsets = records.column("partition"), records.column("offset")
+        self._sent[number] = _Sent(topic, kind, output.rows, partitions, offsets, None)
 
     def origin(self, failure: DeliveryFailure) -> Undelivered:
-        """Give the input record of an output that failed."""
-        topic, partitions, offsets, rows, letter = self._sent[failure.batch]
-        row = rows[failure.row].as_py()
-        partition = TopicPartition(topic, partitions[row].as_py())
-        return Undelivered(partition, offsets[row].as_py(), failure.topic, failure.reason, letter)
+        """Give where an output that failed came from."""
+        sent = self._sent[failure.batch]
+        if sent.rows is None or sent.partitions is None or sent.offsets is None:
+            place = TopicPartition(sent.name, failure.partition)
+            key = None if sent.keys is None else sent.keys[failure.row].as_py()
+            return Undelivered(place, -1, failure.topic, failure.reason, sent.kind, key)
+        row = sent.rows[failure.row].as_py()
+        partition = TopicPartition(sent.name, sent.partitions[row].as_py())
+        return Undelivered(partition, sent.offsets[row].as_py(), failure.topic, failure.reason, sent.kind)
 
     def clear(self) -> None:
         """Forget all: what was sent is committed or aborted."""
@@ -74,8 +107,8 @@ class Ledger:
 class Delivery(Protocol):
     """Sends and commits. Belongs to one thread."""
 
-    def send(self, records: pa.RecordBatch, output: Output, *, letter: bool = False) -> None:
-        """Hand an output of these input records to the log."""
+    def send(self, records: pa.RecordBatch | None, output: Output, kind: Kind = Kind.OUTPUT) -> None:
+        """Hand an output to the log: of these input records, or of an operator."""
 
     def commit(self, offsets: Offsets) -> Sequence[Undelivered]:
         """Make everything sent durable together with the offsets.
@@ -89,6 +122,9 @@ class Delivery(Protocol):
             FencedError: this member is out.
             LogError: the log is away and `give_up` said so, or something that waiting does not mend.
         """
+
+    def positions(self) -> dict[TopicPartition, int]:
+        """Give how far each partition has been written to, right after a commit; see `Producer.positions`."""
 
     def abort(self) -> None:
         """Take back what can be taken back of what was sent."""
@@ -106,9 +142,9 @@ class AtLeastOnce:
         self._give_up = give_up
         self._ledger = Ledger()
 
-    def send(self, records: pa.RecordBatch, output: Output, *, letter: bool = False) -> None:
+    def send(self, records: pa.RecordBatch | None, output: Output, kind: Kind = Kind.OUTPUT) -> None:
         """See `Delivery`."""
-        self._ledger.note(self._producer.send(output.topic, output.records), records, output, letter=letter)
+        self._ledger.note(self._producer.send(output.topic, output.records), records, output, kind)
 
     def commit(self, offsets: Offsets) -> Sequence[Undelivered]:
         """See `Delivery`."""
@@ -122,6 +158,10 @@ class AtLeastOnce:
             raise AbortableError(_lost(again[0].reason))
         self._consumer.commit(offsets)
         return ()
+
+    def positions(self) -> dict[TopicPartition, int]:
+        """See `Delivery`."""
+        return self._producer.positions()
 
     def abort(self) -> None:
         """See `Delivery`."""
@@ -144,10 +184,10 @@ class ExactlyOnce:
         self._ledger = Ledger()
         self._open = False
 
-    def send(self, records: pa.RecordBatch, output: Output, *, letter: bool = False) -> None:
+    def send(self, records: pa.RecordBatch | None, output: Output, kind: Kind = Kind.OUTPUT) -> None:
         """See `Delivery`."""
         self._begin()
-        self._ledger.note(self._producer.send(output.topic, output.records), records, output, letter=letter)
+        self._ledger.note(self._producer.send(output.topic, output.records), records, output, kind)
 
     def commit(self, offsets: Offsets) -> Sequence[Undelivered]:
         """See `Delivery`."""
@@ -172,6 +212,10 @@ class ExactlyOnce:
         if not undelivered:
             raise AbortableError(_lost(failures[0].reason))
         return undelivered
+
+    def positions(self) -> dict[TopicPartition, int]:
+        """See `Delivery`."""
+        return self._producer.positions()
 
     def abort(self) -> None:
         """See `Delivery`."""

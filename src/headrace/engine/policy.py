@@ -10,7 +10,7 @@ import pyarrow as pa
 from headrace.engine.deadletter import dead_letters
 from headrace.engine.pipeline import Output
 from headrace.errors import Diagnostic, RunError
-from headrace.errors.codes.run import DEAD_LETTER_REFUSED, RECORD_FAILED
+from headrace.errors.codes.run import DEAD_LETTER_REFUSED, RECORD_FAILED, ROW_FAILED, STATE_REFUSED
 from headrace.log.interface import TopicPartition
 from headrace.plan.topology import ErrorPolicy
 
@@ -101,12 +101,24 @@ class Policies:
 
 def record_failed(record: FailedRecord) -> RunError:
     """Say which record stopped the run and why, without its data."""
-    place = f"{record.partition.topic}[{record.partition.partition}]@{record.offset}"
+    place = f"{record.partition.topic}[{record.partition.partition}]"
+    failure = f"failed in {record.fault.stage.value}: {record.fault.reason}"
+    if record.offset < 0:
+        return RunError(
+            (
+                Diagnostic(
+                    ROW_FAILED,
+                    f"a row of operator {place} {failure}",
+                    notes=("what was done since the last commit is undone; a restart does it again",),
+                    help="`SET error.policy='continue';` leaves such rows out",
+                ),
+            )
+        )
     return RunError(
         (
             Diagnostic(
                 RECORD_FAILED,
-                f"record {place} failed in {record.fault.stage.value}: {record.fault.reason}",
+                f"record {place}@{record.offset} {failure}",
                 notes=(
                     "everything before it is processed and committed; a restart meets the same record again",
                     "`SET error.policy='continue';` leaves such records out, `'dlq'` keeps them in a topic",
@@ -125,6 +137,19 @@ def dead_letter_refused(letter: Undelivered) -> RunError:
                 DEAD_LETTER_REFUSED,
                 f"dead letter topic `{letter.topic}` refused record {place}: {letter.reason}",
                 help="raise `max.message.bytes` of the dead letter topic, or choose another error policy",
+            ),
+        )
+    )
+
+
+def changelog_refused(entry: Undelivered) -> RunError:
+    """Say that the state of a key could not be written to its changelog."""
+    return RunError(
+        (
+            Diagnostic(
+                STATE_REFUSED,
+                f"changelog topic `{entry.topic}` refused an entry of store `{entry.partition.topic}`: {entry.reason}",
+                help="raise `max.message.bytes` of the changelog topic, or bound the state of a key",
             ),
         )
     )

@@ -1,4 +1,7 @@
-"""One membership in the consumer group, from joining to leaving: the loop poll, process, send, commit."""
+"""One membership in the consumer group, from joining to leaving: the loop poll, process, send, commit.
+
+What is done with the records is left to `engine.stateless` and `engine.tasks.session`.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,18 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from headrace.engine.delivery import AtLeastOnce, Delivery, ExactlyOnce, Undelivered
+from headrace.engine.delivery import AtLeastOnce, Delivery, ExactlyOnce, Kind, Undelivered
 from headrace.engine.faults import Fault, Stage
-from headrace.engine.policy import FailedRecord, dead_letter_refused, record_failed
+from headrace.engine.policy import (
+    FailedRecord,
+    Policies,
+    changelog_refused,
+    dead_letter_refused,
+    record_failed,
+)
 from headrace.engine.positions import Positions, first_offset, partitions_of
 from headrace.engine.scratch import read_record
 from headrace.errors import HeadraceError
-from headrace.formats.errors import RegistryUnavailableError
 from headrace.log.errors import AbortableError, FencedError, LogError
 from headrace.log.interface import ConsumerOptions, Log, ProducerOptions, TopicPartition
 from headrace.plan.topology import ErrorPolicy, Guarantee, Topology
@@ -33,8 +41,8 @@ if TYPE_CHECKING:
     from headrace.engine.options import ProcessorOptions
     from headrace.engine.pipeline import Output
     from headrace.engine.preparation import Targets
+    from headrace.engine.refusals import Refusals
     from headrace.engine.reports import FailureReports
-    from headrace.engine.transform import Transformer
     from headrace.engine.waiting import ServiceWatch
     from headrace.formats.interface import Registry
     from headrace.telemetry.metrics import Metrics
@@ -84,12 +92,33 @@ class ThreadState:
 class Session:
     """A consumer, a producer and what is in flight between them. Belongs to one thread."""
 
+    _starts_over = False
+    """Whether a refused output is met by processing again from the last commit on, whatever the guarantee."""
+
     def __init__(
-        self, around: Surroundings, number: int, transformer: Transformer, state: ThreadState
+        self,
+        around: Surroundings,
+        number: int,
+        policies: Policies,
+        refusals: Refusals,
+        state: ThreadState,
+        *,
+        tells_positions: bool = False,
     ) -> None:
+        """Join the group.
+
+        Args:
+            around: what all threads share.
+            number: of the thread.
+            policies: for records that fail.
+            refusals: outlive the session, for records that come again.
+            state: what others may see.
+            tells_positions: whether the producer keeps how far it has written.
+        """
         self._around = around
         self._number = number
-        self._transformer = transformer
+        self._policies = policies
+        self._refusals = refusals
         self._state = state
         self._metrics = around.metrics
         self._settings = around.topology.settings
@@ -129,6 +158,7 @@ class Session:
                 ProducerOptions(
                     transactional_id=f"{options.application}-{name}" if exactly else None,
                     record_limits=around.targets.record_limits,
+                    tells_positions=tells_positions,
                     properties={
                         **_transaction_timeout(settings.commit_interval),
                         **settings.client,
@@ -147,6 +177,7 @@ class Session:
         stopping = self._around.stopping
         while not stopping.is_set():
             self._go_back()
+            self._look_around()
             batches = self._poll(self._timeout(), _LINGER if self._last_count >= _TRICKLE else 0.0)
             if self._rewind:
                 self._drop(batches)
@@ -154,18 +185,19 @@ class Session:
             if batches:
                 self._process(batches)
             else:
-                self._positions.advance_idle(self._consumer.positions())
+                self._nothing_came()
             if not self._rewind and self._commit_due():
                 self._commit()
         if not self._rewind:
             self._commit()
         self._consumer.close()
         self._delivery.close()
+        self._let_go()
 
     def abandon(self) -> None:
         """Leave without committing; what is not committed is done again by whoever takes over."""
         self._abandoned = True
-        for step in (self._delivery.abort, self._consumer.close, self._delivery.close):
+        for step in (self._delivery.abort, self._consumer.close, self._delivery.close, self._let_go):
             with contextlib.suppress(LogError):
                 step()
 
@@ -182,7 +214,7 @@ class Session:
         return batches
 
     def _timeout(self) -> float:
-        if not self._positions.dirty():
+        if not self._has_work():
             return _IDLE_POLL
         due = self._last_commit + self._settings.commit_interval - time.monotonic()
         return min(_IDLE_POLL, max(0.0, due))
@@ -197,6 +229,17 @@ class Session:
         if places:
             self._consumer.seek(places)
 
+    def _registry_answers(self) -> None:
+        self._around.schemas.seen(self._number, there=True)
+        self._registry_tries = 0
+
+    def _await_registry(self) -> None:
+        """Commit what is done and wait; what was read since must have been given back."""
+        self._around.schemas.seen(self._number, there=False)
+        self._commit()
+        self._registry_tries += 1
+        self._hold(_pause(self._registry_tries))
+
     def _hold(self, seconds: float) -> None:
         """Wait without reading, but stay a member of the group."""
         end = time.monotonic() + seconds
@@ -208,51 +251,42 @@ class Session:
     # -- processing
 
     def _process(self, batches: Sequence[pa.RecordBatch]) -> None:
-        owned = [self._positions.saw(batch) for batch in batches]
-        positions = self._consumer.positions()
-        for index, batch in enumerate(batches):
-            begun = time.monotonic()
-            try:
-                done = self._transformer.process(batch)
-            except RegistryUnavailableError:
-                self._wait_for_registry(batches[index:])
-                return
-            self._around.schemas.seen(self._number, there=True)
-            self._registry_tries = 0
-            try:
-                for output in done.outputs:
-                    self._send(done.records, output)
-                if done.letters is not None:
-                    self._send(done.records, done.letters, letter=True)
-            except AbortableError as error:
-                self._repeat(error)
-                return
-            self._positions.advance(owned[index], positions)
-            self._since_commit += batch.num_rows
-            self._failed += done.failed
-            self._metrics.consumed(
-                owned[index][0].topic,
-                done.records.num_rows,
-                _size(done.records),
-                time.monotonic() - begun,
-            )
-            if done.stop is not None:
-                self._positions.stop_at(done.cut or {})
-                if self._commit():
-                    self._around.reports.add([done.stop])
-                    raise record_failed(done.stop)
-                return
+        """Process what was read, and send what comes of it."""
+        raise NotImplementedError
 
-    def _send(self, records: pa.RecordBatch, output: Output, *, letter: bool = False) -> None:
-        self._delivery.send(records, output, letter=letter)
-        self._metrics.produced(output.topic, output.records.num_rows, _size(output.records))
+    def _look_around(self) -> None:
+        """Do what is due before the next poll."""
 
-    def _wait_for_registry(self, batches: Sequence[pa.RecordBatch]) -> None:
-        self._around.schemas.seen(self._number, there=False)
-        self._drop(batches)
-        self._commit()
-        self._registry_tries += 1
-        self._hold(_pause(self._registry_tries))
+    def _nothing_came(self) -> None:
+        """Do what is due after a poll without records."""
+        self._positions.advance_idle(self._consumer.positions())
+
+    def _has_work(self) -> bool:
+        """Say whether there is something to commit."""
+        return bool(self._positions.dirty())
+
+    def _prepare_commit(self, offsets: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, int]:
+        """Send what waits for the commit; give the offsets that it commits."""
+        return offsets
+
+    def _after_commit(self) -> None:
+        """Take note that everything sent is committed."""
+
+    def _undo(self) -> None:
+        """Forget everything since the last commit: the same records come again."""
+
+    def _gained(self, partitions: Sequence[TopicPartition]) -> None:
+        """Take partitions on, before the first record of them comes."""
+
+    def _gave_up(self, partitions: Sequence[TopicPartition]) -> None:
+        """Let partitions go."""
+
+    def _let_go(self) -> None:
+        """Let go of everything at the end."""
+
+    def _send(self, records: pa.RecordBatch | None, output: Output, kind: Kind = Kind.OUTPUT) -> None:
+        self._delivery.send(records, output, kind)
+        self._metrics.produced(output.topic, output.records.num_rows, size_of(output.records))
 
     # -- committing
 
@@ -266,11 +300,11 @@ class Session:
     def _commit(self) -> bool:
         """Commit what is processed; False if the work must be done again (the rewind is then due)."""
         begun = time.monotonic()
-        offsets = self._positions.dirty()
-        if not offsets:
+        if not self._has_work():
             self._last_commit = begun
             return True
         try:
+            offsets = self._prepare_commit(self._positions.dirty())
             undelivered = self._delivery.commit(offsets)
             if undelivered and not self._settle(undelivered, offsets):
                 return False
@@ -278,7 +312,8 @@ class Session:
             self._repeat(error)
             return False
         self._positions.commit(offsets)
-        self._transformer.refusals.forget(offsets)
+        self._after_commit()
+        self._refusals.forget(offsets)
         self._around.reports.add(self._failed)
         self._failed = []
         self._state.committed = {**self._state.committed, **offsets}
@@ -291,12 +326,18 @@ class Session:
     def _settle(self, undelivered: Sequence[Undelivered], offsets: Mapping[TopicPartition, int]) -> bool:
         """Apply the policy to records whose outputs the log refuses; True if the rest is committed after all."""
         for record in undelivered:
-            if record.letter:
+            if record.kind is Kind.LETTER:
                 raise dead_letter_refused(record)
-        if self._settings.guarantee is Guarantee.EXACTLY_ONCE:
-            # The whole transaction is gone. The same records come again; these fail before anything is sent.
+            if record.kind is Kind.STATE:
+                raise changelog_refused(record)
+        if self._starts_over or self._settings.guarantee is Guarantee.EXACTLY_ONCE:
+            # The whole transaction is gone, or state must go back. The same records come again; these fail before
+            # anything is sent.
             for record in undelivered:
-                self._transformer.refusals.refuse(record.partition, record.offset, record.reason)
+                if record.of_operator:
+                    self._refusals.refuse_row(record.topic, record.key, record.reason)
+                else:
+                    self._refusals.refuse(record.partition, record.offset, record.reason)
             self._rewind = True
             return False
         policy = self._settings.on_write_error
@@ -326,7 +367,7 @@ class Session:
         record = read_record(self._around.log, failed.partition, failed.offset, properties)
         if record is None:
             return
-        self._send(record, self._transformer.policies.letters(record, {0: failed.fault}), letter=True)
+        self._send(record, self._policies.letters(record, {0: failed.fault}), Kind.LETTER)
 
     def _repeat(self, error: AbortableError) -> None:
         self._repeats += 1
@@ -346,6 +387,7 @@ class Session:
         self._rewind = False
         self._since_commit = 0
         self._failed = []
+        self._undo()
         owned = set(self._consumer.assignment())
         places = {place: offset for place, offset in self._positions.rewind().items() if place in owned}
         if places:
@@ -366,6 +408,7 @@ class Session:
         self._positions.forget(partitions)
         self._state.owned = self._state.owned | set(partitions)
         self._state.joined = True
+        self._guard(lambda: self._gained(partitions))
         if partitions:
             self._metrics.rebalanced("assigned")
             PartitionsAssigned(_names(partitions)).emit(self._metrics)
@@ -399,6 +442,7 @@ class Session:
             self._callback_error = error
 
     def _leave(self, partitions: Sequence[TopicPartition]) -> None:
+        self._guard(lambda: self._gave_up(partitions))
         self._positions.forget(partitions)
         self._state.owned = self._state.owned - set(partitions)
 
@@ -415,7 +459,8 @@ def _pause(tries: int) -> float:
     return min(longest, first * 2.0 ** min(tries, 10))
 
 
-def _size(records: pa.RecordBatch) -> int:
+def size_of(records: pa.RecordBatch) -> int:
+    """Give the bytes of keys and values."""
     return sum(records.column(name).nbytes for name in ("key", "value") if name in records.schema.names)
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from headrace.engine.policy import Policies
 from headrace.engine.refusals import Refusals
-from headrace.engine.session import Session, Surroundings, ThreadState
+from headrace.engine.stateless import StatelessSession
 from headrace.engine.transform import Transformer
 from headrace.errors import Diagnostic, RunError
 from headrace.errors.codes.log import UNREACHABLE
 from headrace.errors.codes.run import FENCED
 from headrace.log.errors import FencedError, LogError
 from headrace.telemetry.events import MemberFenced
+
+if TYPE_CHECKING:
+    from headrace.engine.session import Session, Surroundings, ThreadState
 
 _PATIENCE = 120.0
 """Seconds in which a thread may be thrown out again and again, without a commit, before it gives up.
@@ -39,7 +43,7 @@ def work(around: Surroundings, number: int, state: ThreadState) -> None:
         while not around.stopping.is_set():
             session: Session | None = None
             try:
-                session = Session(around, number, transformer, state)
+                session = StatelessSession(around, number, transformer, state)
                 session.run()
             except LogError as error:
                 if session is not None:

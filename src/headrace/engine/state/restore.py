@@ -37,7 +37,7 @@ _WAIT: Final = 0.05
 _TELL: Final = 5.0
 """Seconds between two lines about a task that takes long."""
 
-_NOTHING: Final = cast("pa.BinaryArray", pa.array([], pa.binary()))
+_NOTHING: Final = pa.array([], pa.binary())
 
 
 @dataclass(slots=True)
