@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from headrace.formats.interface import Format, Path
     from headrace.planner.relations import Names, Reads, Relation
 
+_PREFIXES: Final = "kwnavlr"
+
 OWN_META: Final = ("timestamp",)
 """Fields of `_meta` that the row of an operator has: it has no place in a topic."""
 
@@ -178,11 +180,8 @@ class OperatorDraft(ABC):
 
     def output_columns(self) -> tuple[Column, ...]:
         """Give the operator's columns, without those that all operators have."""
-        return tuple(
-            Column(name, carried(kind))
-            for name, (_, kind) in self.columns.items()
-            if not name.startswith("_")
-        )
+        own = sorted((name for name in self.columns if not name.startswith("_")), key=_place)
+        return tuple(Column(name, carried(self.columns[name][1])) for name in own)
 
 
 @dataclass(slots=True)
@@ -273,6 +272,11 @@ def together(rows: SelectRelation, key: Sequence[Typed]) -> bool:
         return False
     whole = rows.source.pull(Facet.KEY, ()).node
     return rows.source.origin(whole.name) in origins
+
+
+def _place(name: str) -> tuple[int, int]:
+    """Give where a column stands among the others: key, window and number before values, each in its order."""
+    return _PREFIXES.index(name[0]), int(name[1:])
 
 
 def _columns(prefix: str, branches: Sequence[Sequence[Typed]]) -> tuple[Column, ...]:
