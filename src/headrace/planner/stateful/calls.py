@@ -97,7 +97,8 @@ class Calls:
         found = aggregate_named(name)
         if found is None:
             message = f"the aggregate `{name}` cannot run in a stream"
-            way_out = did_you_mean(name.upper(), [item.name for item in AGGREGATES])
+            known = [item.name for item in AGGREGATES]
+            way_out = did_you_mean(name.upper(), known) or f"there are {', '.join(known)}"
             raise refusal(codes.UNKNOWN_FUNCTION, message, name_span(node), way_out)
         if self.over_table and not found.over_tables:
             message = f"`{found.name}` cannot be computed over a table: a row that leaves the table cannot be taken back from it"

@@ -136,7 +136,10 @@ def _length(node: exp.Expression, *, zero: bool = False) -> int:
         millis = node.millis
     except ValueError as fault:
         message = f"{fault}, so it is no length of a window"
-        raise refusal(codes.BAD_WINDOW, message, span_of(node), "write it in days, such as `30d`") from None
+        way_out = "write it in days, such as `30d`"
+        if node.args["unit"] == "M":
+            way_out = f"`M` is months: write `{node.this}m` for minutes, or days, such as `30d`"
+        raise refusal(codes.BAD_WINDOW, message, span_of(node), way_out) from None
     if not millis and not zero:
         raise refusal(codes.BAD_WINDOW, "a window is longer than nothing", span_of(node))
     return millis
