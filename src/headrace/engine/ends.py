@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 from headrace.errors.codes.log import UNREACHABLE
 from headrace.log.errors import LogError
 from headrace.log.interface import Admin, Consumer, TopicPartition
+from headrace.plan.subtopologies import subtopologies
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from headrace.plan.topology import Topology
 
 _LOOK = 0.25
 """Seconds between two looks at the group's committed offsets."""
@@ -64,3 +67,57 @@ class EndOfInput:
         for partition, offset in committed.items():
             if offset >= self._missing.get(partition, offset + 1):
                 del self._missing[partition]
+
+
+class EndOfProgram:
+    """The ends of all topics that a program reads, its repartition topics included. Belongs to one thread.
+
+    A repartition topic has its end when everything before it has been processed: the topics are looked at in turn,
+    each when those that its writers read are done.
+    """
+
+    def __init__(self, topology: Topology, admin: Admin, member: Consumer) -> None:
+        """Take the present ends of the program's inputs, and a consumer of the group."""
+        self._admin = admin
+        self._member = member
+        first, *self._later = _stages(topology)
+        self._stage = self._ends(first)
+
+    def reached(self, committed: Mapping[TopicPartition, int]) -> bool:
+        """Say whether everything that stood in the inputs is processed to the very end."""
+        while self._stage.reached(committed):
+            if not self._later:
+                return True
+            self._stage = self._ends(self._later.pop(0))
+        return False
+
+    def _ends(self, topics: Sequence[str]) -> EndOfInput:
+        ends = EndOfInput.of(self._member, partitions_of_topics(self._admin, topics))
+        return EndOfInput(ends, self._member)
+
+
+def _stages(topology: Topology) -> list[list[str]]:
+    """Give the topics that are read: the inputs, then repartition topics, each behind what they are made of."""
+    groups = subtopologies(topology)
+    writes = {
+        group.id: {
+            topology.sinks[item.sink].topic
+            for item in topology.pipelines
+            if item.source in group.sources or item.source in group.operators
+        }
+        for group in groups
+    }
+    stages = [[source.topic for source in topology.sources.values() if not source.internal]]
+    left = {source.topic for source in topology.sources.values() if source.internal}
+    while left:
+        # What nobody before still has to write: no writer reads a topic that is left.
+        blocked = {
+            topic
+            for group in groups
+            if any(topology.sources[name].topic in left for name in group.sources)
+            for topic in writes[group.id]
+        }
+        ready = sorted(left - blocked) or sorted(left)
+        stages.append(ready)
+        left -= set(ready)
+    return stages

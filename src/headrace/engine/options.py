@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +21,8 @@ class ProcessorOptions:
         batch_records: most records of one poll. Larger batches cost less a record, more memory and latency.
         in_flight_records: commit before the interval is over when this many records were read since the last one.
         lag_interval: seconds between two looks at the ends of the inputs, for the lag metric; 0 never looks.
+        state_dir: folder of local state, of all applications; None keeps it in memory: each start reads the changelogs.
+        discard_state: stores whose state is given up at the start.
         patience: seconds to wait at the end for a log that is away, before giving up what is not committed.
     """
 
@@ -26,4 +32,6 @@ class ProcessorOptions:
     batch_records: int = 16_384
     in_flight_records: int = 1_000_000
     lag_interval: float = 3.0
+    state_dir: Path | None = None
+    discard_state: frozenset[str] = frozenset()
     patience: float = 30.0

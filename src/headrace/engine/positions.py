@@ -71,6 +71,10 @@ class Positions:
         """Note that these offsets are committed."""
         self._committed.update(offsets)
 
+    def processed(self) -> dict[TopicPartition, int]:
+        """Give the processed positions."""
+        return dict(self._processed)
+
     def committed(self) -> dict[TopicPartition, int]:
         """Give the committed positions."""
         return dict(self._committed)

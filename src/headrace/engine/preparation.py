@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from headrace.engine.pipeline import SchemaIds
+from headrace.engine.state.topics import discard, ensure, internal_topics
 from headrace.errors import Diagnostic, RunError
 from headrace.errors.codes.run import TOPIC_MISSING
 from headrace.log.interface import Admin, Log, TopicDescription
 from headrace.plan.topology import ErrorPolicy, Topology
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from headrace.formats.interface import Registry
 
@@ -34,15 +35,26 @@ class Targets:
     record_limits: tuple[int, int] | None
 
 
-def prepare(topology: Topology, log: Log, registry: Registry | None) -> Targets:
+def prepare(
+    topology: Topology, log: Log, registry: Registry | None, discarded: Collection[str] = ()
+) -> Targets:
     """Create the topics that are missing and register the schemas.
 
+    Args:
+        topology: with the names of its internal topics.
+        log: where the topics are.
+        registry: where the schemas go.
+        discarded: stores whose state is given up.
+
     Raises:
-        RunError: a target is missing that may not be created, or was deleted since planning.
+        RunError: a target is missing that may not be created, or was deleted since planning; an internal topic does not fit.
     """
     admin = log.admin()
     try:
-        found = [_ensure(admin, sink.topic, sink.create) for sink in topology.sinks.values()]
+        discard(admin, topology, discarded)
+        found: list[TopicDescription | None] = [*ensure(admin, internal_topics(topology))]
+        outer = [sink for sink in topology.sinks.values() if not sink.internal]
+        found += [_ensure(admin, sink.topic, sink.create) for sink in outer]
         settings = topology.settings
         if (
             ErrorPolicy.DLQ in (settings.on_read_error, settings.on_write_error)
@@ -50,6 +62,9 @@ def prepare(topology: Topology, log: Log, registry: Registry | None) -> Targets:
         ):
             letters = settings.dead_letter_topic
             found.append(_ensure(admin, letters, _for_letters(admin, letters, topology)))
+        if topology.operators and settings.late_topic:
+            late = settings.late_topic
+            found.append(_ensure(admin, late, _for_letters(admin, late, topology)))
     finally:
         admin.close()
     ids: dict[str, SchemaIds] = {}
@@ -62,7 +77,7 @@ def prepare(topology: Topology, log: Log, registry: Registry | None) -> Targets:
 
 
 def _for_letters(admin: Admin, topic: str, topology: Topology) -> TopicDescription:
-    """Describe a dead letter topic that takes every record of the sources."""
+    """Describe a topic for dead letters or late records that takes every record of the sources."""
     sources = [admin.describe(source.topic) for source in topology.sources.values()]
     limits = [source.record_limit for source in sources if source is not None and source.record_limit]
     configs = {"max.message.bytes": str(max(limits) + _LETTER_ROOM)} if limits else {}

@@ -7,10 +7,14 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from headrace.engine.ends import EndOfInput, partitions_of_topics
+from headrace.engine.ends import EndOfProgram
 from headrace.engine.preparation import prepare
 from headrace.engine.reports import FailureReports
 from headrace.engine.session import Surroundings, ThreadState
+from headrace.engine.state.directory import StateDirectory
+from headrace.engine.state.memory import state_memory
+from headrace.engine.state.naming import named
+from headrace.engine.state.purge import Purge
 from headrace.engine.waiting import ServiceWatch
 from headrace.engine.worker import work
 from headrace.log.errors import LogError
@@ -52,7 +56,7 @@ class Processor:
         """
         self.metrics = Metrics()
         self._reports = FailureReports(self.metrics)
-        self._topology = topology
+        self._topology = named(topology, options.application)
         self._log = log
         self._registry = registry
         self._options = options
@@ -72,7 +76,7 @@ class Processor:
         Raises:
             RunError: a record stopped the run by policy, or the log or the registry refused something.
         """
-        targets = prepare(self._topology, self._log, self._registry)
+        targets = prepare(self._topology, self._log, self._registry, self._options.discard_state)
         topics = sorted(source.topic for source in self._topology.sources.values())
         self.metrics.declare(topics, sorted(sink.topic for sink in self._topology.sinks.values()))
         count = max(1, self._topology.settings.threads)
@@ -88,13 +92,14 @@ class Processor:
             schemas=self._schemas,
             stopping=self._stopping,
             identity=self._options.instance or secrets.token_hex(6),
+            directory=StateDirectory(self._options.state_dir, self._options.application, self.metrics),
+            state_memory=state_memory(self._topology.settings.state_memory),
         )
         admin = self._log.admin()
         try:
             end = None
             if self._options.until_end:
-                ends = EndOfInput.of(self._monitoring(), partitions_of_topics(admin, topics))
-                end = EndOfInput(ends, self._monitoring())
+                end = EndOfProgram(self._topology, admin, self._monitoring())
             self._states = [ThreadState() for _ in range(count)]
             self._threads = [
                 threading.Thread(
@@ -106,7 +111,7 @@ class Processor:
             self._running = True
             for thread in self._threads:
                 thread.start()
-            self._watch(end)
+            self._watch(end, Purge(self._topology, admin))
         finally:
             self._stopping.set()
             for thread in self._threads:
@@ -158,7 +163,7 @@ class Processor:
         finally:
             self._stopping.set()
 
-    def _watch(self, end: EndOfInput | None) -> None:
+    def _watch(self, end: EndOfProgram | None, purge: Purge) -> None:
         next_look = time.monotonic() + _LOOK
         next_lag = time.monotonic() + min(0.5, self._options.lag_interval)
         while not self._stopping.wait(_WATCH):
@@ -170,13 +175,13 @@ class Processor:
             waiting = max(self._broker.waiting(), self._schemas.waiting())
             self._reports.tell()
             self.metrics.set_state(up=True, threads=len(self._threads), waiting=waiting)
-            if end is not None and not self._broker.away:
-                committed = {
-                    item: offset for state in self._states for item, offset in state.committed.items()
-                }
-                if end.reached(committed):
-                    return
-            if self._options.lag_interval and time.monotonic() >= next_lag and not self._broker.away:
+            if self._broker.away:
+                continue
+            committed = {item: offset for state in self._states for item, offset in state.committed.items()}
+            if end is not None and end.reached(committed):
+                return
+            purge.look(committed)
+            if self._options.lag_interval and time.monotonic() >= next_lag:
                 self._measure_lag()
                 next_lag = time.monotonic() + self._options.lag_interval
 

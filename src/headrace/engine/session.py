@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from headrace.engine.preparation import Targets
     from headrace.engine.refusals import Refusals
     from headrace.engine.reports import FailureReports
+    from headrace.engine.state.directory import StateDirectory
     from headrace.engine.waiting import ServiceWatch
     from headrace.formats.interface import Registry
     from headrace.telemetry.metrics import Metrics
@@ -78,6 +79,8 @@ class Surroundings:
     schemas: ServiceWatch
     stopping: threading.Event
     identity: str
+    directory: StateDirectory
+    state_memory: int
 
 
 @dataclass(slots=True)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from headrace.engine.operators.graph import Graph
 from headrace.engine.policy import Policies
 from headrace.engine.refusals import Refusals
 from headrace.engine.stateless import StatelessSession
+from headrace.engine.tasks.session import StateDamagedError, StatefulSession
 from headrace.engine.transform import Transformer
 from headrace.errors import Diagnostic, RunError
 from headrace.errors.codes.log import UNREACHABLE
@@ -34,17 +36,17 @@ def work(around: Surroundings, number: int, state: ThreadState) -> None:
     Raises:
         HeadraceError: what can be mended neither by waiting nor by doing it again.
     """
-    policies = Policies(around.topology.settings, around.options.application)
-    transformer = Transformer(
-        around.topology, around.registry, around.targets.schema_ids, policies, Refusals()
-    )
+    program = _Program(around)
     comeback = _Comeback(around)
     try:
         while not around.stopping.is_set():
             session: Session | None = None
             try:
-                session = StatelessSession(around, number, transformer, state)
+                session = program.session(number, state)
                 session.run()
+            except StateDamagedError:
+                assert session is not None
+                session.abandon()
             except LogError as error:
                 if session is not None:
                     session.abandon()
@@ -60,7 +62,37 @@ def work(around: Surroundings, number: int, state: ThreadState) -> None:
     finally:
         around.broker.left(number)
         around.schemas.left(number)
-        transformer.close()
+        program.close()
+
+
+class _Program:
+    """What a thread compiles once and keeps from session to session."""
+
+    def __init__(self, around: Surroundings) -> None:
+        topology, options = around.topology, around.options
+        policies, ids = Policies(topology.settings, options.application), around.targets.schema_ids
+        self._around = around
+        self._graph: Graph | None = None
+        self._transformer: Transformer | None = None
+        if topology.operators:
+            self._graph = Graph(topology, around.registry, ids, policies, Refusals(), options.application)
+            self._graph.limit(around.state_memory // max(1, topology.settings.threads))
+        else:
+            self._transformer = Transformer(topology, around.registry, ids, policies, Refusals())
+
+    def session(self, number: int, state: ThreadState) -> Session:
+        """Begin a session."""
+        if self._graph is not None:
+            return StatefulSession(self._around, number, self._graph, self._around.directory, state)
+        assert self._transformer is not None
+        return StatelessSession(self._around, number, self._transformer, state)
+
+    def close(self) -> None:
+        """Free the DuckDB connections."""
+        if self._graph is not None:
+            self._graph.close()
+        if self._transformer is not None:
+            self._transformer.close()
 
 
 class _Comeback:

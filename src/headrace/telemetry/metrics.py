@@ -62,6 +62,7 @@ class Snapshot:
     produced_bytes: Mapping[str, int]
     errors: Mapping[ErrorKind, int]
     lag: Mapping[tuple[str, int], int]
+    late: Mapping[str, int]
     rebalances: Mapping[str, int]
     events: Mapping[str, int]
     batch_seconds: Histogram
@@ -83,6 +84,7 @@ class Metrics:
         self._produced_bytes: dict[str, int] = defaultdict(int)
         self._errors: dict[ErrorKind, int] = defaultdict(int)
         self._lag: dict[tuple[str, int], int] = {}
+        self._late: dict[str, int] = defaultdict(int)
         self._rebalances: dict[str, int] = defaultdict(int)
         self._events: dict[str, int] = defaultdict(int)
         self._batch = Histogram()
@@ -120,6 +122,11 @@ class Metrics:
         with self._lock:
             self._errors[ErrorKind(topic, stage, policy)] += records
 
+    def late(self, operator: str, records: int) -> None:
+        """Count records that came too late for an operator."""
+        with self._lock:
+            self._late[operator] += records
+
     def committed(self, seconds: float) -> None:
         """Count one commit."""
         with self._lock:
@@ -155,6 +162,7 @@ class Metrics:
                 produced_bytes=dict(self._produced_bytes),
                 errors=dict(self._errors),
                 lag=dict(self._lag),
+                late=dict(self._late),
                 rebalances=dict(self._rebalances),
                 events=dict(self._events),
                 batch_seconds=Histogram(counts=list(self._batch.counts), total=self._batch.total),

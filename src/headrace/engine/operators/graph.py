@@ -24,11 +24,11 @@ from headrace.engine.pipeline import Output, PipelineRunner, SchemaIds
 from headrace.engine.query import InputRelation
 from headrace.engine.source import SourceReader
 from headrace.log.records import HEADERS, TIMESTAMP
-from headrace.plan.operators import OP, TIME, RowKind
+from headrace.plan.operators import OP, PARTITION, TIME, RowKind
 from headrace.plan.topology import ROW
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -85,6 +85,8 @@ class OperatorNode:
     pipelines: list[ChangePipeline] = field(default_factory=list)
     feeds: list[_Feeding] = field(default_factory=list)
     waiting: list[list[_Input]] = field(default_factory=list)
+    latest: dict[int, int] | None = None
+    """The largest event time of each task, where somebody wants to know."""
 
 
 class Graph:
@@ -205,6 +207,8 @@ class Graph:
             return
         inputs = [_joined(items) for items in node.waiting]
         node.waiting = [[] for _ in inputs]
+        if node.latest is not None:
+            _note_latest(node.latest, [item.fed.batch for item in inputs if item is not None])
         done = node.kernel.process([None if item is None else item.fed.batch for item in inputs])
         for index, row, reason in done.failed:
             self._kernel_failed(node, inputs[index], row, reason, step)
@@ -271,9 +275,10 @@ class Graph:
 
     # -- state
 
-    def kernels(self, operators: Sequence[str]) -> Iterator[_native.Kernel]:
-        """Give the kernels of these operators."""
-        return (self.operators[name].kernel for name in operators)
+    def limit(self, memory: int) -> None:
+        """Share so many bytes out among the kernels, for what need not be in memory."""
+        for node in self.operators.values():
+            node.kernel.limit(memory // len(self.operators))
 
     def rollback(self) -> None:
         """Go back to what was last committed."""
@@ -320,6 +325,14 @@ def _record_times(records: pa.RecordBatch) -> npt.NDArray[np.int64]:
 def _time_of(batch: pa.RecordBatch) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
     there = batch.filter(pc.is_valid(batch.column(1)))
     return there.column(0).to_numpy(), there.column(1).cast(pa.int64()).to_numpy()
+
+
+def _note_latest(latest: dict[int, int], batches: Sequence[pa.RecordBatch]) -> None:
+    for batch in batches:
+        partitions, times = batch.column(PARTITION).to_numpy(), batch.column(TIME).to_numpy()
+        for partition in np.unique(partitions).tolist():
+            most = int(times[partitions == partition].max())
+            latest[partition] = max(most, latest.get(partition, most))
 
 
 def _joined(items: Sequence[_Input]) -> _Input | None:

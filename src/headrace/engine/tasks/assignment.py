@@ -96,6 +96,7 @@ class Tasks:
         self._owned: set[TopicPartition] = set()
         self._tasks: dict[tuple[str, int], Task] = {}
         self._unmarked: dict[str, set[int]] = {}
+        self._distrusted = False
 
     def concerns(self, partitions: Iterable[TopicPartition]) -> set[TopicPartition]:
         """Give those of these partitions that tasks with state read."""
@@ -154,6 +155,15 @@ class Tasks:
         """Give the partitions of the open tasks of a sub-topology."""
         return {number for (name, number), task in self._tasks.items() if name == group and task.opened}
 
+    def positions(self) -> dict[TopicPartition, int]:
+        """Give how far the changelogs of the open tasks reached when they were opened."""
+        return {
+            item.place: item.position
+            for task in self._tasks.values()
+            if task.opened and task.job is not None
+            for item in task.job.stores
+        }
+
     def unmarked(self) -> dict[str, set[int]]:
         """Give, by store, the partitions of changelogs that do not say yet whose they are."""
         return {store: set(numbers) for store, numbers in self._unmarked.items() if numbers}
@@ -162,6 +172,10 @@ class Tasks:
         """Note that this is committed."""
         for store, numbers in stores.items():
             self._unmarked[store] -= numbers
+
+    def distrust(self) -> None:
+        """Empty the folders of all tasks when they are closed: one of them is damaged, which is not known."""
+        self._distrusted = True
 
     def close(self) -> None:
         """Close all tasks and stop restoring."""
@@ -207,7 +221,9 @@ class Tasks:
         if task.job is not None and not task.job.finished:
             self._restorer.cancel(task.job)
         self._forget(task)
-        if task.folder is not None:
+        if task.folder is not None and self._distrusted:
+            self._directory.discard(task.folder)
+        elif task.folder is not None:
             task.folder.store.close()
 
     def _forget(self, task: Task) -> None:

@@ -1,0 +1,76 @@
+"""Moves the stream time of idle tasks on with the clock, so that their windows close although nothing comes."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from headrace.plan.operators import Aggregate, StreamJoin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from headrace.engine.operators.graph import Graph
+    from headrace.engine.tasks.assignment import Tasks
+    from headrace.plan.subtopologies import Subtopology
+
+_STEPS = 4
+"""How often time moves on within one time-out: each move is a change of state, to be committed."""
+
+
+class IdleClock:
+    """Belongs to one thread.
+
+    A task is idle when its kernels have seen no row for the time-out. From then on their time moves on by what has passed
+    beyond the time-out: records that are on their way as long as the time-out are not late.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        groups: Sequence[Subtopology],
+        timeout: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Watch the sub-topologies whose results depend on the passing of time; a time-out of 0 watches none."""
+        self._graph = graph
+        self._timeout = timeout
+        self._clock = clock
+        self._groups = [
+            group for group in groups if timeout and any(_waits(graph, name) for name in group.operators)
+        ]
+        for group in self._groups:
+            for name in group.operators:
+                graph.operators[name].latest = {}
+        self._seen: dict[tuple[str, int], tuple[int, float]] = {}
+        self._next = 0.0
+
+    def due(self, tasks: Tasks) -> dict[Subtopology, dict[int, int]]:
+        """Give the stream times, by partition, to which idle tasks shall move now."""
+        now = self._clock()
+        if not self._groups or now < self._next:
+            return {}
+        self._next = now + self._timeout / _STEPS
+        found: dict[Subtopology, dict[int, int]] = {}
+        for group in self._groups:
+            latest: dict[int, int] = {}
+            for name in group.operators:
+                for partition, at in (self._graph.operators[name].latest or {}).items():
+                    latest[partition] = max(at, latest.get(partition, at))
+            for partition in tasks.opened(group.id):
+                if partition not in latest:
+                    continue
+                key, at = (group.id, partition), latest[partition]
+                seen, since = self._seen.get(key, (None, now))
+                if seen != at:
+                    self._seen[key] = (at, now)
+                    continue
+                idle = now - since - self._timeout
+                if idle > 0:
+                    found.setdefault(group, {})[partition] = at + round(idle * 1000)
+        return found
+
+
+def _waits(graph: Graph, name: str) -> bool:
+    kernel = graph.operators[name].operator.kernel
+    return isinstance(kernel, StreamJoin) or (isinstance(kernel, Aggregate) and kernel.window is not None)
