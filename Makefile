@@ -83,7 +83,7 @@ cases-update: native ## write the present results into the golden cases; read th
 
 .PHONY: kafka
 kafka: native ## tests on real Apache Kafka
-	$(PYTEST) -m kafka $(ARGS)
+	$(PYTEST) -n 4 -m kafka $(ARGS)
 
 .PHONY: rust-test
 rust-test: ## tests of the Rust crates
