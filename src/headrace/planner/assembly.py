@@ -6,7 +6,7 @@ stands at the bottom of each query are put in.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -16,6 +16,7 @@ from headrace.formats.interface import WINDOW_END, WINDOW_KEY, WINDOW_START, For
 from headrace.log.interface import TopicDescription
 from headrace.plan.operators import OP, TIME, Changes, Feed, Operator
 from headrace.plan.topology import (
+    ROW,
     Facet,
     InputColumn,
     KeyMode,
@@ -27,7 +28,7 @@ from headrace.plan.topology import (
 )
 from headrace.planner.columns import at_place
 from headrace.planner.inputs import over_input, source_columns
-from headrace.planner.relations import TopicReads, columns_in
+from headrace.planner.relations import TOMBSTONE, SelectRelation, TopicReads, columns_in
 from headrace.planner.stateful.drafts import WINDOW_BOUNDS, OperatorDraft
 from headrace.planner.stores import APPLICATION, store, store_name
 from headrace.planner.typed import text
@@ -35,7 +36,7 @@ from headrace.planner.typed import text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from headrace.planner.relations import Reads, SelectRelation
+    from headrace.planner.relations import Reads, Relation
     from headrace.planner.stateful.drafts import Branch, FeedDraft
     from headrace.planner.targets import Target, Writer
 
@@ -97,16 +98,38 @@ class _Assembly:
             fed[id(draft)] = [
                 [self._noted(_fed(branch, feed)) for branch in feed.branches] for feed in draft.feeds
             ]
+        times = self._event_times(drafts)
         for reads in self.topics:
             self.sources[reads.topic.name] = source_columns(reads, self.used[id(reads)], self.substitutes)
         for draft in drafts:
             for name, (node, _) in draft.columns.items():
                 self.substitutes[node.name] = exp.column(name, table="input")
+        for name, query in times.items():
+            over_input(query, self.substitutes)
+            self.sources[name] = replace(self.sources[name], time_query=text(query))
         operators = tuple(self._operator(draft, fed[id(draft)]) for draft in drafts)
         for target, writer, found in written:
             self._pipeline(found, target.name, target.name, writer.key_mode, writer.value_mode, deletes=True)
         self.sinks = {**{name: target.sink() for name, target in self.targets.items()}, **self.sinks}
         return Assembled(self.sources, self.sinks, tuple(self.pipelines), operators)
+
+    def _event_times(self, drafts: list[OperatorDraft]) -> dict[str, exp.Select]:
+        """Give, by topic, the query for the event times of its records, if all operators that read it take the same."""
+        found: dict[str, list[exp.Select | None]] = {}
+        for draft in drafts:
+            for feed in draft.feeds:
+                for branch in feed.branches:
+                    reads = branch.rows.reads
+                    if isinstance(reads, TopicReads) and feed.repartition is None:
+                        found.setdefault(reads.topic.name, []).append(_event_time(branch.rows))
+        agreed = {
+            name: queries[0] for name, queries in found.items() if all(q == queries[0] for q in queries)
+        }
+        times = {name: query for name, query in agreed.items() if query is not None}
+        for query in times.values():
+            for reads in self.topics:
+                self.used[id(reads)] |= columns_in([query])
+        return times
 
     def _operators(self) -> list[OperatorDraft]:
         """Give all operators that targets reach, each behind those that it reads from, and name them."""
@@ -271,6 +294,21 @@ def _time(rows: SelectRelation) -> list[tuple[str, exp.Expression]]:
         return []
     time = rows.time or rows.source.pull(Facet.META, ("timestamp",))
     return [(TIME, time.node)]
+
+
+def _event_time(rows: SelectRelation) -> exp.Select | None:
+    """Give the query for the event times of a topic's records, before any of them is left out; None for their timestamps."""
+    relation: Relation = rows
+    while isinstance(relation, SelectRelation) and relation.time is None:
+        relation = relation.source
+    if not isinstance(relation, SelectRelation) or relation.time is None:
+        return None
+    time = relation.time.node.copy()
+    query = exp.Select(expressions=[exp.column(ROW), exp.alias_(time, TIME)])
+    query = query.from_(relation.source.render(columns_in([time])))
+    if relation.source.tombstones:
+        query.set("where", exp.Where(this=exp.Not(this=exp.column(TOMBSTONE))))
+    return query
 
 
 def _own_op(rows: SelectRelation) -> exp.Expression:

@@ -282,7 +282,8 @@ class Queries:
         built = replace(below, items=found.items, star=found.star, pulled={})
         self._note_bounds(select, formats, parts, built)
         self._check_key(built)
-        if built.has_kinds and not only_identity(below.source, built.where):
+        if built.has_kinds and (built.time is not None or not only_identity(below.source, built.where)):
+            # What becomes of a row depends on columns that a mere deletion of its key does not have.
             need_old_rows(below.source)
         return built
 
