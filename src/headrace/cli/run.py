@@ -13,6 +13,7 @@ from headrace.cli.program import application_name, read_program
 from headrace.cli.progress import ProgressLine, log_stream
 from headrace.cli.session import open_session
 from headrace.cli.signals import stopped_by_signals
+from headrace.cli.state_folder import state_folder
 from headrace.engine import Processor, ProcessorOptions
 from headrace.planner import plan_program
 from headrace.sql import parse_program
@@ -44,6 +45,17 @@ if TYPE_CHECKING:
     type=click.IntRange(0, 65535),
     help="Serve /metrics, /health/live and /health/ready here; SQL_PORT.",
 )
+@click.option(
+    "--state-dir",
+    metavar="FOLDER",
+    help="Folder of local state; HEADRACE_STATE_DIR. Default: among the data of the user.",
+)
+@click.option(
+    "--discard-state",
+    metavar="STORE",
+    multiple=True,
+    help="Give up the state of a store, here and in the log; may be repeated. Stop all other processes of the application first.",
+)
 @log_options
 @reported
 def command(
@@ -52,6 +64,8 @@ def command(
     app_id: str | None,
     until_end: bool,
     port: int | None,
+    state_dir: str | None,
+    discard_state: tuple[str, ...],
     log: str | None,
     registry: str | None,
 ) -> None:
@@ -71,6 +85,8 @@ def command(
             application=app_id or environment.application or application_name(source),
             instance=environment.instance,
             until_end=until_end,
+            state_dir=state_folder(state_dir, environment.state_dir, session.log.name),
+            discard_state=frozenset(discard_state),
         )
         processor = Processor(topology, session.log, session.registry, options)
         with (

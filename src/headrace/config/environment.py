@@ -43,7 +43,9 @@ APPLICATION: Final = Variable(
     "HEADRACE_APP_ID", "Application id: the consumer group, and the prefix of internal topics.", "SQL_APP_ID"
 )
 STATE_DIR: Final = Variable(
-    "HEADRACE_STATE_DIR", "Folder of local state. No statement needs it yet.", "SQL_STATE_STORE_DIR"
+    "HEADRACE_STATE_DIR",
+    "Folder of local state, of all applications. Default: among the data of the user.",
+    "SQL_STATE_STORE_DIR",
 )
 PORT: Final = Variable("HEADRACE_PORT", "Port of `/metrics`, `/health/live` and `/health/ready`.", "SQL_PORT")
 INSTANCE: Final = Variable(

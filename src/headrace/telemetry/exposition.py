@@ -46,6 +46,9 @@ class ProcessorCollector(Collector):
         yield _counts(
             "headrace_late_records", "Records that came too late for an operator.", "operator", now.late
         )
+        yield _counts(
+            "headrace_changelog_records", "Entries handed to the changelog of a store.", "store", now.stored
+        )
         yield _counts("headrace_rebalances", "Rebalances of this member.", "kind", now.rebalances)
         yield _counts("headrace_events", "Events, as in the log.", "event", now.events)
         yield _seconds("headrace_batch_seconds", "Time to process one input batch.", now.batch_seconds)

@@ -63,6 +63,7 @@ class Snapshot:
     errors: Mapping[ErrorKind, int]
     lag: Mapping[tuple[str, int], int]
     late: Mapping[str, int]
+    stored: Mapping[str, int]
     rebalances: Mapping[str, int]
     events: Mapping[str, int]
     batch_seconds: Histogram
@@ -85,6 +86,7 @@ class Metrics:
         self._errors: dict[ErrorKind, int] = defaultdict(int)
         self._lag: dict[tuple[str, int], int] = {}
         self._late: dict[str, int] = defaultdict(int)
+        self._stored: dict[str, int] = defaultdict(int)
         self._rebalances: dict[str, int] = defaultdict(int)
         self._events: dict[str, int] = defaultdict(int)
         self._batch = Histogram()
@@ -127,6 +129,11 @@ class Metrics:
         with self._lock:
             self._late[operator] += records
 
+    def stored(self, store: str, entries: int) -> None:
+        """Count entries of a store handed to its changelog."""
+        with self._lock:
+            self._stored[store] += entries
+
     def committed(self, seconds: float) -> None:
         """Count one commit."""
         with self._lock:
@@ -163,6 +170,7 @@ class Metrics:
                 errors=dict(self._errors),
                 lag=dict(self._lag),
                 late=dict(self._late),
+                stored=dict(self._stored),
                 rebalances=dict(self._rebalances),
                 events=dict(self._events),
                 batch_seconds=Histogram(counts=list(self._batch.counts), total=self._batch.total),

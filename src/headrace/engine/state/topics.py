@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 _POLICY: Final = "cleanup.policy"
 
+_WRITE_TIME: Final = {
+    # The age of state is that of its last change: by event time, the state of an old stream would be deleted at once.
+    "message.timestamp.type": "LogAppendTime",
+}
+
 _ANY_TIME: Final = {
     # Records carry event time, which may lie far from the broker's clock; a broker of today refuses an hour ahead.
     "message.timestamp.after.max.ms": str((1 << 63) - 1),
@@ -31,7 +36,7 @@ _UNTIL_READ: Final = {
 
 def internal_topics(topology: Topology) -> list[TopicDescription]:
     """Describe the changelogs and repartition topics of a topology whose names are given."""
-    changelogs = [(operator.store.changelog, _ANY_TIME) for operator in topology.operators]
+    changelogs = [(operator.store.changelog, _WRITE_TIME) for operator in topology.operators]
     repartitions = [
         (sink.create, {**_ANY_TIME, **_UNTIL_READ})
         for sink in topology.sinks.values()

@@ -264,7 +264,9 @@ class StatefulSession(Session):
     def _send_state(self, changelog: _Changelog, records: pa.RecordBatch) -> None:
         if records.num_rows:
             nothing = pa.array([], pa.int32())
-            self._send(None, Output(changelog.topic, records, nothing, changelog.operator), Kind.STATE)
+            output = Output(changelog.topic, records, nothing, changelog.operator)
+            self._delivery.send(None, output, Kind.STATE)
+            self._metrics.stored(changelog.operator, records.num_rows)
 
     def _after_commit(self) -> None:
         if not self._changed:
