@@ -20,6 +20,7 @@ from headrace.planner.faults import Faults
 from headrace.planner.queries import Queries
 from headrace.planner.read_settings import check_dead_letter_topic, program_settings, run_settings
 from headrace.planner.relations import Names
+from headrace.planner.selects import Selects
 from headrace.planner.targets import Targets, finish
 from headrace.planner.topics import Topics
 from headrace.sql.nodes import CreateTable, Insert, Named, Query, Set, With
@@ -66,7 +67,8 @@ class _Plan:
         typer = Typer(duck)
         names = Names(typer)
         self.topics = Topics(catalog, names)
-        self.queries = Queries(self.topics, typer, names, program.source, self.faults)
+        self.selects = Selects(typer, names, program.source, self.faults)
+        self.queries = Queries(self.topics, self.selects, self.faults)
         self.targets = Targets(self.topics)
         self.named: dict[str, Named] = {}
         self.places: dict[str, Span] = {}
@@ -76,7 +78,7 @@ class _Plan:
         settings, complaints = program_settings(sets, defaults)
         self.faults.add(complaints)
         self.topics.assume(settings.key_format, settings.value_format)
-        self.queries.emit = Emit(settings.emit)
+        self.selects.emit = Emit(settings.emit)
         self._declare()
         self.topics.later_names.update(
             entry.name for item in self.program.statements for entry in _names_of(item)

@@ -1,0 +1,356 @@
+"""One SELECT over the rows of its source: WHERE, LATERAL, EVENTTIME BY, groups, ranks and columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from sqlglot import exp
+
+from headrace.errors import Diagnostic, ProgramError, Severity, Span
+from headrace.errors.codes import plan as codes
+from headrace.plan.operators import OP, Emit
+from headrace.plan.topology import Facet
+from headrace.planner.expressions import Expressions
+from headrace.planner.faults import refusal
+from headrace.planner.projection import projection
+from headrace.planner.relations import (
+    LateralRelation,
+    Names,
+    Relation,
+    SelectRelation,
+)
+from headrace.planner.rules.extract_formats import Extracted, conjuncts
+from headrace.planner.rules.refuse_stateful import emit_span
+from headrace.planner.scope import Scope
+from headrace.planner.stateful.drafts import need_old_rows, only_identity
+from headrace.planner.stateful.grouped import Rows, grouped, is_grouped, is_grouped_by_words
+from headrace.planner.stateful.grouping import refuse_aggregates
+from headrace.planner.stateful.rank import RankDraft, bound_of, is_bounded, number_of, ranked, row_number
+from headrace.planner.stateful.table import materialised
+from headrace.planner.stateful.windows import window_node, window_of
+from headrace.planner.typed import Typed
+from headrace.sql.nodes import ArrayLateral, Mode
+from headrace.sql.spans import nearest_span, span_of
+from headrace.types.sql import is_integer
+
+if TYPE_CHECKING:
+    from headrace.errors import Source
+    from headrace.planner.duckdb_types import Typer
+    from headrace.planner.faults import Faults
+
+
+@dataclass(slots=True)
+class Selects:
+    """Compiles SELECTs.
+
+    Args:
+        typer: asks DuckDB for types.
+        names: makes the names of columns.
+        source: the text, for messages.
+        faults: takes what is wrong; a SELECT with faults gives no relation.
+        emit: when aggregates give results, unless they say it themselves.
+    """
+
+    typer: Typer
+    names: Names
+    source: Source
+    faults: Faults
+    emit: Emit = Emit.COMMIT
+
+    def compile(
+        self, select: exp.Select, sources: list[tuple[Relation, str]], formats: Extracted, mode: str | None
+    ) -> list[SelectRelation]:
+        """Give the relations of a SELECT, one for each branch of its source, or one for them all where it groups.
+
+        Args:
+            select: its text.
+            sources: the branches of what it reads, and the name of each.
+            formats: its WHERE, without what it says of formats.
+            mode: what it takes rows for; None where its text does not say it.
+        """
+        if is_grouped(select, self._expressions(*sources[0])):
+            return self._grouped(select, sources, formats, mode)
+        window_of(select, self.faults)
+        if select.args.get("emit") == "FINAL":
+            message = "EMIT FINAL gives the results of windows, and the SELECT has no aggregate"
+            place = emit_span(select, self.source)
+            self.faults.add([Diagnostic(codes.BAD_EMIT, message, place, "leave it out")])
+        found = []
+        for relation, alias in sources:
+            built = self._over(select, relation, alias, formats, mode)
+            if built is not None:
+                found.append(built)
+        return found
+
+    def need_bound(self, relation: Relation, node: exp.Expression) -> None:
+        """Refuse to read all numbers of a rank."""
+        if is_bounded(relation):
+            return
+        message = "ROW_NUMBER() numbers all rows, and a stream keeps only the first of them"
+        way_out = "say how many: `QUALIFY ROW_NUMBER() OVER (…) <= 10`, or `WHERE number <= 10` in the query around it"
+        self.faults.add([Diagnostic(codes.BAD_RANK, message, span_of(node), way_out)])
+
+    def _grouped(
+        self, select: exp.Select, sources: list[tuple[Relation, str]], formats: Extracted, mode: str | None
+    ) -> list[SelectRelation]:
+        rows = []
+        for relation, alias in sources:
+            found = self._rows(select, relation, alias, formats, mode or Mode.TABLE)
+            if found is None:
+                return []
+            self._note_bounds(select, formats, found, found.relation)
+            self.need_bound(found.relation, select)
+            rows.append(found)
+        place = emit_span(select, self.source)
+        result = grouped(select, rows, self.names, self.emit, place, self.faults)
+        if result is None:
+            return []
+        self._check_key(result)
+        return [result]
+
+    def _rows(
+        self, select: exp.Select, relation: Relation, alias: str, formats: Extracted, mode: str
+    ) -> Rows | None:
+        """Compile the rows that a SELECT groups or ranks; None if they are of another kind than it says."""
+        bare = select.args.get("mode") is None
+        if bare and relation.table is False:
+            mode = Mode.STREAM
+        if bare and mode == Mode.TABLE and relation.table is None:
+            message = f"`{alias}` is read as a table: of each key the latest record counts, and records without a key do not"
+            way_out = "write SELECT STREAM to count each record, or SELECT TABLE to say that this is meant"
+            self.faults.add(
+                [
+                    Diagnostic(
+                        codes.READ_AS_A_TABLE, message, _from_span(select), way_out, (), Severity.WARNING
+                    )
+                ]
+            )
+        if not self._readable(mode, relation, alias, select):
+            return None
+        return self._parts(select, relation, alias, formats, mode)
+
+    def _ranked(self, select: exp.Select, rows: Rows, node: exp.Window, alias: str) -> Rows:
+        """Compile the rows of a SELECT with ROW_NUMBER."""
+        if select.args.get("laterals"):
+            message = "ROW_NUMBER() and LATERAL cannot stand in one SELECT of a stream"
+            raise refusal(codes.NOT_YET, message, nearest_span(node), "write LATERAL in a WITH")
+        self.need_bound(rows.relation, select)
+        named = (
+            item.alias for item in select.expressions if isinstance(item, exp.Alias) and item.this == node
+        )
+        relation = ranked(rows.relation, node, rows.within, next(named, "row_number"), self.names)
+        draft = relation.reads
+        assert isinstance(draft, RankDraft)
+        scope = Scope(relation, alias)
+        within = Expressions(
+            scope, self.typer, self.source, bound=lambda part, _: draft.number() if part == node else None
+        )
+        qualify = select.args.get("qualify")
+        conditions, good = self._conditions(
+            Extracted(qualify.this if qualify is not None else None), within, "QUALIFY"
+        )
+        built = SelectRelation(relation, (), conditions, (), self.names, star=False, table=True)
+        return Rows(built, within, rows.good and good)
+
+    def _note_bounds(
+        self, select: exp.Select, formats: Extracted, parts: Rows, built: SelectRelation
+    ) -> None:
+        """Tell a rank below how many of its rows a SELECT reads."""
+        reads = built.reads
+        if not isinstance(reads, RankDraft):
+            return
+        if is_bounded(built.source) and reads.limit is not None and isinstance(built.source, SelectRelation):
+            reads.bound(built, reads.limit)
+        qualify = select.args.get("qualify")
+        for part in (*conjuncts(formats.where), *conjuncts(qualify.this if qualify is not None else None)):
+            found = bound_of(part)
+            if found is not None and number_of(built.source, parts.within.value(found[0]).node) is reads:
+                reads.bound(built, found[1])
+
+    def _over(
+        self, select: exp.Select, relation: Relation, alias: str, formats: Extracted, mode: str | None
+    ) -> SelectRelation | None:
+        """Compile a SELECT over one branch of its source; None if something in it is wrong."""
+        if not self._readable(mode, relation, alias, select):
+            return None
+        if mode is None and relation.has_kinds:
+            mode = Mode.TABLE
+        node = row_number(select)
+        if node is None:
+            parts = self._parts(select, relation, alias, formats, mode, rows=False)
+        else:
+            rows = self._rows(select, relation, alias, formats, mode or Mode.TABLE)
+            if rows is None:
+                return None
+            parts = self._ranked(select, rows, node, alias)
+            formats = Extracted(None)
+        self._note_bounds(select, formats, parts, parts.relation)
+        found = projection(select, parts.within, self.faults)
+        if found is None or not parts.good:
+            return None
+        below = parts.relation
+        built = replace(below, items=found.items, star=found.star, pulled={})
+        self._note_bounds(select, formats, parts, built)
+        self._check_key(built)
+        if built.has_kinds and (built.time is not None or not only_identity(below.source, built.where)):
+            # What becomes of a row depends on columns that a mere deletion of its key does not have.
+            need_old_rows(below.source)
+        return built
+
+    def _readable(self, mode: str | None, relation: Relation, alias: str, select: exp.Select) -> bool:
+        if mode != Mode.TABLE or relation.table is not False:
+            return True
+        message = f"`{alias}` is a stream, and SELECT TABLE reads topics and tables"
+        self.faults.add([Diagnostic(codes.NOT_A_TABLE, message, span_of(select), "write SELECT STREAM")])
+        return False
+
+    def _parts(
+        self,
+        select: exp.Select,
+        relation: Relation,
+        alias: str,
+        formats: Extracted,
+        mode: str | None,
+        *,
+        rows: bool = True,
+    ) -> Rows:
+        """Compile all of a SELECT but its columns.
+
+        Args:
+            select: its text.
+            relation: what it reads.
+            alias: the name of that.
+            formats: its WHERE.
+            mode: what it takes the rows for.
+            rows: old rows are needed where it is a table: a topic becomes one whose old rows are there.
+        """
+        laterals = [item for item in select.args.get("laterals") or () if isinstance(item, ArrayLateral)]
+        table = None if mode is None else mode == Mode.TABLE
+        good = True
+        if rows and table and not relation.has_kinds:
+            below: tuple[exp.Expression, ...] = ()
+            if not laterals:
+                # What does not meet WHERE is not kept at all.
+                below, good = self._conditions(formats, self._expressions(relation, alias))
+                formats = Extracted(None)
+            keep = self._keep(mode, relation)
+            kept = SelectRelation(relation, (), below, keep, self.names, star=True, table=True)
+            relation = materialised(kept, self.names, span_of(select))
+        scope = Scope(relation, alias)
+        within = Expressions(scope, self.typer, self.source)
+        for lateral in laterals:
+            relation = self._lateral(lateral, relation, scope, within)
+        where, met = self._conditions(formats, within)
+        time = None
+        try:
+            time = self._event_time(select, within)
+        except ProgramError as fault:
+            self.faults.add(fault.diagnostics)
+            good = False
+        keep = self._keep(mode, relation)
+        built = SelectRelation(relation, (), where, keep, self.names, star=False, time=time, table=table)
+        return Rows(built, within, good and met)
+
+    def _expressions(self, relation: Relation, alias: str) -> Expressions:
+        return Expressions(Scope(relation, alias), self.typer, self.source)
+
+    def _conditions(
+        self, formats: Extracted, within: Expressions, clause: str = "WHERE"
+    ) -> tuple[tuple[exp.Expression, ...], bool]:
+        """Compile WHERE; the second part says whether all of it is right."""
+        found: list[exp.Expression] = []
+        good = True
+        for part in conjuncts(formats.where):
+            try:
+                refuse_aggregates(part, clause, within)
+                found.append(within.condition(part, clause))
+            except ProgramError as fault:
+                self.faults.add(fault.diagnostics)
+                good = False
+        return tuple(found), good
+
+    def _check_key(self, relation: SelectRelation) -> None:
+        """Refuse a key that changes while the row of a table stays."""
+        keys = relation.of(Facet.KEY)
+        if not keys or not relation.has_kinds:
+            return
+        for item in keys:
+            if not only_identity(relation.source, [item.value.node]):
+                message = "the key is not made of what tells the rows of the table apart"
+                way_out = "keep the key, or read the changes as a stream with SELECT STREAM"
+                self.faults.add([Diagnostic(codes.KEY_OF_A_TABLE, message, item.span, way_out)])
+
+    def _keep(self, mode: str | None, relation: Relation) -> tuple[exp.Expression, ...]:
+        """Give the conditions that come with what a SELECT takes its rows for."""
+        if mode == Mode.STREAM and relation.has_kinds:
+            kind = relation.pull(Facet.META, (OP,)).node
+            return (exp.GT(this=kind, expression=exp.Literal.number(0)),)
+        return () if relation.has_kinds else self._keyed(mode, relation)
+
+    @staticmethod
+    def _keyed(mode: str | None, relation: Relation) -> tuple[exp.Expression, ...]:
+        """A table has no rows without a key."""
+        if mode != Mode.TABLE or relation.table:
+            return ()
+        size = relation.pull(Facet.META, ("__keysize",)).node
+        return (exp.Not(this=exp.Is(this=size, expression=exp.Null())),)
+
+    def _lateral(
+        self, lateral: ArrayLateral, source: Relation, scope: Scope, within: Expressions
+    ) -> LateralRelation:
+        array = within.value(lateral.this)
+        alias = lateral.args["alias"].name
+        if not pa.types.is_list(array.type):
+            message = f"LATERAL takes an array, and {within.describe(lateral.this, array)} is none"
+            raise refusal(codes.TYPE_MISMATCH, message, nearest_span(lateral.this))
+        relation = LateralRelation(source, array, alias, self.names)
+        scope.relation = relation
+        scope.laterals[alias] = relation.element
+        return relation
+
+    def _event_time(self, select: exp.Select, within: Expressions) -> Typed | None:
+        node = select.args.get("eventtime")
+        if node is None:
+            return None
+        found = within.value(node)
+        if is_integer(found.type):
+            millis = found.node
+        elif pa.types.is_timestamp(found.type) or pa.types.is_date(found.type):
+            millis = exp.Anonymous(this="epoch_ms", expressions=[found.node])
+        else:
+            message = f"EVENTTIME BY takes a point in time, and {within.describe(node, found)} is none"
+            raise refusal(codes.BAD_EVENT_TIME, message, nearest_span(node))
+        time = exp.cast(millis.copy(), "BIGINT", dialect="duckdb")
+        # A record without a time has no place in event-time order: it goes to the error policy, like one that cannot be decoded.
+        missing = exp.Or(
+            this=exp.Is(this=time.copy(), expression=exp.Null()),
+            expression=exp.LT(this=time.copy(), expression=exp.Literal.number(0)),
+        )
+        failure = exp.Anonymous(
+            this="error", expressions=[exp.Literal.string("event time is null or before 1970")]
+        )
+        return Typed(
+            exp.Case(ifs=[exp.If(this=missing, true=failure)], default=time), pa.int64(), nullable=False
+        )
+
+
+def mode_of(select: exp.Select, around: str | None) -> str | None:
+    """Give whether a SELECT reads facts or a table; None where the text does not say it and both are the same.
+
+    Args:
+        select: its text.
+        around: what the SELECT around it takes its rows for, if it is a table.
+    """
+    mode = select.args.get("mode")
+    if mode is not None:
+        return str(mode)
+    if window_node(select) is not None:
+        return Mode.STREAM
+    keeps = is_grouped_by_words(select) or row_number(select) is not None
+    return around or (Mode.TABLE if keeps else None)
+
+
+def _from_span(select: exp.Select) -> Span | None:
+    return span_of(select.args["from_"].this) or span_of(select)
