@@ -186,7 +186,9 @@ def test_one_of_several_sources_that_is_deleted_ends_the_run(log: Log, protocol:
     kept, gone, sink = create(log, unique("in")), create(log, unique("in")), unique("out")
     for topic in (kept, gone):
         fill(log, topic, numbers(range(5)))
-    settings = RunSettings(client={"group.protocol": protocol})
+    # The classic protocol leaves it to the client to notice, at its next look at the topics.
+    client = {"group.protocol": protocol, "topic.metadata.refresh.interval.ms": "1000"}
+    settings = RunSettings(client=client)
     one, other = doubling(kept, sink, settings), doubling(gone, sink, settings)
     topology = replace(
         one,
