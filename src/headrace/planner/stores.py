@@ -40,10 +40,9 @@ def store_name(target: str, kind: str, taken: Sequence[str]) -> str:
 
 def store(name: str, draft: OperatorDraft, kernel: Kernel, columns: Sequence[Column]) -> Store:
     """Give the store of an operator."""
+    # What windows leave behind is deleted by tombstones. By age, a stream that stands still for some days would lose the
+    # windows that are still open.
     configs = {"cleanup.policy": "compact"}
-    retention = draft.retention()
-    if retention is not None:
-        configs = {"cleanup.policy": "compact,delete", "retention.ms": str(retention)}
     changelog = TopicDescription(f"{APPLICATION}-{name}-changelog", draft.partitions, -1, configs)
     return Store(name, changelog, fingerprint(draft, kernel, columns))
 

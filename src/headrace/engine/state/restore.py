@@ -22,7 +22,7 @@ from headrace.log.interface import Consumer, ConsumerOptions, TopicPartition
 from headrace.telemetry.events import StateStale, TaskRestored, TaskRestoring
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from headrace.log.interface import Log
     from headrace.plan.operators import Store
@@ -59,6 +59,8 @@ class StoreRestore:
     position: int = -1
     end: int = -1
     empty: bool = True
+    stale: bool = False
+    """The local copy is of another program. It goes when the changelog has shown to be of this one."""
 
     def done(self) -> bool:
         """Say whether everything up to the end has been applied."""
@@ -196,9 +198,8 @@ class Restorer:
             known = job.local.fingerprint(name)
             position = job.local.position(name) if known == item.store.fingerprint else None
             reason = None
-            if known is not None and known != item.store.fingerprint:
-                reason = "it was written for another program"
-            elif position is not None and position < low:
+            item.stale = known is not None and known != item.store.fingerprint
+            if position is not None and position < low:
                 reason = "the changelog does not reach back to it"
             elif position is not None and position > high:
                 reason = "it is ahead of the changelog, which must have been deleted"
@@ -252,8 +253,7 @@ class Restorer:
         if not all(item.done() for item in job.stores):
             return
         for item in job.stores:
-            # Retention takes the mark away from changelogs of windows in time; it is written anew.
-            if not item.marked and not item.empty and "delete" not in _cleanup(item.store):
+            if not item.marked and not item.empty:
                 job.error = foreign(item.store.name, f"changelog topic `{item.place.topic}`")
         if job.error is None:
             TaskRestored(job.task, job.records, self._clock() - job.began).emit(self._metrics)
@@ -299,6 +299,10 @@ def _apply(job: RestoreJob, item: StoreRestore, records: pa.RecordBatch) -> None
         if fingerprint != item.store.fingerprint:
             raise foreign(item.store.name, f"changelog topic `{item.place.topic}`")
         item.marked = True
+    if item.stale:
+        if not item.marked:
+            raise foreign(item.store.name, f"changelog topic `{item.place.topic}`")
+        _begin_anew(job, item)
     if entries.num_rows:
         item.empty = False
         keys, values = (cast("pa.BinaryArray", entries.column(name)) for name in ("key", "value"))
@@ -307,11 +311,12 @@ def _apply(job: RestoreJob, item: StoreRestore, records: pa.RecordBatch) -> None
     item.position = position
 
 
+def _begin_anew(job: RestoreJob, item: StoreRestore) -> None:
+    job.local.begin(item.store.name, item.store.fingerprint)
+    item.stale = False
+
+
 def _move(job: RestoreJob, item: StoreRestore, position: int) -> None:
     item.position = position
     if item.done() and job.local.position(item.store.name) is not None:
         job.local.restore(item.store.name, _NOTHING, _NOTHING, position)
-
-
-def _cleanup(store: Store) -> Sequence[str]:
-    return store.changelog.configs.get("cleanup.policy", "delete").split(",")

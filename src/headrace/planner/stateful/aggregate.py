@@ -12,7 +12,6 @@ from headrace.plan.operators import Aggregate, AggregateCall, Changes, Emit, Fee
 from headrace.planner.duckdb_types import carried
 from headrace.planner.relations import NoSuchField, follow, pack
 from headrace.planner.stateful.drafts import OperatorDraft
-from headrace.planner.stateful.windows import DAY
 from headrace.planner.typed import Typed
 
 if TYPE_CHECKING:
@@ -88,10 +87,6 @@ class AggregateDraft(OperatorDraft):
         )
         retracts = self.changes is Changes.RETRACT
         return Aggregate(feeds[0], calls, self.emit, self.window, retracts)
-
-    def retention(self) -> int | None:
-        """Windows are of use until they take no more records, and for a day beyond."""
-        return None if self.window is None else self.window.size + self.window.grace + DAY
 
     @property
     def key_type(self) -> pa.DataType:

@@ -160,12 +160,12 @@ class OperatorDraft(ABC):
     def value_type(self) -> pa.DataType:
         """Type of the value."""
 
-    def retention(self) -> int | None:
-        """Give how long entries of the state are of use, in milliseconds of event time; None for ever."""
-        return None
-
     def prune(self, used: set[str]) -> None:  # noqa: B027 - most operators give what they give
         """Leave out what no reader uses; `used` are names in queries."""
+
+    def label(self, name: str) -> str:
+        """Give what the program calls a column of the operator."""
+        return name
 
     def column(self, name: str, kind: pa.DataType) -> exp.Expression:
         """Give a column of the rows under its name in queries; the operator has it from now on."""
