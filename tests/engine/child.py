@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import signal
 import sys
+from pathlib import Path
 
 from headrace.engine import Processor, ProcessorOptions
 from headrace.log import open_log
 from headrace.plan.topology import Guarantee, RunSettings
 from headrace.telemetry.logs import set_up_logging
 from tests.engine.programs import doubling
+from tests.engine.stateful import counting
 
 
 def main() -> None:
@@ -26,10 +28,12 @@ def main() -> None:
         instance=facts.get("instance"),
         until_end=facts.get("until_end") == "yes",
         batch_records=int(facts.get("batch", "100")),
+        state_dir=Path(facts["state"]) if "state" in facts else None,
     )
+    program = counting if facts.get("program") == "counting" else doubling
     set_up_logging()
     with open_log(url) as log:
-        processor = Processor(doubling(source, sink, settings), log, None, options)
+        processor = Processor(program(source, sink, settings), log, None, options)
         signal.signal(signal.SIGTERM, lambda *_: processor.stop())
         processor.run()
 

@@ -14,6 +14,7 @@ from headrace.engine.session import Surroundings, ThreadState
 from headrace.engine.state.directory import StateDirectory
 from headrace.engine.state.memory import state_memory
 from headrace.engine.state.naming import named
+from headrace.engine.state.ownership import check_changelogs
 from headrace.engine.state.purge import Purge
 from headrace.engine.waiting import ServiceWatch
 from headrace.engine.worker import work
@@ -77,6 +78,8 @@ class Processor:
             RunError: a record stopped the run by policy, or the log or the registry refused something.
         """
         targets = prepare(self._topology, self._log, self._registry, self._options.discard_state)
+        settings = self._topology.settings
+        check_changelogs(self._topology, self._log, {**settings.client, **settings.consumer_client})
         topics = sorted(source.topic for source in self._topology.sources.values())
         self.metrics.declare(topics, sorted(sink.topic for sink in self._topology.sinks.values()))
         count = max(1, self._topology.settings.threads)

@@ -253,6 +253,9 @@ class Restorer:
         if not all(item.done() for item in job.stores):
             return
         for item in job.stores:
+            if item.stale:
+                # The changelog holds nothing: what the old program left was given up.
+                _begin_anew(job, item)
             if not item.marked and not item.empty:
                 job.error = foreign(item.store.name, f"changelog topic `{item.place.topic}`")
         if job.error is None:

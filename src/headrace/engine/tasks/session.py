@@ -254,10 +254,11 @@ class StatefulSession(Session):
         self._failed += step.failed
         self._marking = self._tasks.unmarked()
         for changelog in self._changelogs:
-            self._send_state(changelog, self._graph.operators[changelog.operator].kernel.changes())
             fresh = self._marking.get(changelog.operator)
             if fresh:
+                # Before the first entry, so that whoever reads a changelog knows at once whose it is.
                 self._send_state(changelog, marks(sorted(fresh), changelog.fingerprint))
+            self._send_state(changelog, self._graph.operators[changelog.operator].kernel.changes())
         # Offsets go along even if none has moved: they prove that the partitions are still this member's.
         return offsets or self._positions.committed()
 

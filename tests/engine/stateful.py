@@ -1,0 +1,117 @@
+"""Programs with state, made by hand, and what must come out of them."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from headrace.formats.interface import Format, Side
+from headrace.log.interface import TopicDescription
+from headrace.plan.operators import (
+    Aggregate,
+    AggregateCall,
+    Changes,
+    Column,
+    Emit,
+    Feed,
+    Operator,
+    Store,
+)
+from headrace.plan.topology import (
+    Facet,
+    InputColumn,
+    KeyMode,
+    OutputColumn,
+    Pipeline,
+    RunSettings,
+    Sink,
+    SourceTopic,
+    Topology,
+    ValueMode,
+)
+from tests.engine.programs import read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from headrace.log.interface import Log
+
+KEY = Side(Format.STRING, pa.string())
+NUMBERS = Side(Format.JSON, pa.struct([("n", pa.int64())]))
+TOTALS = Side(Format.JSON, pa.struct([("count", pa.int64()), ("sum", pa.int64())]))
+
+
+def counting(
+    source: str,
+    sink: str,
+    settings: RunSettings,
+    *,
+    partitions: int = 4,
+    emit: Emit = Emit.RECORD,
+    fingerprint: str = "counting-1",
+) -> Topology:
+    """Give the topology that counts the records of each key and sums their numbers up."""
+    feed = Feed(
+        source=source,
+        query="SELECT _row, c0 AS k0, c1 AS v0 FROM input WHERE NOT _tombstone",
+        key=(Column("k0", pa.string()),),
+        value=(Column("v0", pa.int64()),),
+    )
+    calls = (AggregateCall("COUNT", (), pa.int64()), AggregateCall("SUM", (0,), pa.int64()))
+    changelog = TopicDescription(
+        "{application}-totals-changelog", partitions, configs={"cleanup.policy": "compact"}
+    )
+    operator = Operator(
+        id="totals",
+        kernel=Aggregate(feed, calls, emit),
+        columns=(Column("k0", pa.string()), Column("a0", pa.int64()), Column("a1", pa.int64())),
+        changes=Changes.UPSERT,
+        store=Store("totals", changelog, fingerprint),
+    )
+    pipeline = Pipeline(
+        id="totals",
+        source="totals",
+        sink=sink,
+        query="SELECT _row, k0, a0 AS v0, a1 AS v1 FROM input",
+        key_mode=KeyMode.ENCODE,
+        value_mode=ValueMode.ENCODE,
+        key_columns=(OutputColumn("k0", ()),),
+        value_columns=(OutputColumn("v0", ("count",)), OutputColumn("v1", ("sum",))),
+    )
+    columns = (
+        InputColumn("c0", Facet.KEY, (), pa.string()),
+        InputColumn("c1", Facet.VALUE, ("n",), pa.int64()),
+    )
+    return Topology(
+        sources={source: SourceTopic(source, KEY, NUMBERS, columns)},
+        sinks={sink: Sink(sink, KEY, TOTALS, create=TopicDescription(sink, partitions=partitions))},
+        pipelines=(pipeline,),
+        settings=settings,
+        operators=(operator,),
+    )
+
+
+def histories(log: Log, sink: str) -> dict[str, list[tuple[int, int]]]:
+    """Give, for each key, the counts and sums that came out, in order."""
+    found: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for row in read(log, sink):
+        value = json.loads(row["value"])
+        found[row["key"].decode()].append((value["count"], value["sum"]))
+    return dict(found)
+
+
+def expected_histories(records: Iterable[tuple[str, int]]) -> dict[str, list[tuple[int, int]]]:
+    """Give what must come out, one update a record."""
+    found: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for key, number in records:
+        count, total = found[key][-1] if found[key] else (0, 0)
+        found[key].append((count + 1, total + number))
+    return dict(found)
+
+
+def last(found: dict[str, list[tuple[int, int]]]) -> dict[str, tuple[int, int]]:
+    """Give the latest state of each key."""
+    return {key: updates[-1] for key, updates in found.items()}
