@@ -177,6 +177,8 @@ class WindowOracle:
 
         if before is None:
             return [result(RowKind.INSERT, touch.values)]
+        if touch.values == ():  # DISTINCT: a window is only there or not.
+            return []
         after = result(RowKind.UPDATE_AFTER, touch.values)
         return [result(RowKind.UPDATE_BEFORE, before), after] if self.retracts else [after]
 

@@ -25,7 +25,7 @@ use arrow_array::{BinaryArray, RecordBatch};
 use arrow_schema::SchemaRef;
 
 use crate::accumulators::{BoundRows, Failure};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kernel::{self, Kernel, Processed, Stats};
 use crate::spec::{Emit, Spec, WindowKind};
 use crate::store::Store;
@@ -80,6 +80,9 @@ trait Windows: Task + Send + Sized {
         cause: Cause,
         out: &mut Output<'_>,
     ) -> Result<()>;
+
+    /// Whether results wait for a flush.
+    fn has_results(&self) -> bool;
 
     /// Remove what belongs to closed windows only. Everything has been given.
     fn expire(&mut self, context: Context<'_, Self>) -> Result<()>;
@@ -266,6 +269,9 @@ impl<W: Windows> Kernel for Windowed<W> {
             shape: &self.shape,
         };
         for (_, task) in self.tasks.iter_mut() {
+            if task.has_results() {
+                return Err(Error::spec("results wait: flush before a commit"));
+            }
             task.expire(context)?;
         }
         self.tasks.changes()

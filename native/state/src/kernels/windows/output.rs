@@ -51,6 +51,8 @@ impl<'a> Output<'a> {
     }
 
     /// A window has changed. `before` is what was given last; it is needed for RETRACT changes alone.
+    ///
+    /// Without calls (DISTINCT) there is nothing to change.
     pub fn update(
         &mut self,
         cause: Cause,
@@ -59,6 +61,9 @@ impl<'a> Output<'a> {
         before: Option<&Group>,
         group: &Group,
     ) {
+        if self.plan.is_distinct {
+            return;
+        }
         if let Some(before) = before.filter(|_| self.plan.retracts) {
             self.push(cause, op::UPDATE_BEFORE, key, bounds, Some(before));
         }

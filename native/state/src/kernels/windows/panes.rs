@@ -235,6 +235,10 @@ impl Windows for Panes {
         Ok(())
     }
 
+    fn has_results(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
     fn expire(&mut self, context: Context<'_, Self>) -> Result<()> {
         self.segments
             .remove_before(context.shape.first_open(self.clock.now()))

@@ -19,7 +19,10 @@ pub struct Plan {
     pub output: SchemaRef,
     pub window: Window,
     pub emit: Emit,
+    /// Give what goes whole.
     pub retracts: bool,
+    /// There are no calls: a window is only there or not.
+    pub is_distinct: bool,
 }
 
 impl Plan {
@@ -61,6 +64,7 @@ impl Plan {
             window,
             emit: aggregate.emit,
             retracts: aggregate.retracts,
+            is_distinct: aggregate.calls.is_empty(),
             output,
         })
     }

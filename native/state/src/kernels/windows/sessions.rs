@@ -311,6 +311,10 @@ impl Windows for Sessions {
         Ok(())
     }
 
+    fn has_results(&self) -> bool {
+        !self.changed.is_empty()
+    }
+
     fn expire(&mut self, context: Context<'_, Self>) -> Result<()> {
         self.remove_closed(*context.shape, |_, _| {})
     }

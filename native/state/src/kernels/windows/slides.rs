@@ -481,6 +481,10 @@ impl Windows for Slides {
         Ok(())
     }
 
+    fn has_results(&self) -> bool {
+        !self.changed.is_empty()
+    }
+
     fn expire(&mut self, context: Context<'_, Self>) -> Result<()> {
         self.at_timers(context, |_, _| Ok(()))
     }
