@@ -267,6 +267,7 @@ class Operator:
         columns: its own columns of the rows that come out.
         changes: what those rows are.
         store: its state.
+        labels: what the program calls the columns, one for each; for people.
     """
 
     id: str
@@ -274,6 +275,7 @@ class Operator:
     columns: tuple[Column, ...]
     changes: Changes
     store: Store
+    labels: tuple[str, ...] = ()
 
     @property
     def feeds(self) -> tuple[Feed, ...]:

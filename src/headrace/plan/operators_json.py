@@ -54,6 +54,7 @@ def operator_data(operator: Operator) -> dict[str, Any]:
         "feeds": [_feed_data(feed) for feed in operator.feeds],
         "options": _options_data(operator.kernel),
         "columns": [_column_data(column) for column in operator.columns],
+        "labels": list(operator.labels),
         "changes": operator.changes.value,
         "store": {
             "name": operator.store.name,
@@ -80,6 +81,7 @@ def operator_from(data: dict[str, Any]) -> Operator:
         tuple(_column(item) for item in data["columns"]),
         Changes(data["changes"]),
         Store(data["store"]["name"], changelog, data["store"]["fingerprint"]),
+        tuple(data.get("labels", ())),
     )
 
 

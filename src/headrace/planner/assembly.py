@@ -161,7 +161,8 @@ class _Assembly:
         feeds = tuple(self._feed(name, feed, queries) for feed, queries in zip(draft.feeds, fed, strict=True))
         columns = draft.output_columns()
         kernel = draft.kernel(feeds)
-        return Operator(name, kernel, columns, draft.changes, store(name, draft, kernel, columns))
+        labels = tuple(draft.label(column.name) for column in columns)
+        return Operator(name, kernel, columns, draft.changes, store(name, draft, kernel, columns), labels)
 
     def _feed(self, operator: str, feed: FeedDraft, queries: list[_Draft]) -> Feed:
         key, value = feed.key_columns(), feed.value_columns()

@@ -83,8 +83,12 @@ def _operator(operator: Operator, topology: Topology) -> list[str]:
         lines.append(f"  from {feed.source} ({feed.changes.value}): {columns or 'no columns'}")
         lines.append(f"    query: {feed.query}")
         lines += _columns_of(feed.query, feed.source, topology, "    ")
-    columns = ", ".join(_column(column) for column in operator.columns)
-    lines.append(f"  gives {operator.changes.value}: {columns}")
+    labels = operator.labels or tuple(column.name for column in operator.columns)
+    columns = ", ".join(
+        _column(column) + ("" if label == column.name else f" ({label})")
+        for column, label in zip(operator.columns, labels, strict=True)
+    )
+    lines.append(f"  gives {operator.changes.value}: {columns or 'no columns'}")
     changelog = operator.store.changelog
     configs = ", ".join(f"{key}={value}" for key, value in sorted(changelog.configs.items()))
     lines.append(f"  store {operator.store.name} [{operator.store.fingerprint}]")

@@ -11,7 +11,7 @@ from sqlglot import exp
 from headrace.plan.operators import Aggregate, AggregateCall, Changes, Emit, Feed, Kernel, Window, WindowKind
 from headrace.planner.duckdb_types import carried
 from headrace.planner.relations import NoSuchField, follow, pack
-from headrace.planner.stateful.drafts import OperatorDraft
+from headrace.planner.stateful.drafts import WINDOW_BOUNDS, OperatorDraft
 from headrace.planner.typed import Typed
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class AggregateDraft(OperatorDraft):
         window: how time is cut.
         key_names: what the parts of a key of several columns are called.
         key_nullable: which of these may be null.
+        call_names: what the results are called.
     """
 
     calls: list[AggregateCall] = field(default_factory=list)
@@ -38,6 +39,7 @@ class AggregateDraft(OperatorDraft):
     window: Window | None = None
     key_names: list[str] = field(default_factory=list)
     key_nullable: list[bool] = field(default_factory=list)
+    call_names: dict[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for column in self.feeds[0].key_columns():
@@ -87,6 +89,13 @@ class AggregateDraft(OperatorDraft):
         )
         retracts = self.changes is Changes.RETRACT
         return Aggregate(feeds[0], calls, self.emit, self.window, retracts)
+
+    def label(self, name: str) -> str:
+        """Give what the program calls a column."""
+        if name[0] == "w":
+            return next(f"window_{bound}" for bound, own in WINDOW_BOUNDS.items() if own == name)
+        index = int(name[1:])
+        return self.key_names[index] if name[0] == "k" else self.call_names.get(index, name)
 
     @property
     def key_type(self) -> pa.DataType:

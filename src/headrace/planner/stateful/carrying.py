@@ -86,6 +86,13 @@ class CarryingDraft(OperatorDraft):
         self._below = {f"v{index}": below for index, (_, below) in enumerate(kept, first)}
         self._complete()
 
+    def label(self, name: str) -> str:
+        """Give what the program calls a column."""
+        for (facet, path), found in self.asked.items():
+            if found.node == self.columns[name][0]:
+                return ".".join(path if facet is Facet.VALUE and path else (facet.value, *path))
+        return name
+
     def _complete(self) -> None:
         """Put the columns into the input."""
         branch = self.feeds[0].branches[0]

@@ -141,12 +141,18 @@ class Groups:
             if not isinstance(node.this, exp.Anonymous) or not is_aggregate(node.this, self.below):
                 message = "FILTER goes with aggregates"
                 raise refusal(codes.TYPE_MISMATCH, message, nearest_span(node))
-            return self.draft.result(self.calls.add(node.this, node.expression.this))
+            return self._result(node, self.calls.add(node.this, node.expression.this))
         if isinstance(node, exp.Anonymous) and is_aggregate(node, self.below):
-            return self.draft.result(self.calls.add(node))
+            return self._result(node, self.calls.add(node))
         if column_path(node) is not None or isinstance(node, exp.Literal):
             return None
         return self._grouped_expression(node)
+
+    def _result(self, node: exp.Expression, index: int) -> Typed:
+        if isinstance(node.parent, exp.Alias):
+            self.draft.call_names[index] = node.parent.alias
+        self.draft.call_names.setdefault(index, self.below.words(node))
+        return self.draft.result(index)
 
     def _window(self, parts: Sequence[exp.Identifier]) -> Typed | None:
         names = [part.name for part in parts]

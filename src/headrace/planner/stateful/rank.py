@@ -74,6 +74,12 @@ class RankDraft(CarryingDraft):
         """The part, and the number where there is more than one."""
         return self.key(()).type
 
+    def label(self, name: str) -> str:
+        """Give what the program calls a column."""
+        if name[0] in "kn":
+            return self.key_names[int(name[1:]) if name[0] == "k" else -1]
+        return CarryingDraft.label(self, name)
+
     def kernel(self, feeds: tuple[Feed, ...]) -> Kernel:
         """Give the operator."""
         assert self.limit is not None

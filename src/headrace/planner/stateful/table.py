@@ -52,6 +52,10 @@ class TableDraft(CarryingDraft):
         """Type of the topic's keys."""
         return self.rows.type_of(Facet.KEY)
 
+    def label(self, name: str) -> str:
+        """Give what the program calls a column."""
+        return "_key" if name == "k0" else CarryingDraft.label(self, name)
+
     def kernel(self, feeds: tuple[Feed, ...]) -> Kernel:
         """Give the operator."""
         return Table(feeds[0])
