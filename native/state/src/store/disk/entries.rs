@@ -20,8 +20,10 @@ use crate::store::{Entries, Visit, Write};
 
 /// Where the number of the last write and the position stand among the entries. No other key begins so.
 const POSITION: &[u8] = b"\0\0position";
-/// A journal that is longer is turned even if its writes were to few keys, so that it is read in a moment.
-const MOST_JOURNAL_BYTES: u64 = 8 << 20;
+/// A journal that is so much longer than what it leads to is written anew, so that it is read in a moment.
+const JOURNAL_SLACK_BYTES: u64 = 8 << 20;
+/// So many sorted runs lie side by side before they are merged into the levels below.
+const MOST_RUNS: u8 = 8;
 /// On closing, a longer journal is moved into the tree, so that the next opening reads none.
 const CLOSING_JOURNAL_BYTES: u64 = 64 << 10;
 /// Read whatever was written last.
@@ -166,13 +168,9 @@ impl DiskEntries {
     /// Have the newest writes moved into the tree if they are too many; waits while those before them are on their way.
     fn make_room(&self) -> Result<()> {
         self.check()?;
-        {
-            let newest = self.read_newest();
-            if newest.active.bytes() <= shared::memtable_bytes()
-                && newest.journal.bytes() <= MOST_JOURNAL_BYTES
-            {
-                return Ok(());
-            }
+        let full = self.read_newest().active.bytes() > shared::memtable_bytes();
+        if !full {
+            return Ok(());
         }
         let mut progress = self.progress();
         while progress.moving && progress.failure.is_none() {
@@ -238,7 +236,7 @@ impl DiskEntries {
     }
 
     fn compact(&self) -> Result<()> {
-        let strategy = Arc::new(Leveled::default());
+        let strategy = Arc::new(Leveled::default().with_l0_threshold(MOST_RUNS));
         loop {
             let before = self.tree.current_version().id();
             self.tree.compact(strategy.clone(), self.numbers.get())?;
@@ -292,6 +290,25 @@ impl Newest {
         self.journal.turn()?;
         self.sealed = Some(Arc::new(std::mem::take(&mut self.active)));
         Ok(())
+    }
+
+    /// Write the journal anew if most of it is overwritten: keys that change with every commit never reach the tree.
+    fn shorten_journal(&mut self, folder: &Path) -> Result<()> {
+        let least = 2 * self.active.bytes() as u64 + JOURNAL_SLACK_BYTES;
+        // The journal of what is on its way into the tree must stay, and with it all that came after.
+        let (Some(position), None, true) =
+            (self.position, &self.sealed, self.journal.bytes() > least)
+        else {
+            return Ok(());
+        };
+        let writes: Vec<Write<'_>> = self
+            .active
+            .iter()
+            .filter(|(key, _)| *key != POSITION)
+            .collect();
+        self.journal.turn()?;
+        self.journal.append(self.number, position, &writes)?;
+        journal::remove_before(folder, self.journal.number())
     }
 
     /// Give what is known of a key, as `Memtable::get`.
@@ -399,6 +416,6 @@ impl Entries for DiskEntries {
             .put(POSITION, Some(&position_bytes(number, position)));
         newest.number = number;
         newest.position = Some(position);
-        Ok(())
+        newest.shorten_journal(&self.folder)
     }
 }

@@ -6,7 +6,7 @@
 //! changelog knows the rest.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::xxh3_64;
@@ -129,7 +129,11 @@ impl Journal {
 /// Remove the files before one, oldest first: what is left is always the end of the journal.
 pub fn remove_before(folder: &Path, number: u64) -> Result<()> {
     for old in numbers(folder)?.into_iter().filter(|old| *old < number) {
-        fs::remove_file(path(folder, old))?;
+        match fs::remove_file(path(folder, old)) {
+            // Two threads may remove the same files.
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
     }
     Ok(())
 }

@@ -11,10 +11,9 @@ use lsm_tree::{Cache, DescriptorTable};
 use super::entries::DiskEntries;
 
 /// Room for the newest writes of all stores together; as much again may be on its way into the trees.
-const MEMTABLE_BYTES: usize = 32 << 20;
+const MEMTABLE_BYTES: usize = 64 << 20;
 const LEAST_MEMTABLE_BYTES: usize = 512 << 10;
-/// So that the journal of a killed process is read in a moment.
-const MOST_MEMTABLE_BYTES: usize = 4 << 20;
+const MOST_MEMTABLE_BYTES: usize = 16 << 20;
 const OPEN_FILES: usize = 256;
 const MOST_THREADS: usize = 4;
 
