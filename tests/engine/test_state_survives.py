@@ -108,6 +108,12 @@ def test_a_changed_program_does_not_take_the_state_of_the_old_one(log: Log, tmp_
     assert found == {key_of(value): (1, value) for value in range(100, 150)}
 
 
+def test_an_input_with_other_partitions_than_the_state_is_refused(log: Log) -> None:
+    source, sink = create(log, unique("in"), 3), unique("out")
+    with pytest.raises(RunError, match="has 3 partitions"):
+        run(counting(source, sink, QUICK), log, unique("app"), None)
+
+
 def test_a_bad_record_stops_the_run_with_all_before_it_counted_once(log: Log) -> None:
     source, sink, application = create(log, unique("in"), 1), unique("out"), unique("app")
     give(log, source, range(60))
@@ -157,7 +163,7 @@ def test_nothing_is_lost_or_counted_twice_whatever_is_killed(
 
 
 def test_tasks_move_with_their_state(url: str, log: Log, commands: Path, tmp_path: Path) -> None:
-    source, sink, application = create(log, unique("in"), 6), unique("out"), unique("app")
+    source, sink, application = create(log, unique("in")), unique("out"), unique("app")
     arguments = (url, source, sink, application, "program=counting")
     stop = threading.Event()
     sent = 0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from headrace.engine.pipeline import SchemaIds
-from headrace.engine.state.topics import discard, ensure, internal_topics
+from headrace.engine.state.topics import check_inputs, discard, ensure, internal_topics
 from headrace.errors import Diagnostic, RunError
 from headrace.errors.codes.run import TOPIC_MISSING
 from headrace.log.interface import Admin, Log, TopicDescription
@@ -53,6 +53,7 @@ def prepare(
     try:
         discard(admin, topology, discarded)
         found: list[TopicDescription | None] = [*ensure(admin, internal_topics(topology))]
+        check_inputs(admin, topology)
         outer = [sink for sink in topology.sinks.values() if not sink.internal]
         found += [_ensure(admin, sink.topic, sink.create) for sink in outer]
         settings = topology.settings

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from headrace.errors import Diagnostic, RunError
 from headrace.errors.codes.run import INTERNAL_TOPIC
+from headrace.plan.subtopologies import subtopologies
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -64,6 +65,25 @@ def ensure(admin: Admin, topics: Iterable[TopicDescription]) -> list[TopicDescri
             _check(topic, there)
             found.append(there)
     return found
+
+
+def check_inputs(admin: Admin, topology: Topology) -> None:
+    """Check that the topics which meet in tasks with state have as many partitions as their changelogs.
+
+    Raises:
+        RunError: partitions were added to an input since the program was planned, or since its state was begun.
+    """
+    changelogs = {item.id: item.store.changelog for item in topology.operators}
+    for group in subtopologies(topology):
+        if not group.operators:
+            continue
+        wanted = changelogs[group.operators[0]].partitions
+        for name in group.sources:
+            topic = topology.sources[name].topic
+            there = admin.describe(topic)
+            if there is not None and there.partitions != wanted:
+                message = f"topic `{topic}` has {there.partitions} partitions, the state of `{group.operators[0]}` {wanted}"
+                raise _unfit(message)
 
 
 def discard(admin: Admin, topology: Topology, stores: Collection[str]) -> None:
