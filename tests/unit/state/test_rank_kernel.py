@@ -1,0 +1,80 @@
+"""The first rows of each key in an order, as the model gives them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from headrace.plan.operators import Changes, Order, RowKind
+from tests.unit.formats.decoding import examples
+from tests.unit.state.join_oracles import RankOracle, Values
+from tests.unit.state.join_runs import Event, Plan, Record, Subject, check, plans, records
+
+INT, TEXT = pa.int64(), pa.string()
+KEYS: dict[str, tuple[list[pa.DataType], st.SearchStrategy[Values]]] = {
+    "no key": ([], st.just(())),
+    "one key": ([INT], st.tuples(st.sampled_from([1, 1, 2, None]))),
+    "two keys": ([TEXT, INT], st.tuples(st.sampled_from(["a", None]), st.sampled_from([1, None]))),
+}
+VALUE = st.tuples(
+    st.one_of(st.none(), st.integers(-2, 2)),
+    st.sampled_from([None, "", "a", "b", "é", "\U0001f600", "\uffff"]),
+)
+terms = st.builds(Order, column=st.integers(0, 1), descending=st.booleans(), nulls_first=st.booleans())
+
+
+def rank(key: list[pa.DataType], order: list[Order], limit: int, retracts: bool, changes: Changes) -> Subject:
+    return Subject(
+        {
+            "kernel": "rank",
+            "inputs": [changes],
+            "order": [asdict(term) for term in order],
+            "limit": limit,
+            "retracts": retracts,
+        },
+        key,
+        [[INT, TEXT]],
+        [*key, pa.int64(), INT, TEXT],
+    )
+
+
+@pytest.mark.parametrize("key", list(KEYS))
+@pytest.mark.parametrize("changes", [Changes.APPEND, Changes.RETRACT])
+@given(
+    data=st.data(),
+    plan=plans,
+    order=st.lists(terms, max_size=2),
+    limit=st.sampled_from([1, 1, 2, 3, 100]),
+    retracts=st.booleans(),
+)
+@settings(max_examples=examples(40), deadline=None)
+def test_a_rank(
+    key: str,
+    changes: Changes,
+    data: st.DataObject,
+    plan: Plan,
+    order: list[Order],
+    limit: int,
+    retracts: bool,
+) -> None:
+    key_types, keys = KEYS[key]
+    found = data.draw(records([changes], keys, [VALUE]))
+    subject = rank(key_types, order, limit, retracts, changes)
+    check(subject, lambda: RankOracle(tuple(order), limit, retracts), found, plan)
+
+
+def row(time: int, value: int, op: RowKind = RowKind.INSERT) -> Record:
+    return Record(0, time, ((0, op, (1,), (value, None)),))
+
+
+@pytest.mark.parametrize("event", list(Event))
+def test_a_row_below_the_best_comes_up_when_one_goes(event: Event) -> None:
+    found = [*(row(at, at) for at in range(5)), row(6, 1, RowKind.DELETE), row(7, 0, RowKind.DELETE)]
+    order = [Order(0)]
+    subject = rank([INT], order, 2, retracts=True, changes=Changes.RETRACT)
+    run = check(subject, lambda: RankOracle(tuple(order), 2, retracts=True), found, Plan([1], [event]))
+    assert [out.columns[1:3] for out in run.committed][-4:] == [(1, 0), (1, 2), (2, 2), (2, 3)]
