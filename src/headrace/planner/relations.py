@@ -334,6 +334,8 @@ class SelectRelation:
         items = self.of(facet)
         if facet in (Facet.META, Facet.HEADERS) or not items:
             found = self.source.pull(facet, path)
+            if not isinstance(found.node, exp.Column):
+                return self._output(found)
             self.pulled[found.node.name] = found.node
             return found
         follow(self.type_of(facet), path)
