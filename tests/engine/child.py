@@ -5,13 +5,25 @@ from __future__ import annotations
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from headrace.engine import Processor, ProcessorOptions
 from headrace.log import open_log
 from headrace.plan.topology import Guarantee, RunSettings
 from headrace.telemetry.logs import set_up_logging
 from tests.engine.programs import doubling
-from tests.engine.stateful import counting
+from tests.engine.stateful import counting, rekeyed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from headrace.plan.topology import Topology
+
+PROGRAMS: dict[str, Callable[[str, str, RunSettings], Topology]] = {
+    "doubling": doubling,
+    "counting": counting,
+    "rekeyed": rekeyed,
+}
 
 
 def main() -> None:
@@ -30,7 +42,7 @@ def main() -> None:
         batch_records=int(facts.get("batch", "100")),
         state_dir=Path(facts["state"]) if "state" in facts else None,
     )
-    program = counting if facts.get("program") == "counting" else doubling
+    program = PROGRAMS[facts.get("program", "doubling")]
     set_up_logging()
     with open_log(url) as log:
         processor = Processor(program(source, sink, settings), log, None, options)

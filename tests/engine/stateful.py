@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -17,6 +18,8 @@ from headrace.plan.operators import (
     Column,
     Emit,
     Feed,
+    JoinKind,
+    LookupJoin,
     Operator,
     Store,
 )
@@ -87,6 +90,83 @@ def counting(
     )
     return Topology(
         sources={source: SourceTopic(source, KEY, NUMBERS, columns)},
+        sinks={sink: Sink(sink, KEY, TOTALS, create=TopicDescription(sink, partitions=partitions))},
+        pipelines=(pipeline,),
+        settings=settings,
+        operators=(operator,),
+    )
+
+
+def rekeyed(source: str, sink: str, settings: RunSettings, *, partitions: int = 4) -> Topology:
+    """Give the topology that counts by the last digit of the number: by way of a repartition topic of two partitions."""
+    between = "{application}-digits-repartition"
+    counted = counting(between, sink, settings, partitions=2)
+    pipeline = Pipeline(
+        id="digits",
+        source=source,
+        sink="digits",
+        query="SELECT _row, CAST(c0 % 10 AS VARCHAR) AS k0, c0 AS v0 FROM input WHERE NOT _tombstone",
+        key_mode=KeyMode.ENCODE,
+        value_mode=ValueMode.ENCODE,
+        key_columns=(OutputColumn("k0", ()),),
+        value_columns=(OutputColumn("v0", ("n",)),),
+    )
+    columns = (InputColumn("c0", Facet.VALUE, ("n",), pa.int64()),)
+    return replace(
+        counted,
+        sources={
+            source: SourceTopic(source, KEY, NUMBERS, columns),
+            between: replace(counted.sources[between], internal=True),
+        },
+        sinks={
+            **counted.sinks,
+            "digits": Sink(between, KEY, NUMBERS, create=TopicDescription(between, 2), internal=True),
+        },
+        pipelines=(pipeline, *counted.pipelines),
+    )
+
+
+def looking_up(stream: str, table: str, sink: str, settings: RunSettings, *, partitions: int = 2) -> Topology:
+    """Give the topology that puts to each number of a stream the number that the table has then under its key."""
+
+    def feed(source: str, changes: Changes) -> Feed:
+        kind = "CAST(CASE WHEN _tombstone THEN -1 ELSE 1 END AS TINYINT)"
+        upserts = changes is Changes.UPSERT
+        return Feed(
+            source=source,
+            query=f"SELECT _row, c0 AS k0, c1 AS v0{f', {kind} AS _op' if upserts else ''} FROM input",
+            key=(Column("k0", pa.string()),),
+            value=(Column("v0", pa.int64()),),
+            changes=changes,
+            sets_op=upserts,
+        )
+
+    changelog = TopicDescription(
+        "{application}-known-changelog", partitions, configs={"cleanup.policy": "compact"}
+    )
+    operator = Operator(
+        id="known",
+        kernel=LookupJoin(feed(stream, Changes.APPEND), feed(table, Changes.UPSERT), JoinKind.LEFT),
+        columns=(Column("k0", pa.string()), Column("l0", pa.int64()), Column("r0", pa.int64())),
+        changes=Changes.APPEND,
+        store=Store("known", changelog, "looking-up-1"),
+    )
+    pipeline = Pipeline(
+        id="known",
+        source="known",
+        sink=sink,
+        query="SELECT _row, k0, l0 AS v0, r0 AS v1 FROM input",
+        key_mode=KeyMode.ENCODE,
+        value_mode=ValueMode.ENCODE,
+        key_columns=(OutputColumn("k0", ()),),
+        value_columns=(OutputColumn("v0", ("count",)), OutputColumn("v1", ("sum",))),
+    )
+    columns = (
+        InputColumn("c0", Facet.KEY, (), pa.string()),
+        InputColumn("c1", Facet.VALUE, ("n",), pa.int64()),
+    )
+    return Topology(
+        sources={name: SourceTopic(name, KEY, NUMBERS, columns) for name in (table, stream)},
         sinks={sink: Sink(sink, KEY, TOTALS, create=TopicDescription(sink, partitions=partitions))},
         pipelines=(pipeline,),
         settings=settings,
