@@ -116,7 +116,10 @@ impl Accumulator for Moments {
         if divisor <= 0 {
             return out.push_null();
         }
-        let variance = if words[ODD] == 0 {
+        // As DuckDB has it, one value does not deviate, whatever it is.
+        let variance = if n == 1 {
+            0.0
+        } else if words[ODD] == 0 {
             get(words, SQUARES) / divisor as f64
         } else {
             f64::NAN

@@ -109,7 +109,7 @@ struct GroupTask {
     marks: Marks,
     /// What was given last of touched groups; only with `retracts`.
     before: ResultColumns,
-    /// The highest `_seq` seen.
+    /// The `_seq` of the last row that touched a group: the highest, since they ascend.
     seq: i64,
 }
 
@@ -413,7 +413,6 @@ impl Aggregate {
                 self.null_keys += 1;
                 continue;
             }
-            task.seq = task.seq.max(batch.input.seq[row]);
             let (key, hash) = (batch.keys.key(row), batch.keys.hash(row));
             // Rows of one key often follow one another.
             let slot = match last {
@@ -431,6 +430,8 @@ impl Aggregate {
             {
                 task.untouch(slot, earlier);
                 failed.push(failure(row, overflow));
+            } else {
+                task.seq = batch.input.seq[row];
             }
         }
         Ok(())
