@@ -7,6 +7,7 @@ use arrow_data::ArrayData;
 use arrow_pyarrow::{FromPyArrowUnchecked, PyArrowType};
 use arrow_schema::DataType;
 use headrace_codec::primitive::Primitive;
+use headrace_codec::rows::Rows;
 use headrace_codec::{Decoded, Encoded, Path, Unsupported, avro, csv, json};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -50,6 +51,27 @@ pub fn fits(found: &DataType, expected: &DataType) -> bool {
         (DataType::Timestamp(found, _), DataType::Timestamp(expected, _)) => found == expected,
         _ => found == expected,
     }
+}
+
+/// Give the same values under a type of the same layout, whose parts may have other names.
+pub fn retyped(data: &ArrayData, data_type: &DataType) -> PyResult<ArrayData> {
+    let parts: Vec<&DataType> = match data_type {
+        DataType::List(field) | DataType::Map(field, _) => vec![field.data_type()],
+        DataType::Struct(fields) => fields.iter().map(|field| field.data_type()).collect(),
+        _ => Vec::new(),
+    };
+    let children = data
+        .child_data()
+        .iter()
+        .zip(parts)
+        .map(|(child, part)| retyped(child, part))
+        .collect::<PyResult<Vec<_>>>()?;
+    data.clone()
+        .into_builder()
+        .data_type(data_type.clone())
+        .child_data(children)
+        .build()
+        .map_err(|error| PyValueError::new_err(error.to_string()))
 }
 
 pub fn import_bytes(array: &Bound<'_, PyAny>) -> PyResult<BinaryArray> {
@@ -226,6 +248,37 @@ impl PrimitiveCodec {
     }
 }
 
+#[pyclass(module = "headrace._native", frozen)]
+struct RowsCodec(Rows);
+
+#[pymethods]
+impl RowsCodec {
+    #[new]
+    fn new(r#type: PyArrowType<DataType>) -> PyResult<Self> {
+        Rows::new(&r#type.0).map(Self).map_err(refused)
+    }
+
+    fn decode(
+        &self,
+        py: Python<'_>,
+        data: &Bound<'_, PyAny>,
+        paths: Vec<Path>,
+    ) -> PyResult<PyDecoded> {
+        let data = import_bytes(data)?;
+        py.detach(|| self.0.decode(&data, &paths))
+            .map(export_decoded)
+            .map_err(refused)
+    }
+
+    fn encode(&self, py: Python<'_>, values: &Bound<'_, PyAny>) -> PyResult<PyEncoded> {
+        let array = make_array(retyped(
+            &import(values, self.0.data_type())?,
+            self.0.data_type(),
+        )?);
+        Ok(export_encoded(py.detach(|| self.0.encode(&array))))
+    }
+}
+
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<JsonDecoder>()?;
     m.add_class::<JsonEncoder>()?;
@@ -233,5 +286,6 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<AvroEncoder>()?;
     m.add_class::<CsvDecoder>()?;
     m.add_class::<PrimitiveCodec>()?;
+    m.add_class::<RowsCodec>()?;
     Ok(())
 }

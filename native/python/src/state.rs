@@ -19,7 +19,7 @@ use pyo3::create_exception;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
-use crate::codec::{fits, import_bytes};
+use crate::codec::{fits, import_bytes, retyped};
 
 create_exception!(
     headrace._native,
@@ -86,9 +86,11 @@ impl LocalStore {
 #[pymethods]
 impl LocalStore {
     #[new]
-    #[pyo3(signature = (path, cache_bytes = 64 << 20))]
+    #[pyo3(signature = (path, cache_bytes = store::CACHE_BYTES))]
     fn new(py: Python<'_>, path: Option<PathBuf>, cache_bytes: usize) -> PyResult<Self> {
-        let store = detached(py, || store::LocalStore::open(path.as_deref(), cache_bytes))?;
+        let store = detached(py, || {
+            store::LocalStore::open_with_cache(path.as_deref(), cache_bytes)
+        })?;
         Ok(Self(Mutex::new(Some(store))))
     }
 
@@ -262,27 +264,6 @@ impl Kernel {
         RecordBatch::try_new(expected.clone(), columns)
             .map_err(|error| PyValueError::new_err(error.to_string()))
     }
-}
-
-/// Give the same values under a type of the same layout, whose parts may have other names.
-fn retyped(data: &ArrayData, data_type: &DataType) -> PyResult<ArrayData> {
-    let parts: Vec<&DataType> = match data_type {
-        DataType::List(field) | DataType::Map(field, _) => vec![field.data_type()],
-        DataType::Struct(fields) => fields.iter().map(|field| field.data_type()).collect(),
-        _ => Vec::new(),
-    };
-    let children = data
-        .child_data()
-        .iter()
-        .zip(parts)
-        .map(|(child, part)| retyped(child, part))
-        .collect::<PyResult<Vec<_>>>()?;
-    data.clone()
-        .into_builder()
-        .data_type(data_type.clone())
-        .child_data(children)
-        .build()
-        .map_err(|error| PyValueError::new_err(error.to_string()))
 }
 
 #[pymethods]

@@ -8,10 +8,8 @@ use std::path::{Path, PathBuf};
 use headrace_state::Error;
 use headrace_state::store::{LocalStore, Store, Write};
 
-const CACHE: usize = 1 << 20;
-
 fn open(path: &Path) -> LocalStore {
-    LocalStore::open(Some(path), CACHE).unwrap()
+    LocalStore::open(Some(path)).unwrap()
 }
 
 fn write(store: &Store, entries: &[(&str, Option<&str>)], position: i64) {
@@ -89,12 +87,12 @@ fn a_directory_has_one_user() {
     local.begin("s", "f").unwrap();
     let store = local.store("s").unwrap();
     assert!(matches!(
-        LocalStore::open(Some(folder.path()), CACHE),
+        LocalStore::open(Some(folder.path())),
         Err(Error::Locked(_))
     ));
     drop(local);
     assert!(matches!(
-        LocalStore::open(Some(folder.path()), CACHE),
+        LocalStore::open(Some(folder.path())),
         Err(Error::Locked(_))
     ));
     drop(store);
@@ -241,7 +239,7 @@ fn a_damaged_table_is_told() {
         let mut damaged = whole.clone();
         damaged[place] ^= 0x40;
         fs::write(&tables[0], damaged).unwrap();
-        let read = LocalStore::open(Some(folder.path()), CACHE).and_then(|local| {
+        let read = LocalStore::open(Some(folder.path())).and_then(|local| {
             let mut entries = 0;
             local.store("s")?.scan(b"", None, |_, value| {
                 assert_eq!(

@@ -26,6 +26,9 @@ pub struct Store {
     entries: Arc<dyn Entries>,
 }
 
+/// Usual size of the cache of blocks.
+pub const CACHE_BYTES: usize = 64 << 20;
+
 /// A key, and its value or None to delete it.
 pub type Write<'a> = (&'a [u8], Option<&'a [u8]>);
 
@@ -49,6 +52,11 @@ trait Entries: Send + Sync {
 pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>> + 'a;
 
 impl LocalStore {
+    /// As `open_with_cache`, with the cache's usual size.
+    pub fn open(path: Option<&Path>) -> Result<Self> {
+        Self::open_with_cache(path, CACHE_BYTES)
+    }
+
     /// Open, or make, the stores in a directory; None: in memory.
     ///
     /// Args:
@@ -56,7 +64,7 @@ impl LocalStore {
     ///
     /// # Errors
     /// [`Error::Locked`]: the directory is in use.
-    pub fn open(path: Option<&Path>, cache_bytes: usize) -> Result<Self> {
+    pub fn open_with_cache(path: Option<&Path>, cache_bytes: usize) -> Result<Self> {
         let backend: Arc<dyn Backend> = match path {
             None => Arc::new(memory::Memory::default()),
             Some(path) => Arc::new(disk::Disk::open(path, cache_bytes)?),
