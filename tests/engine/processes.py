@@ -14,12 +14,14 @@ if TYPE_CHECKING:
 
 
 class Child:
-    """A processor of `tests.engine.child`; killed at the end of the block if it still runs."""
+    """A processor of `tests.engine.child`, or a module like it; killed at the end of the block if it still runs."""
 
-    def __init__(self, commands: Path, lines: Path, *arguments: str) -> None:
+    def __init__(
+        self, commands: Path, lines: Path, *arguments: str, module: str = "tests.engine.child"
+    ) -> None:
         self.lines = lines
         with lines.open("w") as stream:
-            self._process = ForkedProcess(commands, "tests.engine.child", arguments, stream)
+            self._process = ForkedProcess(commands, module, arguments, stream)
 
     def wait_for(self, text: str, timeout: float = 30.0) -> None:
         """Wait until a log line holds the text."""
