@@ -16,13 +16,14 @@ use crate::store::{Store, prefix_end};
 use crate::tasks::{Part, PartStats};
 
 type Entry = (Box<[u8]>, Box<[u8]>);
+type Tree = BTreeMap<Box<[u8]>, Box<[u8]>>;
 
 /// The entries of a group by suffix. Most groups are small, and then a vector is smaller and faster than a tree.
 #[derive(Default)]
 pub struct Entries {
     few: Vec<Entry>,
     /// All entries, once there are more than [`MOST_FEW`].
-    many: Option<Box<BTreeMap<Box<[u8]>, Box<[u8]>>>>,
+    many: Option<Box<Tree>>,
 }
 
 const MOST_FEW: usize = 64;
