@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from headrace.functions.aggregate import aggregate_named
 from headrace.functions.declaration import Function, Kind, Nulls, Volatility
 from headrace.functions.registry import FAMILIES
 
@@ -58,6 +59,9 @@ def _section(function: Function) -> str:
     lines.append("```text\n" + "\n".join(function.usage()) + "\n```")
     lines.append(function.description)
     facts = []
+    aggregate = aggregate_named(function.name) if function.kind is Kind.AGGREGATE else None
+    if aggregate is not None and not aggregate.over_tables:
+        facts.append("over streams alone: it cannot take back a row that a table has lost")
     if function.aliases:
         facts.append("also called " + ", ".join(f"`{alias}`" for alias in function.aliases))
     if (

@@ -117,6 +117,13 @@ class Selects:
         bare = select.args.get("mode") is None
         if bare and relation.table is False:
             mode = Mode.STREAM
+        if mode == Mode.STREAM and relation.has_kinds:
+            message = f"each change of the table `{alias}` counts as a row"
+            way_out = "write SELECT TABLE to count its rows"
+            place = _from_span(select)
+            self.faults.add(
+                [Diagnostic(codes.CHANGES_AS_FACTS, message, place, way_out, (), Severity.WARNING)]
+            )
         if bare and mode == Mode.TABLE and relation.table is None:
             message = f"`{alias}` is read as a table: of each key the latest record counts, and records without a key do not"
             way_out = "write SELECT STREAM to count each record, or SELECT TABLE to say that this is meant"

@@ -216,6 +216,14 @@ READ_AS_A_TABLE = Code(
     "back what that record replaces. SELECT STREAM counts each record.",
 )
 
+CHANGES_AS_FACTS = Code(
+    "SQL0326",
+    "changes counted as facts",
+    "SELECT STREAM over a table reads its changes, each of them a row of its own, and an aggregate over them counts every change. How many "
+    "changes there are depends on when results come out (`SET emit`, `commit.interval.ms`). SELECT TABLE takes the old row back when the new "
+    "one comes.",
+)
+
 BAD_RANK = Code(
     "SQL0325",
     "rows ranked without an end",

@@ -56,6 +56,8 @@ def _nodes(topology: Topology) -> Iterator[_Node]:
         yield _Node(names[topic], topic, is_topic=True)
     for item in topology.operators:
         yield _Node(names[item.id], f"{item.id}: {_short(kernel_text(item.kernel))}", is_topic=False)
+    for index, item in enumerate(topology.operators):
+        yield _Node(f"c{index}", item.store.changelog.name, is_topic=True)
     for index, step in enumerate(topology.pipelines):
         fields = ", ".join(".".join(column.path) or "whole" for column in step.value_columns)
         yield _Node(f"p{index}", _short(fields) or step.value_mode.value, is_topic=False)
@@ -66,6 +68,8 @@ def _edges(topology: Topology) -> Iterator[tuple[str, str]]:
     for item in topology.operators:
         for feed in item.feeds:
             yield names[feed.source], names[item.id]
+    for index, item in enumerate(topology.operators):
+        yield names[item.id], f"c{index}"
     for index, step in enumerate(topology.pipelines):
         yield names[step.source], f"p{index}"
         yield f"p{index}", names[step.sink]

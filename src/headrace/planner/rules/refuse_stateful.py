@@ -29,7 +29,14 @@ _CLAUSES = {
 
 _EMIT = re.compile(r"\bEMIT\s+(CHANGES|FINAL)\b", re.IGNORECASE)
 
-_SNAPSHOT = ("order", "limit", "offset", "qualify")
+_FIRST_ROWS = "`QUALIFY ROW_NUMBER() OVER (ORDER BY …) <= 10` keeps the first rows of an order; `headrace query` sorts what is there now"
+_WAYS_OUT = {
+    "order": _FIRST_ROWS,
+    "limit": _FIRST_ROWS,
+    "offset": "`headrace query` runs it over what is there now",
+    "qualify": "in a stream QUALIFY bounds a ROW_NUMBER() OVER (…), for example by `<= 10`",
+    "windows": "write what stands behind its name into OVER",
+}
 
 
 def refuse_stateful(select: exp.Select) -> Iterator[Diagnostic]:
@@ -42,7 +49,7 @@ def refuse_stateful(select: exp.Select) -> Iterator[Diagnostic]:
     for key, name in _CLAUSES.items():
         part = select.args.get(key)
         if part and not (key == "qualify" and row_number(select)):
-            yield _not_yet(name, part[0] if isinstance(part, list) else part, snapshot=key in _SNAPSHOT)
+            yield _not_yet(name, part[0] if isinstance(part, list) else part, _WAYS_OUT.get(key))
 
 
 def refuse_set_operation(node: exp.SetOperation) -> Iterator[Diagnostic]:
@@ -50,12 +57,13 @@ def refuse_set_operation(node: exp.SetOperation) -> Iterator[Diagnostic]:
     if not isinstance(node, exp.Union):
         yield _not_yet(type(node).__name__.upper(), node)
     elif node.args.get("distinct"):
-        message = "UNION without ALL removes duplicates, which cannot run in a stream yet"
-        yield Diagnostic(codes.NOT_YET, message, span_of(node), "write UNION ALL")
+        message = "UNION without ALL removes duplicates"
+        way_out = "write UNION ALL, and SELECT DISTINCT over it if duplicates are to go"
+        yield Diagnostic(codes.NOT_YET, message, span_of(node), way_out)
     for key in ("order", "limit", "offset"):
         part = node.args.get(key)
         if part is not None:
-            yield _not_yet(_CLAUSES[key], part, snapshot=True)
+            yield _not_yet(_CLAUSES[key], part, _WAYS_OUT[key])
 
 
 def emit_span(select: exp.Select, source: Source) -> Span | None:
@@ -69,9 +77,8 @@ def emit_span(select: exp.Select, source: Source) -> Span | None:
     return Span(found[-1].start(), found[-1].end()) if found else around
 
 
-def _not_yet(what: str, node: exp.Expression, *, snapshot: bool = False) -> Diagnostic:
-    message = f"{what} cannot run in a stream yet"
-    way_out = "`headrace query` runs it over what is there now" if snapshot else None
+def _not_yet(what: str, node: exp.Expression, way_out: str | None = None) -> Diagnostic:
+    message = f"{what} cannot run in a stream"
     span = nearest_span(node)
     if isinstance(node, Duration):
         span = span_of(node) or span

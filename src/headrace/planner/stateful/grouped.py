@@ -10,6 +10,7 @@ from sqlglot import exp
 from headrace.errors import ProgramError
 from headrace.errors.codes import plan as codes
 from headrace.plan.operators import Changes, Emit
+from headrace.plan.topology import Facet
 from headrace.planner.duckdb_types import storable
 from headrace.planner.expressions import Expressions
 from headrace.planner.faults import refusal
@@ -30,8 +31,9 @@ from headrace.planner.stateful.drafts import (
 from headrace.planner.stateful.formats import formats_of
 from headrace.planner.stateful.grouping import GroupItem, Groups, aliases_of, group_items
 from headrace.planner.stateful.windows import emit_of, window_node, window_of
-from headrace.sql.spans import nearest_span
+from headrace.sql.spans import nearest_span, set_span
 from headrace.types.coercion import common_type
+from headrace.types.shape import field_names
 from headrace.types.sql import type_name
 
 if TYPE_CHECKING:
@@ -86,6 +88,8 @@ def grouped(
         ProgramError: what leaves nothing to go on with.
     """
     _check(select, rows[0])
+    if select.args.get("distinct") is not None:
+        select = _without_star(select, rows[0])
     window = window_of(select, faults)
     items = group_items(select, rows[0].within)
     over_table = rows[0].relation.has_kinds
@@ -132,10 +136,10 @@ def _check(select: exp.Select, row: Rows) -> None:
             message = "DISTINCT over groups leaves out groups with the same results"
             way_out = "group in a WITH, and read that with DISTINCT"
             raise refusal(codes.NOT_YET, message, nearest_span(distinct), way_out)
-    star = next((item for item in select.expressions if item.is_star), None)
+    star = next((item for item in select.expressions if item.is_star), None) if distinct is None else None
     if star is not None:
         message = "`*` names columns that are neither grouped nor inside an aggregate"
-        way_out = "name the columns" if distinct is not None else "name the columns of GROUP BY"
+        way_out = "name the columns of GROUP BY"
         raise refusal(codes.BAD_GROUPING, message, nearest_span(star), way_out)
     window = window_node(select)
     if window is not None and row.relation.has_kinds:
@@ -145,6 +149,25 @@ def _check(select: exp.Select, row: Rows) -> None:
     if having is not None and not _groups(select, row):
         message = "HAVING filters groups, and there are none"
         raise refusal(codes.BAD_GROUPING, message, nearest_span(having), "write WHERE")
+
+
+def _without_star(select: exp.Select, row: Rows) -> exp.Select:
+    """Give SELECT DISTINCT with the columns that `*` stands for."""
+    found: list[exp.Expression] = []
+    for item in select.expressions:
+        if not isinstance(item, exp.Star) or item.args.get("except_") or item.args.get("replace"):
+            found.append(item)
+            continue
+        names = field_names(row.relation.source.type_of(Facet.VALUE))
+        for name in names or ["_value"]:
+            column = exp.column(exp.to_identifier(name, quoted=True))
+            span = nearest_span(item)
+            if span is not None:
+                set_span(column, span)
+            found.append(column)
+    listed = select.copy()
+    listed.set("expressions", found)
+    return listed
 
 
 def _groups(select: exp.Select, row: Rows) -> bool:

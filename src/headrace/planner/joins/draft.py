@@ -1,0 +1,259 @@
+"""The join operators while they are planned: two inputs, and of each the columns that readers ask for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+import pyarrow as pa
+
+from headrace.plan.operators import Changes, Feed, JoinKind, Kernel, LookupJoin, StreamJoin, TableJoin
+from headrace.plan.topology import Facet
+from headrace.planner.duckdb_types import storable
+from headrace.planner.relations import NoSuchField, follow, pack
+from headrace.planner.stateful.calls import brought
+from headrace.planner.stateful.drafts import OperatorDraft, OperatorRelation
+from headrace.planner.typed import Typed
+
+if TYPE_CHECKING:
+    from headrace.formats.interface import Path
+    from headrace.planner.scope import Rows, Scope
+
+_PREFIXES: Final = ("l", "r")
+
+
+class Sort(StrEnum):
+    """What is joined with what."""
+
+    STREAMS = "stream-join"
+    LOOKUP = "lookup-join"
+    """A stream, which is the first input, with a table."""
+    TABLES = "table-join"
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """How far apart rows of two streams may be, in milliseconds; see `plan.operators.StreamJoin`."""
+
+    before: int
+    after: int
+    grace: int
+
+
+@dataclass(slots=True, eq=False)
+class JoinDraft(OperatorDraft):
+    """A join.
+
+    Args:
+        sort: what its inputs are.
+        join: which rows without a partner come out.
+        within: of two streams.
+        key_names: what the parts of a key of several columns are called.
+    """
+
+    sort: Sort = Sort.STREAMS
+    join: JoinKind = JoinKind.INNER
+    within: Within | None = None
+    key_names: list[str] = field(default_factory=list)
+    _below: tuple[dict[str, Typed], dict[str, Typed]] = field(default_factory=lambda: ({}, {}))
+    """For each input, by the operator's own name: what the column is over the rows that go in."""
+    _called: dict[str, str] = field(default_factory=dict)
+    """By their names in queries: what the user calls columns."""
+
+    def __post_init__(self) -> None:
+        for index, part in enumerate(self._keys):
+            self.column(f"k{index}", part.type)
+
+    @property
+    def _keys(self) -> list[Typed]:
+        return self.feeds[0].branches[0].key
+
+    @property
+    def kind(self) -> str:
+        """It is a join."""
+        return "join"
+
+    @property
+    def changes(self) -> Changes:
+        """A table where both inputs are; pairs of a stream are facts."""
+        return Changes.RETRACT if self.sort is Sort.TABLES else Changes.APPEND
+
+    @property
+    def identity(self) -> frozenset[str]:
+        """The key, of which each table has one row."""
+        return frozenset(self.placed_by)
+
+    @property
+    def placed_by(self) -> tuple[str, ...]:
+        """The key."""
+        return tuple(f"k{index}" for index in range(len(self._keys)))
+
+    def kernel(self, feeds: tuple[Feed, ...]) -> Kernel:
+        """Give the operator."""
+        left, right = feeds
+        if self.sort is Sort.TABLES:
+            return TableJoin(left, right, self.join)
+        if self.sort is Sort.LOOKUP:
+            return LookupJoin(left, right, self.join)
+        assert self.within is not None
+        return StreamJoin(
+            left, right, self.join, self.within.before, self.within.after, self.within.grace
+        )
+
+    @property
+    def key_type(self) -> pa.DataType:
+        """The value that is joined on, or a record of several."""
+        return self.key(()).type
+
+    @property
+    def value_type(self) -> pa.DataType:
+        """Columns belong to the inputs: see `JoinRelation`."""
+        return pa.struct([])
+
+    def key(self, path: Path) -> Typed:
+        """Give what rows are joined on."""
+        parts = [self.key_part(index) for index in range(len(self._keys))]
+        if len(parts) == 1:
+            found, rest = parts[0], path
+        elif not path:
+            return pack(self.key_names, parts)
+        else:
+            if path[0] not in self.key_names:
+                raise NoSuchField(0, self.key_names, pa.struct([]))
+            found, rest = parts[self.key_names.index(path[0])], path[1:]
+        try:
+            follow(found.type, rest)
+        except NoSuchField as missing:
+            depth = missing.depth + len(path) - len(rest)
+            raise NoSuchField(depth, missing.candidates, missing.kind) from None
+        for name in rest:
+            found = found.field(name)
+        return found
+
+    def key_part(self, index: int) -> Typed:
+        """Give one of the values that are joined on."""
+        kind = self._keys[index].type
+        nullable = self.join is not JoinKind.INNER and any(
+            feed.branches[0].key[index].nullable for feed in self.feeds
+        )
+        return Typed(self.column(f"k{index}", kind), kind, nullable)
+
+    def value(self, path: Path) -> Typed:
+        """Refuse: a value belongs to one of the inputs."""
+        raise NoSuchField(0, (), pa.struct([]))
+
+    def padded(self, side: int) -> bool:
+        """Say whether the columns of an input may be null, where the other's row has no partner."""
+        other = JoinKind.RIGHT if side == 0 else JoinKind.LEFT
+        return self.join in (other, JoinKind.FULL)
+
+    def carry(self, side: int, below: Typed, called: str) -> Typed:
+        """Give a column of an input, kept from now on.
+
+        Args:
+            side: which input.
+            below: the column over the rows that go in.
+            called: what the user calls it.
+        """
+        if not self.padded(side):
+            for index, part in enumerate(self.feeds[side].branches[0].key):
+                if part.node == below.node and part.type.equals(below.type):
+                    return Typed(self.column(f"k{index}", part.type), part.type, below.nullable)
+        found = self._below[side]
+        name = next((own for own, known in found.items() if known.node == below.node), None)
+        if name is None:
+            name = f"{_PREFIXES[side]}{len(found)}"
+            found[name] = below
+            self._called[self.column(name, below.type).name] = called
+        return Typed(self.column(name, below.type), below.type, below.nullable or self.padded(side))
+
+    def prune(self, used: set[str]) -> None:
+        """Keep the columns that are read, numbered anew."""
+        kept = {name: column for name, column in self.columns.items() if name[0] not in _PREFIXES}
+        for side, prefix in enumerate(_PREFIXES):
+            left = [(name, below) for name, below in self._below[side].items() if self._read(name, used)]
+            branch = self.feeds[side].branches[0]
+            branch.value = [brought(below, storable(below.type)) for _, below in left]
+            self._below[side].clear()
+            for index, (name, below) in enumerate(left):
+                kept[f"{prefix}{index}"] = self.columns[name]
+                self._below[side][f"{prefix}{index}"] = below
+                branch.words.append(self._called[self.columns[name][0].name])
+        self.columns = kept
+
+    def label(self, name: str) -> str:
+        """Give what the program calls a column."""
+        if name[0] == "k":
+            return self.key_names[int(name[1:])]
+        return self._called.get(self.columns[name][0].name, name)
+
+    def _read(self, name: str, used: set[str]) -> bool:
+        return self.columns[name][0].name in used
+
+
+@dataclass(slots=True)
+class SideRows:
+    """One source of a join, as it is read over the rows that the join gives."""
+
+    draft: JoinDraft
+    side: int
+    below: Rows
+    alias: str
+
+    def type_of(self, facet: Facet) -> pa.DataType:
+        """Give the type of the key or the value."""
+        return self.below.type_of(facet)
+
+    def pull(self, facet: Facet, path: Path) -> Typed:
+        """Give a column. Raises NoSuchField."""
+        parts = path if facet is Facet.VALUE and path else (facet.value, *path)
+        return self.draft.carry(self.side, self.below.pull(facet, path), ".".join((self.alias, *parts)))
+
+
+@dataclass(slots=True)
+class JoinRelation(OperatorRelation):
+    """The rows of a join.
+
+    Args:
+        scopes: its sources over these rows, in the order of the text.
+        merged: columns that USING has made one of, by name.
+        hidden: alias and name of those that `*` leaves out: another source shows them.
+    """
+
+    scopes: list[Scope] = field(default_factory=list)
+    merged: dict[str, Typed] = field(default_factory=dict)
+    hidden: set[tuple[str, str]] = field(default_factory=set)
+
+    def type_of(self, facet: Facet) -> pa.DataType:
+        """Give the type of the key, or the record of all columns."""
+        if facet is Facet.KEY:
+            return self.reads.key_type
+        fields = []
+        for name in self.columns():
+            found = self.pull(facet, (name,))
+            fields.append(pa.field(name, found.type, found.nullable))
+        return pa.struct(fields)
+
+    def columns(self) -> dict[str, Scope]:
+        """Give the columns of all sources by name, and the first source that has each."""
+        found: dict[str, Scope] = {}
+        for scope in self.scopes:
+            kind = scope.relation.type_of(Facet.VALUE)
+            for index in range(kind.num_fields if pa.types.is_struct(kind) else 0):
+                found.setdefault(kind.field(index).name, scope)
+        return found
+
+    def pull(self, facet: Facet, path: Path) -> Typed:
+        """Give a column of the rows."""
+        if facet is not Facet.VALUE:
+            return OperatorRelation.pull(self, facet, path)
+        owners = self.columns()
+        if not path:
+            names = list(owners)
+            return pack(names, [self.pull(facet, (name,)) for name in names])
+        if path[0] not in owners:
+            raise NoSuchField(0, owners, pa.struct([]))
+        if len(path) == 1 and path[0] in self.merged:
+            return self.merged[path[0]]
+        return owners[path[0]].relation.pull(facet, path)

@@ -1,0 +1,98 @@
+"""In which task rows are: whether the inputs of a join meet there already, and through which topics they are sent if not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from sqlglot import exp
+
+from headrace.formats.interface import Format
+from headrace.plan.topology import Facet
+from headrace.planner.relations import TopicReads
+from headrace.planner.stateful.drafts import OperatorDraft
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pyarrow as pa
+
+    from headrace.planner.relations import SelectRelation
+    from headrace.planner.stateful.drafts import FeedDraft
+    from headrace.planner.typed import Typed
+
+_ONE_FORM: Final = (Format.INT, Format.LONG, Format.STRING, Format.BYTES, Format.ROWS)
+"""Formats in which equal keys have equal bytes, whoever writes them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """What decides the partition of a row: the bytes of its key, and how many partitions there are.
+
+    Args:
+        format: of the key.
+        types: of the parts of the key.
+        partitions: of the topic.
+        topic: whose keys these are, if another writer may put the same key in other bytes.
+    """
+
+    format: Format
+    types: tuple[pa.DataType, ...]
+    partitions: int
+    topic: str | None = None
+
+
+def placement(rows: SelectRelation, key: Sequence[Typed]) -> Placement | None:
+    """Give what places rows, if it is just this key; None otherwise."""
+    if not all(isinstance(part.node, exp.Column) for part in key):
+        return None
+    origins = [rows.source.origin(part.node.name) for part in key]
+    reads = rows.reads
+    if isinstance(reads, TopicReads):
+        side = reads.topic.key
+        if not rows.key_passes or side.window is not None or len(key) != 1:
+            return None
+        if origins != [rows.source.origin(rows.source.pull(Facet.KEY, ()).node.name)]:
+            return None
+        topic = None if side.format in _ONE_FORM else reads.topic.name
+        return Placement(side.format, (key[0].type,), reads.partitions, topic)
+    assert isinstance(reads, OperatorDraft)
+    if [None if name is None else reads.own_column(name) for name in origins] != list(reads.placed_by):
+        return None
+    for feed in sorted(reads.feeds, key=lambda feed: feed.repartition is not None):
+        found = _of_feed(feed)
+        if found is not None:
+            return found
+    return None
+
+
+def place(left: FeedDraft, right: FeedDraft) -> None:
+    """Let rows of equal keys meet in one task, with repartition topics where they do not."""
+    feeds = (left, right)
+    counts = {feed.partitions for feed in feeds}
+    if counts == {1}:
+        return
+    there = [placement(feed.branches[0].rows, feed.branches[0].key) for feed in feeds]
+    if there[0] is not None and there[0] == there[1]:
+        return
+    for feed, other, found in ((right, left, there[0]), (left, right, there[1])):
+        if found is not None and found.format in _ONE_FORM and _takes(found, other):
+            # The other side stays where it is, if this one is placed as its keys are.
+            feed.repartition = found.partitions
+            feed.key_format = found.format
+            return
+    for feed in feeds:
+        feed.repartition = max(counts)
+
+
+def _of_feed(feed: FeedDraft) -> Placement | None:
+    branch = feed.branches[0]
+    if feed.repartition is None:
+        return placement(branch.rows, branch.key)
+    types = tuple(column.type for column in feed.key_columns())
+    return Placement(feed.key_format, types, feed.repartition)
+
+
+def _takes(found: Placement, feed: FeedDraft) -> bool:
+    """Say whether rows can be placed as others are: the keys are of the type that these have."""
+    return tuple(column.type for column in feed.key_columns()) == found.types
