@@ -13,7 +13,7 @@ from headrace.plan.subtopologies import subtopologies
 from headrace.plan.topology import ROW
 from headrace.planner.connection import connection
 from tests.unit.planner.test_plan_cases import PLANS, name_of, read
-from tests.unit.planner.topics import plan
+from tests.unit.planner.topics import TOPICS, plan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,8 +72,7 @@ def test_queries_give_the_columns_that_operators_and_sinks_take(path: Path) -> N
 @pytest.mark.parametrize("path", STATEFUL, ids=name_of)
 def test_tasks_of_a_sub_topology_have_one_number_of_partitions(path: Path) -> None:
     topology = planned(path)
-    known = {"positions": 4, "orders": 2, "keyed": 1}
-    counts = dict(known)
+    counts = {topic.name: topic.partitions for topic in TOPICS}
     for sink in topology.sinks.values():
         if sink.create is not None:
             counts[sink.topic] = sink.create.partitions

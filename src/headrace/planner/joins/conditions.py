@@ -75,7 +75,9 @@ def split(parts: Iterable[exp.Expression], names: JoinNames) -> Conditions:
     return found
 
 
-def key_of(pairs: Iterable[tuple[exp.Expression, exp.Expression]], left: Expressions, right: Expressions) -> Key:
+def key_of(
+    pairs: Iterable[tuple[exp.Expression, exp.Expression]], left: Expressions, right: Expressions
+) -> Key:
     """Compile the equalities of a join.
 
     Raises:

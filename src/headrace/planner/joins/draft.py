@@ -97,9 +97,7 @@ class JoinDraft(OperatorDraft):
         if self.sort is Sort.LOOKUP:
             return LookupJoin(left, right, self.join)
         assert self.within is not None
-        return StreamJoin(
-            left, right, self.join, self.within.before, self.within.after, self.within.grace
-        )
+        return StreamJoin(left, right, self.join, self.within.before, self.within.after, self.within.grace)
 
     @property
     def key_type(self) -> pa.DataType:

@@ -23,7 +23,18 @@ if TYPE_CHECKING:
     from headrace.planner.scope import Header, Rows
     from headrace.planner.typed import Typed
 
-_OF_THE_ROW = ("_key", "_value", "_meta", "_header", "_headers", "_window", "_partition", "_offset", "_ts", "_topic")
+_OF_THE_ROW = (
+    "_key",
+    "_value",
+    "_meta",
+    "_header",
+    "_headers",
+    "_window",
+    "_partition",
+    "_offset",
+    "_ts",
+    "_topic",
+)
 
 
 @dataclass(slots=True)

@@ -29,7 +29,10 @@ _CLAUSES = {
 
 _EMIT = re.compile(r"\bEMIT\s+(CHANGES|FINAL)\b", re.IGNORECASE)
 
-_FIRST_ROWS = "`QUALIFY ROW_NUMBER() OVER (ORDER BY …) <= 10` keeps the first rows of an order; `headrace query` sorts what is there now"
+_FIRST_ROWS = (
+    "`QUALIFY ROW_NUMBER() OVER (ORDER BY …) <= 10` keeps the first rows of an order; "
+    "`headrace query` sorts what is there now"
+)
 _WAYS_OUT = {
     "order": _FIRST_ROWS,
     "limit": _FIRST_ROWS,
