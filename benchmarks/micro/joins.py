@@ -32,7 +32,7 @@ FIXED: list[pa.Field[Any]] = [
     pa.field("_time", pa.int64()),
     pa.field("_op", pa.int8()),
 ]
-KEY = pa.fieldKEY
+KEY = pa.field("k0", pa.int64())
 VALUES: list[pa.Field[Any]] = [pa.field("v0", pa.int64()), pa.field("v1", pa.string())]
 INPUT = pa.schema([*FIXED, KEY, *VALUES])
 JOINED = pa.schema([*FIXED, KEY, *(field.with_name(f"c{at}") for at, field in enumerate(VALUES * 2))])

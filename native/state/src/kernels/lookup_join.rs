@@ -2,19 +2,20 @@
 
 use std::sync::Arc;
 
-use arrow_array::{BinaryArray, RecordBatch};
+use arrow_array::{ArrayRef, BinaryArray, RecordBatch, UInt32Array};
 use arrow_schema::{Schema, SchemaRef};
+use arrow_select::take::take;
 
-use crate::batch::{Input, LEADING, op};
+use crate::batch::{Input, LEADING, Leading, op};
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
-use crate::kernels::joined::{Cause, OutRows, row_of_nulls};
+use crate::kernels::joined::{ByteRows, row_of_nulls};
 use crate::kernels::operator::{Dropped, Operator, Running, check_keys, check_output, entries};
 use crate::kernels::walk::{Place, walk};
-use crate::rows::{KeyCodec, Keys, RowBytes, RowCodec};
+use crate::rows::{KeyCodec, Keys, RowCodec};
 use crate::spec::{Changes, JoinKind, KernelSpec, Spec};
 use crate::store::Store;
-use crate::table::{Bytes, StateTable};
+use crate::table::{Bytes, Slot, StateTable};
 use crate::tasks::{Part, Task, Tasks};
 
 const PREFIX: &[u8] = b"t";
@@ -73,24 +74,84 @@ impl Task for LookupTask {
     }
 }
 
+/// The rows that come out: rows of the stream by number, each with the bytes of a row of the table.
+#[derive(Default)]
+struct Found {
+    leading: Leading,
+    stream_rows: Vec<u32>,
+    table_rows: ByteRows,
+}
+
+/// One input with the keys of its rows.
+struct Keyed<'a> {
+    input: &'a Input<'a>,
+    keys: Keys,
+}
+
 impl LookupJoin {
-    fn encode(
+    fn keyed<'a>(&self, input: &'a Option<Input<'a>>) -> Result<Option<Keyed<'a>>> {
+        let Some(input) = input else { return Ok(None) };
+        let keys = self.keys.encode(input.keys, input.rows())?;
+        Ok(Some(Keyed { input, keys }))
+    }
+
+    /// Look rows of the stream up between which the table does not change. All are looked for before any is used: so the
+    /// processor waits for the memory of several at once.
+    fn look_up(
         &self,
-        inputs: &[Option<Input<'_>>],
-        side: usize,
-    ) -> Result<Option<(Keys, RowBytes)>> {
-        let Some(input) = &inputs[side] else {
-            return Ok(None);
+        table: &mut StateTable<Bytes>,
+        stream: &Keyed<'_>,
+        places: &[Place],
+        out: &mut Found,
+        dropped: &mut Dropped,
+    ) -> Result<()> {
+        let mut slots: Vec<Option<Slot>> = Vec::with_capacity(places.len());
+        for row in places.iter().map(|place| place.row as usize) {
+            slots.push(match stream.keys.any_null(row) {
+                false => table.find(stream.keys.key(row), stream.keys.hash(row))?,
+                true => None,
+            });
+        }
+        let input = stream.input;
+        for (place, slot) in places.iter().zip(slots) {
+            let row = place.row as usize;
+            match slot
+                .and_then(|slot| table.get(slot))
+                .or(self.nothing.as_ref())
+            {
+                Some(found) => {
+                    out.leading.push(
+                        input.partition[row],
+                        input.seq[row],
+                        input.time[row],
+                        op::INSERT,
+                    );
+                    out.stream_rows.push(place.row);
+                    out.table_rows.push(found);
+                }
+                None => dropped.null_keys += u64::from(stream.keys.any_null(row)),
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&self, stream: &Option<Keyed<'_>>, out: Found) -> Result<RecordBatch> {
+        let Some(stream) = stream.as_ref().filter(|_| !out.leading.is_empty()) else {
+            return Ok(RecordBatch::new_empty(self.output.clone()));
         };
-        let codec = if side == STREAM {
-            &self.stream_rows
+        let rows = out.stream_rows;
+        let columns = stream.input.keys.iter().chain(stream.input.values);
+        let all = rows.len() == stream.input.rows() && rows.is_sorted();
+        let mut columns: Vec<ArrayRef> = if all {
+            columns.map(Arc::clone).collect()
         } else {
-            &self.table_rows
+            let rows = UInt32Array::from(rows);
+            columns
+                .map(|column| Ok(take(column, &rows, None)?))
+                .collect::<Result<_>>()?
         };
-        Ok(Some((
-            self.keys.encode(input.keys, input.rows())?,
-            codec.encode(input.values, input.rows())?,
-        )))
+        columns.extend(self.table_rows.decode(out.table_rows.iter())?);
+        out.leading.finish(&self.output, columns)
     }
 }
 
@@ -109,18 +170,27 @@ impl Operator for LookupJoin {
         inputs: &[Option<Input<'_>>],
         dropped: &mut Dropped,
     ) -> Result<RecordBatch> {
-        let mut out = OutRows::<3>::default();
-        let sides = [self.encode(inputs, STREAM)?, self.encode(inputs, TABLE)?];
+        let stream = self.keyed(&inputs[STREAM])?;
+        let changes = self.keyed(&inputs[TABLE])?;
+        let rows_of_table = match &inputs[TABLE] {
+            Some(input) => Some(self.table_rows.encode(input.values, input.rows())?),
+            None => None,
+        };
+        let mut out = Found::default();
         for rows in walk(inputs) {
             let table = &mut tasks.get(rows.partition)?.table;
-            for Place { input: side, row } in rows.places {
-                let (side, row) = (side as usize, row as usize);
-                let (Some(input), Some((keys, values))) = (&inputs[side], &sides[side]) else {
+            for run in rows.places.chunk_by(|one, two| one.input == two.input) {
+                if run[0].input as usize == STREAM {
+                    if let Some(stream) = &stream {
+                        self.look_up(table, stream, run, &mut out, dropped)?;
+                    }
+                    continue;
+                }
+                let (Some(Keyed { input, keys }), Some(values)) = (&changes, &rows_of_table) else {
                     continue;
                 };
-                let matches = !keys.any_null(row);
-                if side == TABLE {
-                    if !matches {
+                for row in run.iter().map(|place| place.row as usize) {
+                    if keys.any_null(row) {
                         dropped.null_keys += 1;
                         continue;
                     }
@@ -129,27 +199,10 @@ impl Operator for LookupJoin {
                     if table.get(slot).map(AsRef::as_ref) != come {
                         *table.edit(slot) = come.map(Into::into);
                     }
-                    continue;
-                }
-                let found = match matches {
-                    true => table.find(keys.key(row), keys.hash(row))?,
-                    false => None,
-                };
-                let found = found.and_then(|slot| table.get(slot));
-                match found.or(self.nothing.as_ref()) {
-                    Some(found) => out.push(
-                        Cause::of(input, row),
-                        op::INSERT,
-                        [keys.key(row), values.row(row), found],
-                    ),
-                    None => dropped.null_keys += u64::from(!matches),
                 }
             }
         }
-        out.finish(
-            &self.output,
-            [&self.key_rows, &self.stream_rows, &self.table_rows],
-        )
+        self.finish(&stream, out)
     }
 
     fn decode(&self, keys: &BinaryArray, values: &BinaryArray) -> Result<RecordBatch> {
