@@ -113,13 +113,14 @@ const INDEX_BYTES: usize = 8;
 /// Short keys lie in the entry itself: a LONG or a timestamp and a LONG take no allocation.
 const INLINE: usize = 22;
 
-enum Key {
+/// The bytes of a key.
+pub(crate) enum Key {
     Inline(u8, [u8; INLINE]),
     Heap(Box<[u8]>),
 }
 
 impl Key {
-    fn new(bytes: &[u8]) -> Self {
+    pub(crate) fn new(bytes: &[u8]) -> Self {
         if bytes.len() <= INLINE {
             let mut inline = [0; INLINE];
             inline[..bytes.len()].copy_from_slice(bytes);
@@ -129,7 +130,7 @@ impl Key {
         }
     }
 
-    fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         match self {
             Self::Inline(len, bytes) => &bytes[..usize::from(*len)],
             Self::Heap(bytes) => bytes,
@@ -314,7 +315,9 @@ impl<C: Codec> StateTable<C> {
         Ok(())
     }
 
-    fn resident(&mut self, key: &[u8], hash: u64) -> Option<Slot> {
+    /// Give the entry of a key if it is in memory. To look at the keys of some rows before the rows are worked one by one:
+    /// then the memory of all of them is waited for at once.
+    pub fn resident(&mut self, key: &[u8], hash: u64) -> Option<Slot> {
         let found = *self
             .index
             .find(hash, |number| self.entries.get(*number).key.bytes() == key)?;

@@ -25,10 +25,13 @@ use arrow_array::{BinaryArray, RecordBatch};
 use arrow_schema::SchemaRef;
 
 use crate::accumulators::{BoundRows, Failure};
+use crate::batch::Input;
 use crate::error::{Error, Result};
 use crate::kernel::{self, Kernel, Processed, Stats};
+use crate::rows::Keys;
 use crate::spec::{Emit, Spec, WindowKind};
 use crate::store::Store;
+use crate::table::Slot;
 use crate::tasks::{Task, Tasks};
 
 use clock::Clock;
@@ -64,6 +67,9 @@ trait Windows: Task + Send + Sized {
         cause: Cause,
         out: &mut Output<'_>,
     ) -> Result<()>;
+
+    /// Find the entry of a row that is about to come in, if it is in memory.
+    fn look_ahead(&mut self, context: Context<'_, Self>, row: &Row<'_>) -> Option<Slot>;
 
     /// Take a row in; stream time is at least the row's.
     fn add(
@@ -116,8 +122,37 @@ struct Row<'a> {
     hash: u64,
     /// Its number in the batch.
     number: usize,
+    /// What `look_ahead` has found.
+    slot: Option<Slot>,
     values: &'a BoundRows<'a>,
 }
+
+impl<'a> Row<'a> {
+    /// Give some rows of a batch.
+    fn of_batch(
+        input: &Input<'a>,
+        keys: &'a Keys,
+        values: &'a BoundRows<'a>,
+        numbers: std::ops::Range<usize>,
+    ) -> Vec<Self> {
+        let row = |number| Self {
+            cause: Cause {
+                partition: input.partition[number],
+                seq: input.seq[number],
+                time: input.time[number],
+            },
+            key: keys.key(number),
+            hash: keys.hash(number),
+            number,
+            slot: None,
+            values,
+        };
+        numbers.map(row).collect()
+    }
+}
+
+/// Entries are looked up for so many rows at once.
+const AHEAD: usize = 64;
 
 /// What became of a row.
 enum Taken {
@@ -171,48 +206,37 @@ impl<W: Windows> Kernel for Windowed<W> {
         let keys = self.plan.keys.encode(input.keys, input.rows())?;
         let values = self.plan.accumulators.bind(batch)?;
         let (mut out, mut late, mut failed) = (Output::new(&self.plan), Vec::new(), Vec::new());
-        let mut number = 0;
+        let mut begin = 0;
         for run in input.partition.chunk_by(|left, right| left == right) {
+            let end = begin + run.len();
             let task = self.tasks.get(run[0])?;
-            for number in number..number + run.len() {
-                let cause = Cause {
-                    partition: run[0],
-                    seq: input.seq[number],
-                    time: input.time[number],
-                };
-                let past = task.clock().now();
-                task.clock().see(cause.seq);
-                if task.clock().advance(cause.time) && self.plan.emit == Emit::Final {
-                    task.close(context, past, cause, &mut out)?;
+            while begin < end {
+                let mut rows = Row::of_batch(&input, &keys, &values, begin..end.min(begin + AHEAD));
+                for row in &mut rows {
+                    row.slot = task.look_ahead(context, row);
                 }
-                if keys.all_null(number) {
-                    self.null_keys += 1;
-                    continue;
-                }
-                let (key, hash) = (keys.key(number), keys.hash(number));
-                match task.add(
-                    context,
-                    &Row {
-                        cause,
-                        key,
-                        hash,
-                        number,
-                        values: &values,
-                    },
-                    &mut out,
-                )? {
-                    Taken::In => {}
-                    Taken::Late => late.push(number as i32),
-                    Taken::Failed(Failure(reason)) => {
-                        failed.push(kernel::Failure {
+                begin += rows.len();
+                for row in &rows {
+                    task.clock().see(row.cause.seq);
+                    let past = task.clock().now();
+                    if task.clock().advance(row.cause.time) && self.plan.emit == Emit::Final {
+                        task.close(context, past, row.cause, &mut out)?;
+                    }
+                    if keys.all_null(row.number) {
+                        self.null_keys += 1;
+                        continue;
+                    }
+                    match task.add(context, row, &mut out)? {
+                        Taken::In => {}
+                        Taken::Late => late.push(row.number as i32),
+                        Taken::Failed(Failure(reason)) => failed.push(kernel::Failure {
                             input: 0,
-                            row: number,
+                            row: row.number,
                             reason: reason.to_owned(),
-                        });
+                        }),
                     }
                 }
             }
-            number += run.len();
         }
         self.late += late.len() as u64;
         Ok(Processed {

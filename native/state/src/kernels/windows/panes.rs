@@ -2,6 +2,7 @@
 //! pane, however many windows overlap. A tumbling window is one pane.
 
 use std::collections::{BTreeSet, HashMap};
+use std::hint::black_box;
 use std::sync::Arc;
 
 use hashbrown::HashTable;
@@ -11,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::rows::hash;
 use crate::spec::Emit;
 use crate::store::Store;
-use crate::table::{Codec, Slot};
+use crate::table::{Codec, Key, Slot};
 use crate::tasks::{Part, Task};
 
 use super::bounds::Fixed;
@@ -185,6 +186,15 @@ impl Windows for Panes {
         self.segments.remove_before(still_open)
     }
 
+    fn look_ahead(&mut self, context: Context<'_, Self>, row: &Row<'_>) -> Option<Slot> {
+        let table = self
+            .segments
+            .get_mut(context.shape.pane_of(row.cause.time))?;
+        let slot = table.resident(row.key, row.hash)?;
+        black_box(table.get(slot).map(|pane| pane.group.rows()));
+        Some(slot)
+    }
+
     fn add(
         &mut self,
         context: Context<'_, Self>,
@@ -302,7 +312,10 @@ impl Panes {
 
     fn add_for_close(&mut self, plan: &Plan, pane: i64, row: &Row<'_>) -> Result<Taken> {
         let table = self.segments.table(pane)?;
-        let slot = table.slot(row.key, row.hash)?;
+        let slot = match row.slot {
+            Some(slot) => slot,
+            None => table.slot(row.key, row.hash)?,
+        };
         if table.get(slot).is_some() {
             return Ok(
                 match table
@@ -329,7 +342,10 @@ impl Panes {
     fn add_for_flush(&mut self, plan: &Plan, pane: i64, row: &Row<'_>) -> Result<Taken> {
         let now = self.clock.now();
         let table = self.segments.table(pane)?;
-        let slot = table.slot(row.key, row.hash)?;
+        let slot = match row.slot {
+            Some(slot) => slot,
+            None => table.slot(row.key, row.hash)?,
+        };
         let next = self.dirty.len() as u64 + 1;
         let dirty = |existed, before| Dirty {
             pane,
@@ -376,7 +392,10 @@ impl Panes {
     ) -> Result<Taken> {
         let (plan, fixed) = (context.plan, context.shape);
         let table = self.segments.table(pane)?;
-        let slot = table.slot(row.key, row.hash)?;
+        let slot = match row.slot {
+            Some(slot) => slot,
+            None => table.slot(row.key, row.hash)?,
+        };
         let existed = table.get(slot).is_some();
         let mut group = match table.get(slot) {
             Some(pane) => pane.group.clone(),
@@ -590,13 +609,13 @@ impl Panes {
             return Ok(());
         }
         let mut index: HashTable<usize> = HashTable::new();
-        let mut merged: Vec<(u64, Box<[u8]>, Group)> = Vec::new();
+        let mut merged: Vec<(u64, Key, Group)> = Vec::new();
         for (_, table) in self.segments.range_mut(start..bounds.1) {
             for slot in entries(table)? {
                 let (key, Some(pane)) = (table.key(slot), table.get(slot)) else {
                     continue;
                 };
-                match index.find(hash(key), |number| *merged[*number].1 == *key) {
+                match index.find(hash(key), |number| merged[*number].1.bytes() == key) {
                     Some(number) => {
                         let (mark, _, group) = &mut merged[*number];
                         *mark = pane.mark.min(*mark);
@@ -604,16 +623,16 @@ impl Panes {
                     }
                     None => {
                         index.insert_unique(hash(key), merged.len(), |number| {
-                            hash(&merged[*number].1)
+                            hash(merged[*number].1.bytes())
                         });
-                        merged.push((pane.mark, key.into(), pane.group.clone()));
+                        merged.push((pane.mark, Key::new(key), pane.group.clone()));
                     }
                 }
             }
         }
         merged.sort_unstable_by_key(|(mark, _, _)| *mark);
         for (_, key, group) in merged {
-            out.insert(cause, &key, bounds, &group);
+            out.insert(cause, key.bytes(), bounds, &group);
         }
         Ok(())
     }

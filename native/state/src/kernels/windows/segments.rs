@@ -74,6 +74,10 @@ impl<C: SegmentCodec> Segments<C> {
         self.tables.get(&time)
     }
 
+    pub fn get_mut(&mut self, time: i64) -> Option<&mut StateTable<C>> {
+        self.tables.get_mut(&time)
+    }
+
     /// Give tables with their times, ascending.
     pub fn range_mut(
         &mut self,

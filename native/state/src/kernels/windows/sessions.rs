@@ -207,6 +207,10 @@ impl Windows for Sessions {
         Ok(())
     }
 
+    fn look_ahead(&mut self, _: Context<'_, Self>, row: &Row<'_>) -> Option<Slot> {
+        self.table.resident(row.key, row.hash)
+    }
+
     fn add(
         &mut self,
         context: Context<'_, Self>,
@@ -222,7 +226,10 @@ impl Windows for Sessions {
         if time < 0 {
             return Ok(Taken::Late);
         }
-        let slot = self.table.slot(row.key, row.hash)?;
+        let slot = match row.slot {
+            Some(slot) => slot,
+            None => self.table.slot(row.key, row.hash)?,
+        };
         let sessions = self
             .table
             .get(slot)

@@ -318,6 +318,10 @@ impl Windows for Slides {
         Ok(())
     }
 
+    fn look_ahead(&mut self, _: Context<'_, Self>, row: &Row<'_>) -> Option<Slot> {
+        self.table.resident(row.key, row.hash)
+    }
+
     fn add(
         &mut self,
         context: Context<'_, Self>,
@@ -333,7 +337,10 @@ impl Windows for Slides {
         if time < 0 || span.is_closed(time, now) {
             return Ok(Taken::Late);
         }
-        let slot = self.table.slot(row.key, row.hash)?;
+        let slot = match row.slot {
+            Some(slot) => slot,
+            None => self.table.slot(row.key, row.hash)?,
+        };
         let mut group = plan.accumulators.group();
         let known = self
             .table
