@@ -1,0 +1,1 @@
+"""What state costs: aggregates, windows and joins on a real Kafka, under exactly-once with changelogs."""
