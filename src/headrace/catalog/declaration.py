@@ -10,7 +10,8 @@ from headrace.catalog.topic import CatalogTopic, Origin
 from headrace.errors import Diagnostic, ProgramError, Span
 from headrace.errors.codes import catalog as codes
 from headrace.errors.suggest import did_you_mean
-from headrace.formats.interface import WRITTEN_BY_USERS, Format, Side
+from headrace.formats.interface import WINDOW_SIZE, WRITTEN_BY_USERS, Format, Side, Windowing
+from headrace.formats.windowed import windowed
 from headrace.types.sql import arrow_type
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ _PRIMITIVE: Final[dict[Format, pa.DataType]] = {
 
 _KEY = "_key"
 _VALUE = "_value"
+_WINDOWED: Final = {"TW": Windowing.TIME, "SW": Windowing.SESSION}
+"""What a format of keys begins with that have windows behind them."""
 
 
 def primitive_type(form: Format) -> pa.DataType | None:
@@ -37,13 +40,15 @@ def format_named(name: str, span: Span | None) -> Format:
     """Give the format of a name in any spelling of the two dialects.
 
     Raises:
-        ProgramError: no such format, or one that is not there yet (windowed keys, Protobuf, XML).
+        ProgramError: no such format, or one that is not there yet (Protobuf, XML).
     """
     plain = name.strip().upper()
     if plain in WRITTEN_BY_USERS:
         return Format(plain)
-    windowed = plain.startswith(("TW", "SW", "W")) and plain.lstrip("TSW") != plain
-    if windowed or plain in ("XML", "PROTOBUF"):
+    if plain[:2] in _WINDOWED and plain[2:] in WRITTEN_BY_USERS:
+        message = f"`{name}` is a format of keys with windows, which only CREATE TABLE can name"
+        raise ProgramError((Diagnostic(codes.UNSUPPORTED_FORMAT, message, span),))
+    if plain in ("XML", "PROTOBUF"):
         message = f"format `{name}` is not supported yet"
         raise ProgramError((Diagnostic(codes.UNSUPPORTED_FORMAT, message, span),))
     message = f"there is no format `{name}`"
@@ -59,7 +64,8 @@ def declared_topic(table: CreateTable, partitions: int) -> CatalogTopic:
         ProgramError: an unknown type or format, a column twice, or columns that the formats cannot hold.
     """
     faults: list[Diagnostic] = []
-    key_format = format_named(table.key_format, table.key_format_span)
+    windowing, name = _windowing(table.key_format)
+    key_format = format_named(name, table.key_format_span)
     value_format = format_named(table.value_format, table.value_format_span)
     keys: list[ColumnDef] = []
     values: list[ColumnDef] = []
@@ -67,10 +73,28 @@ def declared_topic(table: CreateTable, partitions: int) -> CatalogTopic:
         (keys if column.path[0] == _KEY else values).append(column)
     properties = dict(table.properties)
     key = _side(key_format, keys, _KEY, table.key_format_span, {}, faults)
+    if windowing is not None:
+        key = windowed(key, windowing, _window_size(properties, table.span, faults))
     value = _side(value_format, values, _VALUE, table.value_format_span, properties, faults)
     if faults:
         raise ProgramError(tuple(faults))
     return CatalogTopic(table.name, key, value, partitions, Origin.DECLARED)
+
+
+def _windowing(name: str) -> tuple[Windowing | None, str]:
+    """Give what stands behind keys of a format (`TWSTRING`, `SWJSON`), and the format of the keys themselves."""
+    plain = name.strip().upper()
+    found = _WINDOWED.get(plain[:2])
+    return (found, plain[2:]) if found is not None and plain[2:] in WRITTEN_BY_USERS else (None, name)
+
+
+def _window_size(properties: dict[str, str], span: Span, faults: list[Diagnostic]) -> int | None:
+    given = properties.pop(WINDOW_SIZE, None)
+    if given is None or (given.isdigit() and int(given) > 0):
+        return None if given is None else int(given)
+    message = f"`{WINDOW_SIZE}` is the length of the windows in milliseconds"
+    faults.append(Diagnostic(codes.BAD_DECLARATION, message, span, "write a number, such as 60000"))
+    return None
 
 
 def _side(

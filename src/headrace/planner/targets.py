@@ -11,8 +11,8 @@ from headrace.catalog import CatalogTopic, Origin, format_named, primitive_type
 from headrace.errors import Diagnostic, ProgramError
 from headrace.errors.codes import plan as codes
 from headrace.formats.conversion import why_not
-from headrace.formats.interface import Format, Side, Windowing
-from headrace.formats.windowed import windowed
+from headrace.formats.interface import WINDOW_SIZE, Format, Side, Windowing
+from headrace.formats.windowed import key_of, windowed
 from headrace.log.interface import TopicDescription
 from headrace.plan.operators import WindowKind
 from headrace.plan.topology import Facet, KeyMode, Sink, ValueMode
@@ -115,15 +115,7 @@ class Targets:
         create = self._creation(insert, branch, settings)
         declared = self.topics.declared.get(insert.target)
         if declared is not None:
-            return Target(
-                insert.target,
-                settings,
-                declared.key,
-                declared.value,
-                create,
-                fixed_key=True,
-                fixed_value=True,
-            )
+            return _declared(insert.target, settings, declared, create)
         reads = branch.reads
         key_format = _format(insert.store_key, insert.store_key_span, reads.key_format)
         value_format = _format(insert.store_value, insert.store_value_span, reads.value_format)
@@ -170,28 +162,28 @@ class Targets:
         return KeyMode.ENCODE, columns
 
     def _window(self, target: Target, branch: SelectRelation, span: Span | None) -> None:
-        """Bring the windows of keys together with those that other statements write, or refuse."""
+        """Bring the windows of keys together with those that the target has, or refuse."""
         window = window_of(branch)
+        size = None if window is None or window.kind is WindowKind.SESSION else window.size
+        windowing = None
+        if window is not None:
+            windowing = Windowing.SESSION if window.kind is WindowKind.SESSION else Windowing.TIME
         if not target.writers and not target.fixed_key:
-            if window is not None:
-                target.window = Windowing.SESSION if window.kind is WindowKind.SESSION else Windowing.TIME
-                target.window_size = None if window.kind is WindowKind.SESSION else window.size
+            target.window, target.window_size = windowing, size
             return
-        if (window is not None) != (target.window is not None) or (
-            window is not None
-            and target.window_size != (None if window.kind is WindowKind.SESSION else window.size)
-        ):
+        if target.window is windowing and (target.window_size == size or target.window_size is None):
+            return
+        message = f"the windows of the result are not those of `{target.name}`"
+        if target.window is None:
             message = (
-                f"the key of the result has a window behind it, and the keys of `{target.name}` have not"
+                f"the key of the result has a window behind it, and the keys of `{target.name}` have none"
             )
-            if window is None:
-                message = (
-                    f"the keys of `{target.name}` have windows behind them, and those of the result have not"
-                )
-            elif target.window is not None:
-                message = f"the windows of the result are not those of `{target.name}`"
-            way_out = "write the key yourself, such as `name AS _key`: then no window is put behind it"
-            raise refusal(codes.INCOMPATIBLE_TARGET, message, span, way_out)
+        elif windowing is None:
+            message = (
+                f"the keys of `{target.name}` have windows behind them, and those of the result have none"
+            )
+        way_out = "write the key yourself, such as `name AS _key`: then no window is put behind it"
+        raise refusal(codes.INCOMPATIBLE_TARGET, message, span, None if windowing is None else way_out)
 
     # Value
 
@@ -287,6 +279,17 @@ def finish(target: Target, topics: Topics, span: Span | None) -> None:
             target.register_key = (subject, side.schema)
         else:
             target.register_value = (subject, side.schema)
+
+
+def _declared(
+    name: str, settings: TopicSettings, topic: CatalogTopic, create: TopicDescription | None
+) -> Target:
+    found = Target(name, settings, topic.key, topic.value, create, fixed_key=True, fixed_value=True)
+    if topic.key.window is not None:
+        size = topic.key.properties.get(WINDOW_SIZE)
+        found.window, found.window_size = topic.key.window, None if size is None else int(size)
+        found.key = key_of(topic.key)
+    return found
 
 
 def _format(name: str | None, span: Span | None, default: Format) -> Format:
