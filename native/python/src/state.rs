@@ -86,7 +86,7 @@ impl LocalStore {
 #[pymethods]
 impl LocalStore {
     #[new]
-    #[pyo3(signature = (path, cache_bytes = store::CACHE_BYTES))]
+    #[pyo3(signature = (path, cache_bytes = 67108864))]
     fn new(py: Python<'_>, path: Option<PathBuf>, cache_bytes: usize) -> PyResult<Self> {
         let store = detached(py, || {
             store::LocalStore::open_with_cache(path.as_deref(), cache_bytes)
