@@ -27,6 +27,8 @@ _END: Final = -1
 _UNSET: Final = -1001
 # Long waits are cut up, so that signals are seen.
 _SLICE: Final = 0.2
+# The client counts in milliseconds: a wait for less is none, again and again.
+_TICK: Final = 0.001
 # An assignment that arrives during a wait is seen when the wait ends: before the first one it is awaited closely.
 _JOINING_SLICE: Final = 0.02
 _MAX_BYTES: Final = 32 << 20
@@ -117,7 +119,7 @@ class KafkaConsumer:
         end = time.monotonic() + timeout
         while True:
             batches = self._poll_once(max_records, end - time.monotonic(), linger)
-            if batches or (time.monotonic() >= end and self._next_event() is None):
+            if batches or (end - time.monotonic() < _TICK and self._next_event() is None):
                 return batches
 
     def healthy(self) -> bool:
