@@ -183,8 +183,12 @@ class _Assembly:
         carried = [*((column.name, column.type) for column in value)]
         if any(query.sets_op for query in queries):
             carried.append((OP, pa.int8()))
+        record = feed.key_format is Format.ROWS
         sides = (
-            Side(Format.ROWS, pa.struct([(column.name, column.type) for column in key])),
+            Side(
+                feed.key_format,
+                pa.struct([(column.name, column.type) for column in key]) if record else key[0].type,
+            ),
             Side(Format.ROWS, pa.struct(carried)),
         )
         create = TopicDescription(
@@ -198,11 +202,14 @@ class _Assembly:
         columns = [(Facet.KEY, column.name, column.type) for column in key]
         columns += [(Facet.VALUE, name, kind) for name, kind in carried]
         inputs = tuple(
-            InputColumn(f"c{index}", facet, (name,), kind)
+            InputColumn(f"c{index}", facet, (name,) if record or facet is Facet.VALUE else (), kind)
             for index, (facet, name, kind) in enumerate(columns)
         )
         self.sources[topic] = SourceTopic(topic, *sides, inputs, internal=True)
-        selected = ", ".join(["_row", *(f"{item.name} AS {item.path[0]}" for item in inputs)])
+        names = [name for _, name, _ in columns]
+        selected = ", ".join(
+            ["_row", *(f"{item.name} AS {name}" for item, name in zip(inputs, names, strict=True))]
+        )
         sets_op = carried[-1:] == [(OP, pa.int8())]
         return Feed(topic, f"SELECT {selected} FROM input", key, value, feed.changes, False, sets_op)
 
@@ -286,7 +293,8 @@ def _fed(branch: Branch, feed: FeedDraft) -> _Draft:
         columns.append((OP, op))
         paths.append(OutputColumn(OP, (OP,)))
     query = rows.output(columns)
-    key = tuple(OutputColumn(column.name, (column.name,)) for column in keys)
+    record = feed.key_format is Format.ROWS
+    key = tuple(OutputColumn(column.name, (column.name,) if record else ()) for column in keys)
     return _Draft(rows.reads, query, rows.sets_time, columns[-1:] == [(OP, op)], key, tuple(paths))
 
 

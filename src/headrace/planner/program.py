@@ -17,6 +17,7 @@ from headrace.planner.assembly import assemble
 from headrace.planner.connection import connection
 from headrace.planner.duckdb_types import Typer
 from headrace.planner.faults import Faults
+from headrace.planner.joins.join import Joins
 from headrace.planner.queries import Queries
 from headrace.planner.read_settings import check_dead_letter_topic, program_settings, run_settings
 from headrace.planner.relations import Names
@@ -68,7 +69,8 @@ class _Plan:
         names = Names(typer)
         self.topics = Topics(catalog, names)
         self.selects = Selects(typer, names, program.source, self.faults)
-        self.queries = Queries(self.topics, self.selects, self.faults)
+        joins = Joins(typer, names, program.source, self.faults)
+        self.queries = Queries(self.topics, self.selects, joins, self.faults)
         self.targets = Targets(self.topics)
         self.named: dict[str, Named] = {}
         self.places: dict[str, Span] = {}

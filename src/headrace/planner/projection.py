@@ -12,6 +12,7 @@ from headrace.errors import Diagnostic, ProgramError
 from headrace.errors.codes import plan as codes
 from headrace.plan.topology import Facet
 from headrace.planner.faults import refusal
+from headrace.planner.joins.names import JoinNames
 from headrace.planner.relations import META, Item
 from headrace.sql.nodes import Target
 from headrace.sql.paths import column_path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from headrace.formats.interface import Path
     from headrace.planner.expressions import Expressions
     from headrace.planner.faults import Faults
+    from headrace.planner.typed import Typed
 
 _WRITABLE = {"_key": Facet.KEY, "_value": Facet.VALUE}
 _READ_ONLY = ("_meta", "_header", "_headers")
@@ -40,7 +42,8 @@ def projection(select: exp.Select, within: Expressions, faults: Faults) -> Proje
     """Compile the list of a SELECT; None if something in it is wrong, which `faults` then has."""
     items: list[Item] = []
     good = True
-    star = _is_whole_star(select.expressions)
+    # The value of a join is made of its sources' columns.
+    star = _is_whole_star(select.expressions) and not isinstance(within.scope, JoinNames)
     for node in select.expressions:
         if star and _star_facet(node, within) is Facet.VALUE:
             continue
@@ -136,6 +139,8 @@ def _expand(facet: Facet, node: exp.Expression, within: Expressions) -> list[Ite
     star = node if isinstance(node, exp.Star) else node.this
     if facet is Facet.META:
         return [Item(Facet.VALUE, (name,), relation.pull(facet, (name,)), span) for name in META]
+    if isinstance(within.scope, JoinNames):
+        return _expand_join(facet, node, star, within, within.scope)
     kind = relation.type_of(facet)
     if not pa.types.is_struct(kind):
         message = (
@@ -143,7 +148,7 @@ def _expand(facet: Facet, node: exp.Expression, within: Expressions) -> list[Ite
         )
         way_out = f"name it: `{facet.value} AS name`"
         raise refusal(codes.UNKNOWN_COLUMN, message, span, way_out)
-    left_out = _excluded(star, kind, within)
+    left_out = _excluded(star, field_names(kind), within)
     replaced = {item.alias: within.value(item.this) for item in star.args.get("replace") or ()}
     names = [kind.field(index).name for index in range(kind.num_fields)]
     return [
@@ -153,11 +158,38 @@ def _expand(facet: Facet, node: exp.Expression, within: Expressions) -> list[Ite
     ]
 
 
-def _excluded(star: exp.Expression, kind: pa.DataType, within: Expressions) -> set[str]:
+def _expand_join(
+    facet: Facet, node: exp.Expression, star: exp.Expression, within: Expressions, names: JoinNames
+) -> list[Item]:
+    """Give the columns of one source, or of all: those of USING once."""
+    columns: list[tuple[str, Typed]] = []
+    sources = names.starred([] if isinstance(node, exp.Star) else _qualifiers(node))
+    for scope in sources:
+        kind = scope.relation.type_of(facet)
+        if not pa.types.is_struct(kind):
+            message = f"the {facet.value[1:]} of `{scope.alias}` is one {type_name(kind)} and has no fields"
+            way_out = f"name it: `{scope.alias}.{facet.value} AS name`"
+            raise refusal(codes.UNKNOWN_COLUMN, message, span_of(node), way_out)
+        for name in field_names(kind):
+            if len(sources) > 1 and (scope.alias, name) in names.hidden:
+                continue
+            merged = names.merged.get(name) if len(sources) > 1 else None
+            columns.append((name, merged or scope.relation.pull(facet, (name,))))
+    left_out = _excluded(star, [name for name, _ in columns], within)
+    replaced = {item.alias: within.value(item.this) for item in star.args.get("replace") or ()}
+    span = span_of(node)
+    return [
+        Item(Facet.VALUE, (name,), replaced.get(name) or value, span)
+        for name, value in columns
+        if name not in left_out
+    ]
+
+
+def _excluded(star: exp.Expression, names: list[str], within: Expressions) -> set[str]:
     found = set()
     for node in star.args.get("except_") or ():
         parts = column_path(node)
-        if parts is None or len(parts) != 1 or parts[0].name not in field_names(kind):
+        if parts is None or len(parts) != 1 or parts[0].name not in names:
             message = f"`{within.words(node)}` is no column of `*`"
             raise refusal(codes.UNKNOWN_COLUMN, message, nearest_span(node))
         found.add(parts[0].name)

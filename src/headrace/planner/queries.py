@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -13,6 +13,7 @@ from headrace.errors.codes import catalog as catalog_codes
 from headrace.errors.codes import plan as codes
 from headrace.errors.suggest import did_you_mean
 from headrace.planner.faults import refusal
+from headrace.planner.joins.join import Joins, Origin
 from headrace.planner.relations import (
     Relation,
     SelectRelation,
@@ -41,11 +42,13 @@ class Queries:
     Args:
         topics: what the topics hold, and what the program reads of them.
         selects: compiles each SELECT.
+        joins: compiles what stands between its sources.
         faults: takes what is wrong; a query with faults gives no relation.
     """
 
     topics: Topics
     selects: Selects
+    joins: Joins
     faults: Faults
     broken: set[str] = field(default_factory=set)
     """WITH names whose query has faults: what reads them is not looked at, since all its faults would come from theirs."""
@@ -120,20 +123,49 @@ class Queries:
         outside = self._bare
         mode = mode_of(select, outside)
         self._bare = Mode.TABLE if mode == Mode.TABLE else None
-        try:
-            sources = self._sources(select, named, formats)
-        finally:
-            self._bare = outside
-        return self.selects.compile(select, sources, formats, mode) if sources else []
-
-    def _sources(
-        self, select: exp.Select, named: Mapping[str, Named], formats: Extracted
-    ) -> list[tuple[Relation, str]]:
         clause = select.args.get("from_")
         if clause is None:
             message = "a stream is read from a topic: SELECT needs FROM"
             raise refusal(codes.NOT_IN_A_PROCESSOR, message, span_of(select))
-        origin = clause.this
+        nodes = [clause.this, *(join.this for join in select.args.get("joins") or ())]
+        try:
+            origins = [self._source(node, named, formats) for node in nodes]
+        finally:
+            self._bare = outside
+        if not all(origins):
+            return []
+        if len(origins) == 1:
+            return self.selects.compile(select, origins[0], formats, mode)
+        return self._joined(select, nodes, origins, formats, mode)
+
+    def _joined(
+        self,
+        select: exp.Select,
+        nodes: list[exp.Expression],
+        origins: list[list[tuple[Relation, str]]],
+        formats: Extracted,
+        mode: str | None,
+    ) -> list[SelectRelation]:
+        """Compile a SELECT with joins."""
+        sources = []
+        for node, found in zip(nodes, origins, strict=True):
+            if len(found) > 1:
+                message = "a UNION ALL cannot be joined yet"
+                way_out = "write it to a topic with INSERT INTO, and join that"
+                raise refusal(codes.NOT_YET, message, span_of(node), way_out)
+            relation, alias = found[0]
+            self.selects.need_bound(relation, node)
+            sources.append(Origin(relation, alias, node))
+        joins = zip(select.args["joins"], sources[1:], strict=True)
+        relation, where = self.joins.compile(sources[0], list(joins), formats.where, mode)
+        if select.args.get("mode") is None:
+            mode = Mode.TABLE if relation.table else Mode.STREAM
+        return self.selects.compile(select, [(relation, "the join")], replace(formats, where=where), mode)
+
+    def _source(
+        self, origin: exp.Expression, named: Mapping[str, Named], formats: Extracted
+    ) -> list[tuple[Relation, str]]:
+        """Give the rows that a name or query of FROM or JOIN stands for, each branch with its name."""
         alias = origin.alias_or_name
         if isinstance(origin, exp.Subquery):
             inner: list[Relation] = list(self.branches(origin.this, named))

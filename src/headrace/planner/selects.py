@@ -14,6 +14,7 @@ from headrace.plan.operators import OP, Emit
 from headrace.plan.topology import Facet
 from headrace.planner.expressions import Expressions
 from headrace.planner.faults import refusal
+from headrace.planner.joins.names import JoinNames, names_over
 from headrace.planner.projection import projection
 from headrace.planner.relations import (
     LateralRelation,
@@ -143,6 +144,9 @@ class Selects:
         if select.args.get("laterals"):
             message = "ROW_NUMBER() and LATERAL cannot stand in one SELECT of a stream"
             raise refusal(codes.NOT_YET, message, nearest_span(node), "write LATERAL in a WITH")
+        if isinstance(rows.within.scope, JoinNames):
+            message = "ROW_NUMBER() and a join cannot stand in one SELECT of a stream"
+            raise refusal(codes.NOT_YET, message, nearest_span(node), "write the join in a WITH")
         self.need_bound(rows.relation, select)
         named = (
             item.alias for item in select.expressions if isinstance(item, exp.Alias) and item.this == node
@@ -245,7 +249,7 @@ class Selects:
             keep = self._keep(mode, relation)
             kept = SelectRelation(relation, (), below, keep, self.names, star=True, table=True)
             relation = materialised(kept, self.names, span_of(select))
-        scope = Scope(relation, alias)
+        scope = names_over(relation, alias)
         within = Expressions(scope, self.typer, self.source)
         for lateral in laterals:
             relation = self._lateral(lateral, relation, scope, within)
@@ -261,7 +265,7 @@ class Selects:
         return Rows(built, within, good and met)
 
     def _expressions(self, relation: Relation, alias: str) -> Expressions:
-        return Expressions(Scope(relation, alias), self.typer, self.source)
+        return Expressions(names_over(relation, alias), self.typer, self.source)
 
     def _conditions(
         self, formats: Extracted, within: Expressions, clause: str = "WHERE"
@@ -305,7 +309,7 @@ class Selects:
         return (exp.Not(this=exp.Is(this=size, expression=exp.Null())),)
 
     def _lateral(
-        self, lateral: ArrayLateral, source: Relation, scope: Scope, within: Expressions
+        self, lateral: ArrayLateral, source: Relation, scope: Scope | JoinNames, within: Expressions
     ) -> LateralRelation:
         array = within.value(lateral.this)
         alias = lateral.args["alias"].name

@@ -237,3 +237,18 @@ KEY_OF_A_TABLE = Code(
     "The rows of a table are told apart by their key: for the result of GROUP BY these are the grouped columns and the window. A key that is "
     "computed from anything else would leave the old key behind when the row changes.",
 )
+
+BAD_JOIN = Code(
+    "SQL0327",
+    "sources that cannot be joined like this",
+    "Two streams are joined within a time of one another (`WITHIN 10m`). A stream joined with a table takes what the table holds at that "
+    "moment: INNER, or LEFT where the stream stands on the left. Two tables are joined in every way. A SELECT STREAM without WITHIN reads "
+    "the first topic as a stream and the joined one as a table; SELECT TABLE reads both as tables.",
+)
+
+JOIN_CONDITION = Code(
+    "SQL0328",
+    "condition that rows cannot be joined on",
+    "ON is made of equalities between expressions of either side, joined by AND; a table is joined on its key. Other conditions go into "
+    "WHERE, or filter the result of an INNER JOIN. Without ON rows meet by their keys.",
+)

@@ -15,10 +15,12 @@ from headrace.planner.stateful.calls import brought
 from headrace.planner.stateful.grouping import column_name
 from headrace.sql.spans import nearest_span
 from headrace.types.coercion import common_type
+from headrace.types.sql import type_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from headrace.errors import Span
     from headrace.planner.expressions import Expressions
     from headrace.planner.joins.names import JoinNames
     from headrace.planner.typed import Typed
@@ -85,16 +87,14 @@ def key_of(
     """
     key = Key()
     for mine, theirs in pairs:
-        add_part(key, column_name(mine, left), (left.value(mine), right.value(theirs)), (mine, theirs), left)
+        found = left.value(mine), right.value(theirs)
+        shown = left.words(mine), right.words(theirs)
+        add_part(key, column_name(mine, left), found, shown, nearest_span(mine))
     return key
 
 
 def add_part(
-    key: Key,
-    name: str,
-    found: tuple[Typed, Typed],
-    nodes: tuple[exp.Expression, exp.Expression],
-    within: Expressions,
+    key: Key, name: str, found: tuple[Typed, Typed], shown: tuple[str, str], place: Span | None
 ) -> None:
     """Add a part to a key, both sides brought to one type.
 
@@ -103,9 +103,9 @@ def add_part(
     """
     kind = common_type(*(storable(side.type) for side in found))
     if kind is None:
-        shown = [within.describe(node, side) for node, side in zip(nodes, found, strict=True)]
-        message = f"{shown[0]} and {shown[1]} are never equal: the types differ"
-        raise refusal(codes.JOIN_CONDITION, message, nearest_span(nodes[0]), "convert one of them with CAST")
+        left, right = (f"`{text}` ({type_name(side.type)})" for text, side in zip(shown, found, strict=True))
+        message = f"{left} and {right} are never equal: their types differ"
+        raise refusal(codes.JOIN_CONDITION, message, place, "convert one of them with CAST")
     while name in key.names:
         name += "_2"
     key.names.append(name)

@@ -66,6 +66,28 @@ def placement(rows: SelectRelation, key: Sequence[Typed]) -> Placement | None:
     return None
 
 
+def is_key(rows: SelectRelation, key: Sequence[Typed]) -> bool:
+    """Say whether a key is what tells the rows of a table apart, so that there is one row of each at most."""
+    origins = {rows.source.origin(column.name) for part in key for column in part.node.find_all(exp.Column)}
+    reads = rows.reads
+    if isinstance(reads, TopicReads):
+        whole = rows.source.pull(Facet.KEY, ()).node
+        plain = len(key) == 1 and _unconverted(key[0].node)
+        return rows.key_passes and plain and origins == {rows.source.origin(whole.name)}
+    assert isinstance(reads, OperatorDraft)
+    owned = {None if name is None else reads.own_column(name) for name in origins}
+    return owned == reads.identity and all(_unconverted(part.node) for part in key)
+
+
+def _unconverted(node: exp.Expression) -> bool:
+    """Say whether different rows have different values: columns, records of them, and conversions to wider types do."""
+    while isinstance(node, exp.Cast | exp.Paren):
+        node = node.this
+    if isinstance(node, exp.Struct):
+        return all(_unconverted(part.expression) for part in node.expressions)
+    return isinstance(node, exp.Column)
+
+
 def place(left: FeedDraft, right: FeedDraft) -> None:
     """Let rows of equal keys meet in one task, with repartition topics where they do not."""
     feeds = (left, right)

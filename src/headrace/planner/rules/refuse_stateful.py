@@ -44,8 +44,6 @@ _WAYS_OUT = {
 
 def refuse_stateful(select: exp.Select) -> Iterator[Diagnostic]:
     """Give a diagnostic for each clause of a SELECT that cannot run in a stream, at the clause."""
-    for join in select.args.get("joins") or ():
-        yield _not_yet("a join", join)
     for lateral in select.args.get("laterals") or ():
         if isinstance(lateral, exp.Lateral):
             yield _not_yet("LATERAL (SELECT …)", lateral)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 from sqlglot import exp
 
+from headrace.formats.interface import Format
 from headrace.plan.operators import OP, TIME, Changes, Column, Feed, Kernel
 from headrace.plan.topology import Facet
 from headrace.planner.duckdb_types import carried, storable
@@ -23,7 +24,7 @@ from headrace.types.coercion import common_type
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from headrace.formats.interface import Format, Path
+    from headrace.formats.interface import Path
     from headrace.planner.relations import Names, Reads, Relation
 
 _PREFIXES: Final = "kwnavlr"
@@ -63,12 +64,14 @@ class FeedDraft:
         changes: what the rows are.
         repartition: partitions of the topic through which rows go to the task of their key; None if they are there already.
         label: which input of an operator with several it is, for the name of that topic.
+        key_format: of the keys in that topic, where they stand beside those of a topic that others write.
     """
 
     branches: list[Branch]
     changes: Changes = Changes.APPEND
     repartition: int | None = None
     label: str = ""
+    key_format: Format = Format.ROWS
 
     @property
     def partitions(self) -> int:

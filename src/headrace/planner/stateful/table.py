@@ -82,13 +82,18 @@ def materialised(rows: SelectRelation, names: Names, span: Span | None) -> Opera
         message = "the table has another key than its topic, so its old rows cannot be found"
         way_out = "write it to a topic of its own with INSERT INTO, and read that with SELECT TABLE"
         raise refusal(codes.KEY_OF_A_TABLE, message, span, way_out)
-    gone: exp.Expression = exp.Case(
-        ifs=[exp.If(this=rows.tombstone_condition(), true=exp.Literal.number(-1))],
-        default=exp.Literal.number(1),
-    )
     key = rows.source.pull(Facet.KEY, ())
-    branch = Branch(rows, [key], [], exp.cast(gone, "TINYINT", dialect="duckdb"), ["_key"])
+    branch = Branch(rows, [key], [], deletion(rows), ["_key"])
     reads = rows.reads
     draft = TableDraft(names, [FeedDraft([branch], Changes.UPSERT)], reads.key_format, reads.value_format)
     draft.column("k0", draft.key_type)
     return CarryingRelation(draft)
+
+
+def deletion(rows: SelectRelation) -> exp.Expression:
+    """Give the kind of each row of a topic that is read as a table: DELETE for one that goes, INSERT for all others."""
+    gone: exp.Expression = exp.Case(
+        ifs=[exp.If(this=rows.tombstone_condition(), true=exp.Literal.number(-1))],
+        default=exp.Literal.number(1),
+    )
+    return exp.cast(gone, "TINYINT", dialect="duckdb")

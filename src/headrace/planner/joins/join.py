@@ -1,0 +1,381 @@
+"""The joins of a SELECT, from left to right: each becomes an operator over what stands on its left and the next source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+from sqlglot import exp
+
+from headrace.errors import Diagnostic, ProgramError, Severity
+from headrace.errors.codes import plan as codes
+from headrace.plan.operators import Changes, JoinKind
+from headrace.plan.topology import Facet
+from headrace.planner.expressions import Expressions
+from headrace.planner.faults import refusal
+from headrace.planner.joins.conditions import Conditions, Key, add_part, key_of, split
+from headrace.planner.joins.draft import JoinDraft, JoinRelation, SideRows, Sort, Within
+from headrace.planner.joins.names import JoinNames
+from headrace.planner.joins.placement import is_key, place
+from headrace.planner.joins.sorts import sides, sort_of
+from headrace.planner.relations import SelectRelation
+from headrace.planner.rules.extract_formats import conjuncts
+from headrace.planner.scope import Scope
+from headrace.planner.stateful.drafts import Branch, FeedDraft, need_old_rows, only_identity
+from headrace.planner.stateful.formats import formats_of
+from headrace.planner.stateful.grouping import refuse_aggregates
+from headrace.planner.stateful.table import deletion
+from headrace.sql.spans import nearest_span, span_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from headrace.errors import Source
+    from headrace.planner.duckdb_types import Typer
+    from headrace.planner.faults import Faults
+    from headrace.planner.relations import Names, Relation
+    from headrace.planner.typed import Typed
+    from headrace.sql.nodes import Duration, Join
+
+_KEEP_LEFT: Final = (JoinKind.INNER, JoinKind.LEFT)
+"""Kinds of which no row comes out without a row of the left side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Something that a FROM or JOIN names: its rows, its name, and its text."""
+
+    relation: Relation
+    alias: str
+    node: exp.Expression
+
+
+@dataclass(slots=True)
+class _Side:
+    """One side of a join before it: what was joined so far, or a source."""
+
+    relation: Relation
+    scopes: list[Scope]
+    shown: str
+    node: exp.Expression | None = None
+    merged: dict[str, Typed] = field(default_factory=dict)
+    hidden: set[tuple[str, str]] = field(default_factory=set)
+    conditions: list[exp.Expression] = field(default_factory=list)
+
+    def names(self) -> JoinNames:
+        """Give what names mean over its rows."""
+        return JoinNames(self.scopes, self.relation, self.merged, self.hidden, joined=False)
+
+
+@dataclass(slots=True)
+class Joins:
+    """Compiles the joins of SELECTs.
+
+    Args:
+        typer: asks DuckDB for types.
+        names: makes the names of columns.
+        source: the text, for messages.
+        faults: takes warnings.
+    """
+
+    typer: Typer
+    names: Names
+    source: Source
+    faults: Faults
+
+    def compile(
+        self,
+        first: Origin,
+        others: Sequence[tuple[Join, Origin]],
+        where: exp.Expression | None,
+        mode: str | None,
+    ) -> tuple[JoinRelation, exp.Expression | None]:
+        """Give the rows of all joins, and what is left of WHERE.
+
+        Args:
+            first: what FROM names.
+            others: the joins in the order of the text, each with its source.
+            where: conditions on the result; those that rows of one side alone must meet go into that side.
+            mode: the word after SELECT; None if there is none.
+
+        Raises:
+            ProgramError: what is wrong.
+        """
+        rest = conjuncts(where)
+        side = _Side(first.relation, [Scope(first.relation, first.alias)], first.alias, first.node)
+        seen = {first.alias}
+        for index, (node, origin) in enumerate(others):
+            if origin.alias in seen:
+                message = f"two sources are called `{origin.alias}`"
+                way_out = f"give one of them another name: `{origin.alias} AS other`"
+                raise refusal(codes.NAME_TWICE, message, span_of(origin.node), way_out)
+            seen.add(origin.alias)
+            later = [kind_of(other) for other, _ in others[index + 1 :]]
+            keeps = all(kind in _KEEP_LEFT for kind in later)
+            side, rest = self._joined(side, node, origin, rest, mode, first=index == 0, keeps=keeps)
+        assert isinstance(side.relation, JoinRelation)
+        remaining: exp.Expression | None = None
+        for part in rest:
+            remaining = part if remaining is None else exp.And(this=remaining, expression=part)
+        return side.relation, remaining
+
+    def _joined(
+        self,
+        left: _Side,
+        node: Join,
+        origin: Origin,
+        where: list[exp.Expression],
+        mode: str | None,
+        *,
+        first: bool,
+        keeps: bool,
+    ) -> tuple[_Side, list[exp.Expression]]:
+        join = kind_of(node)
+        right = _Side(origin.relation, [Scope(origin.relation, origin.alias)], origin.alias, origin.node)
+        tables = sides(node, join, mode, (left.relation.table, right.relation.table))
+        sort = sort_of(node, join, tables, mode, (left.shown, right.shown))
+        for side, table in zip((left, right), tables, strict=True):
+            if table and side.relation.table is None:
+                if mode is None:
+                    self._warn(side)
+                side.relation = as_table(side.relation)
+                side.scopes = [Scope(side.relation, side.shown)]
+        both = JoinNames([*left.scopes, *right.scopes], left.relation, left.merged, left.hidden, joined=False)
+        found = split(conjuncts(node.args.get("on")), both)
+        self._own_conditions(join, found, left, right)
+        below = left if first and keeps and join in _KEEP_LEFT else None
+        after = right if keeps and join in (JoinKind.INNER, JoinKind.RIGHT) else None
+        where = self._from_where(found if is_comma(node) else None, where, both, below, after)
+        if found.both:
+            _need_filter(join, found.both, keeps=keeps)
+            where = [*found.both, *where]
+        key = self._key(node, found, left, right)
+        relation = self._operator(node, join, sort, (left, right), key, tables)
+        shown = f"{left.shown} and {right.shown}"
+        return _Side(relation, relation.scopes, shown, None, relation.merged, relation.hidden), where
+
+    def _warn(self, side: _Side) -> None:
+        message = f"`{side.shown}` is read as a table: of each key the latest record counts, and records without a key do not"
+        way_out = "write SELECT STREAM to join each record, or SELECT TABLE to say that this is meant"
+        assert side.node is not None
+        place = span_of(side.node.this) or span_of(side.node)
+        self.faults.add([Diagnostic(codes.READ_AS_A_TABLE, message, place, way_out, (), Severity.WARNING)])
+
+    # Conditions
+
+    def _from_where(
+        self,
+        comma: Conditions | None,
+        where: list[exp.Expression],
+        both: JoinNames,
+        left: _Side | None,
+        right: _Side | None,
+    ) -> list[exp.Expression]:
+        """Take the conditions of WHERE that concern this join; give the others.
+
+        Args:
+            comma: takes equalities, where the join has none of its own.
+            where: the conditions.
+            both: names of both sides.
+            left: takes conditions on its rows alone; None where rows that fail them play a part in the result.
+            right: the same.
+        """
+        rest: list[exp.Expression] = []
+        for part in where:
+            refuse_aggregates(part, "WHERE", self._within(both))
+            try:
+                given = split([part], both)
+            except ProgramError:
+                # It names a source further on, or an element of LATERAL; what means nothing at all is found by the SELECT.
+                rest.append(part)
+                continue
+            if comma is not None and given.pairs:
+                comma.pairs += given.pairs
+            elif given.left and left is not None:
+                left.conditions.append(part)
+            elif given.right and right is not None:
+                right.conditions.append(part)
+            else:
+                rest.append(part)
+        return rest
+
+    @staticmethod
+    def _own_conditions(join: JoinKind, found: Conditions, left: _Side, right: _Side) -> None:
+        """Let conditions of ON on one side alone choose the rows of that side."""
+        for side, parts, preserving in (
+            (left, found.left, (JoinKind.LEFT, JoinKind.FULL)),
+            (right, found.right, (JoinKind.RIGHT, JoinKind.FULL)),
+        ):
+            if parts and join in preserving:
+                message = (
+                    f"a condition on `{side.shown}` alone cannot stand in ON of a {join.name} JOIN in a stream: "
+                    "rows that fail it would come out without a partner"
+                )
+                way_out = "write it in WHERE, if they are not to come out at all"
+                raise refusal(codes.JOIN_CONDITION, message, nearest_span(parts[0]), way_out)
+            side.conditions += parts
+
+    # Key
+
+    def _key(self, node: Join, found: Conditions, left: _Side, right: _Side) -> Key:
+        within = self._within(left.names()), self._within(right.names())
+        key = key_of(found.pairs, *within)
+        for name in node.args.get("using") or ():
+            values = within[0].value(exp.column(name.copy())), within[1].value(exp.column(name.copy()))
+            shown = f"{left.shown}.{name.name}", f"{right.shown}.{name.name}"
+            add_part(key, name.name, values, shown, span_of(name))
+        if key.names:
+            return key
+        if node.args.get("on") is not None or is_comma(node):
+            message = f"nothing in the join makes a row of `{left.shown}` equal to one of `{right.shown}`"
+            place = nearest_span(node.args.get("on") or node)
+            way_out = f"write an equality between both sides: `ON {left.shown}.x = {right.shown}.y`"
+            raise refusal(codes.JOIN_CONDITION, message, place, way_out)
+        mine, theirs = left.relation.pull(Facet.KEY, ()), right.relation.pull(Facet.KEY, ())
+        add_part(
+            key, "_key", (mine, theirs), (f"{left.shown}._key", f"{right.shown}._key"), nearest_span(node)
+        )
+        return key
+
+    def _within(self, names: JoinNames) -> Expressions:
+        return Expressions(names, self.typer, self.source)
+
+    # The operator
+
+    def _operator(
+        self,
+        node: Join,
+        join: JoinKind,
+        sort: Sort,
+        both: tuple[_Side, _Side],
+        key: Key,
+        tables: tuple[bool, bool],
+    ) -> JoinRelation:
+        feeds = []
+        for side, table, parts in zip(both, tables, (key.left, key.right), strict=True):
+            rows = self._rows(side, table)
+            if table and not is_key(rows, parts):
+                self._refuse_key(node, side, sort)
+            feeds.append(self._feed(side, rows, table, parts))
+            feeds[-1].branches[0].words = [*key.names]
+        key_format, value_format = formats_of(feeds[0].branches[0].rows, key.left)
+        order = (0, 1)
+        if sort is Sort.LOOKUP and tables[0]:
+            order = (1, 0)
+            join = JoinKind.LEFT if join is JoinKind.RIGHT else join
+        feeds = [feeds[index] for index in order]
+        for feed, label in zip(feeds, ("left", "right"), strict=True):
+            feed.label = label
+        place(feeds[0], feeds[1])
+        within = _within(node) if sort is Sort.STREAMS else None
+        draft = JoinDraft(
+            self.names,
+            feeds,
+            key_format,
+            value_format,
+            sort=sort,
+            join=join,
+            within=within,
+            key_names=key.names,
+        )
+        scopes = []
+        for index, side in enumerate(both):
+            for scope in side.scopes:
+                rows_of = SideRows(draft, order.index(index), scope.relation, scope.alias)
+                scopes.append(Scope(rows_of, scope.alias))
+        relation = JoinRelation(draft, scopes=scopes)
+        relation.hidden |= both[0].hidden
+        for name, found in both[0].merged.items():
+            relation.merged[name] = draft.carry(order.index(0), found, name)
+        for part in node.args.get("using") or ():
+            relation.merged[part.name] = draft.key_part(key.names.index(part.name))
+            relation.hidden |= {(scope.alias, part.name) for scope in both[1].scopes}
+        return relation
+
+    def _rows(self, side: _Side, table: bool) -> SelectRelation:
+        """Give the rows of a side that go into the join."""
+        within = self._within(side.names())
+        where = []
+        for part in side.conditions:
+            refuse_aggregates(part, "ON", within)
+            where.append(within.condition(part, "ON"))
+        relation = side.relation
+        keep: tuple[exp.Expression, ...] = ()
+        if table and not relation.has_kinds and not relation.table:
+            # A table has no rows without a key.
+            size = relation.pull(Facet.META, ("__keysize",)).node
+            keep = (exp.Not(this=exp.Is(this=size, expression=exp.Null())),)
+        if table and relation.has_kinds and not only_identity(relation, where):
+            need_old_rows(relation)
+        return SelectRelation(relation, (), tuple(where), keep, self.names, star=table, table=table)
+
+    def _refuse_key(self, node: Join, side: _Side, sort: Sort) -> None:
+        message = f"`{side.shown}` is joined on something other than its key, which tells its rows apart"
+        way_out = f"join on `{side.shown}._key`, or write the table to a topic with that key first"
+        raise refusal(codes.JOIN_CONDITION, message, nearest_span(node.args.get("on") or node), way_out)
+
+    def _feed(self, side: _Side, rows: SelectRelation, table: bool, key: list[Typed]) -> FeedDraft:
+        if not table:
+            return FeedDraft([Branch(rows, key, [])])
+        op = None if rows.has_kinds else deletion(rows)
+        return FeedDraft([Branch(rows, key, [], op)], Changes.UPSERT)
+
+
+def kind_of(node: Join) -> JoinKind:
+    """Give which rows without a partner come out.
+
+    Raises:
+        ProgramError: no stream can run this kind of join.
+    """
+    side, kind, method = node.args.get("side"), node.args.get("kind"), node.args.get("method")
+    if method or kind in ("CROSS", "SEMI", "ANTI"):
+        message = f"a {method or kind} JOIN cannot run in a stream"
+        ways_out = {
+            "CROSS": "say which rows belong together: `JOIN … ON a.x = b.y`",
+            "NATURAL": "name the columns: `JOIN … USING (x)`",
+            "ANTI": "write LEFT JOIN, and `WHERE … IS NULL` for what the other side must not have",
+        }
+        raise refusal(codes.NOT_YET, message, nearest_span(node), ways_out.get(str(method or kind)))
+    return JoinKind(side.lower()) if side else JoinKind.INNER
+
+
+def as_table(relation: Relation) -> Relation:
+    """Give rows that no word calls a stream or a table as those of a table."""
+    if not isinstance(relation, SelectRelation) or relation.table is not None:
+        return relation
+    return replace(relation, source=as_table(relation.source), table=True)
+
+
+def is_comma(node: Join) -> bool:
+    """Say whether sources stand side by side with a comma."""
+    return not node.args.get("side") and not node.args.get("kind")
+
+
+def _need_filter(join: JoinKind, parts: list[exp.Expression], *, keeps: bool) -> None:
+    """Refuse conditions that are no equalities where they cannot filter the result."""
+    if join is JoinKind.INNER and keeps:
+        return
+    message = f"ON of a {join.name} JOIN in a stream takes equalities between both sides"
+    if join is JoinKind.INNER:
+        message = "a condition other than an equality cannot stand before a RIGHT or FULL JOIN"
+    way_out = "write it in WHERE, if it is meant to filter the result; put an INNER JOIN with it into a WITH"
+    raise refusal(codes.JOIN_CONDITION, message, nearest_span(parts[0]), way_out)
+
+
+def _within(node: Join) -> Within:
+    length = node.args["within"]
+    before = _millis(length.this)
+    after = _millis(length.args["after"]) if length.args.get("after") is not None else before
+    grace = node.args.get("grace")
+    return Within(before, after, 0 if grace is None else _millis(grace))
+
+
+def _millis(node: Duration) -> int:
+    try:
+        return node.millis
+    except ValueError as fault:
+        message = f"{fault}, so it is no time between rows"
+        way_out = "write it in days, such as `30d`"
+        if node.args["unit"] == "M":
+            way_out = f"`M` is months: write `{node.this}m` for minutes, or days, such as `30d`"
+        raise refusal(codes.BAD_WINDOW, message, span_of(node), way_out) from None
