@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from random import Random
 
 import pyarrow as pa
 import pytest
@@ -140,6 +141,15 @@ def test_a_stream_join(
     )
 
 
+def table_join(kind: JoinKind, left: Changes, right: Changes, key_types: list[pa.DataType]) -> Subject:
+    return Subject(
+        {"kernel": "table_join", "inputs": [left, right], "kind": kind},
+        key_types,
+        [NARROW_TYPES, WIDE_TYPES],
+        [*key_types, *NARROW_TYPES, *WIDE_TYPES],
+    )
+
+
 @keys
 @kinds
 @pytest.mark.parametrize("left", list(Changes))
@@ -155,12 +165,7 @@ def test_a_table_join(
     data: st.DataObject,
     plan: Plan,
 ) -> None:
-    subject = Subject(
-        {"kernel": "table_join", "inputs": [left, right], "kind": kind},
-        key_types,
-        [NARROW_TYPES, WIDE_TYPES],
-        [*key_types, *NARROW_TYPES, *WIDE_TYPES],
-    )
+    subject = table_join(kind, left, right, key_types)
     found = data.draw(records([left, right], key, [NARROW, WIDE]))
     upsert = (left is Changes.UPSERT, right is Changes.UPSERT)
     check(subject, lambda: TableJoinOracle(kind, upsert, (1, len(WIDE_TYPES))), found, plan)
@@ -198,3 +203,25 @@ def append(time: int, *rows: tuple[int, int | None, int]) -> Record:
 def test_stream_joins_at_the_edges(name: str, found: list[Record], kind: JoinKind, event: Event) -> None:
     model = lambda: StreamJoinOracle(kind, 5, 5, 0, (1, len(WIDE_TYPES)))  # noqa: E731
     check(stream_join(kind, 5, 5, 0, [INT]), model, found, Plan([1], [event]))
+
+
+@pytest.mark.parametrize("event", [Event.NOTHING, Event.REOPEN, Event.ROLLBACK, Event.TRIM])
+def test_many_rows_of_one_key(event: Event) -> None:
+    random = Random(1)
+    live: list[Values] = []
+    found = []
+    for turn in range(400):
+        op = RowKind.DELETE if live and turn > 150 and random.random() < 0.6 else RowKind.INSERT
+        value = live.pop(random.randrange(len(live))) if op < 0 else (random.randrange(120),)
+        if op > 0:
+            live.append(value)
+        found.append(Record(0, turn, ((0, op, (1,), value),)))
+    partner = (5, "x", None, None)
+    found.insert(150, Record(0, 150, ((1, RowKind.INSERT, (1,), partner),)))
+    found.insert(300, Record(0, 300, ((1, RowKind.DELETE, (1,), partner),)))
+    check(
+        table_join(JoinKind.FULL, Changes.RETRACT, Changes.RETRACT, [INT]),
+        lambda: TableJoinOracle(JoinKind.FULL, (False, False), (1, len(WIDE_TYPES))),
+        found,
+        Plan([40], [event]),
+    )

@@ -102,7 +102,7 @@ def test_rows_that_can_match_no_more_leave_memory_store_and_changelog() -> None:
     for time in range(0, 1000, 10):
         run.process([row(at % 2, at, *([at, "x"] if at % 2 == 0 else [at]), time=time) for at in range(20)])
         run.commit()
-    # Rows of the last 10 ms, of up to an eighth more, and the stream time and number of rows; those without partners twice.
+    # Rows of the last 10 ms, of up to a fourth more, and the stream time and number of rows; those without partners twice.
     assert 80 <= entries(run) <= 90
     assert len(run.changelog[0]) == entries(run)
     assert run.kernel.stats()["entries"] <= 90

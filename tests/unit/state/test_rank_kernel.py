@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from random import Random
 
 import pyarrow as pa
 import pytest
@@ -78,3 +79,20 @@ def test_a_row_below_the_best_comes_up_when_one_goes(event: Event) -> None:
     subject = rank([INT], order, 2, retracts=True, changes=Changes.RETRACT)
     run = check(subject, lambda: RankOracle(tuple(order), 2, retracts=True), found, Plan([1], [event]))
     assert [out.columns[1:3] for out in run.committed][-4:] == [(1, 0), (1, 2), (2, 2), (2, 3)]
+
+
+@pytest.mark.parametrize("event", [Event.NOTHING, Event.REOPEN, Event.ROLLBACK, Event.TRIM])
+@pytest.mark.parametrize("limit", [3, 100])
+def test_many_rows_of_one_key(event: Event, limit: int) -> None:
+    random = Random(2)
+    live: list[int] = []
+    found = []
+    for turn in range(300):
+        op = RowKind.DELETE if turn > 150 and random.random() < 0.6 else RowKind.INSERT
+        value = live.pop(random.randrange(len(live))) if op < 0 else random.randrange(60)
+        if op > 0:
+            live.append(value)
+        found.append(row(turn, value, op))
+    order = [Order(0, descending=True)]
+    subject = rank([INT], order, limit, retracts=True, changes=Changes.RETRACT)
+    check(subject, lambda: RankOracle(tuple(order), limit, retracts=True), found, Plan([40], [event]))

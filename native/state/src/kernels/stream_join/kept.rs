@@ -15,6 +15,7 @@ use hashbrown::HashTable;
 use super::bytes::{read_time, read_u64, time_bytes};
 use crate::changes::Changes;
 use crate::error::{Error, Result};
+use crate::kernels::joined::ByteRows;
 use crate::rows::hash;
 use crate::slab::Slab;
 use crate::store::{Store, prefix_end};
@@ -24,8 +25,10 @@ pub const PREFIX: &[u8] = b"k";
 /// The number of the next row.
 const NEXT: &[u8] = b"n";
 /// How many buckets the time in which rows are kept is cut into.
-const BUCKETS: i64 = 8;
-/// Side, time and number, after the join key.
+const BUCKETS: i64 = 4;
+/// Prefix and bucket, before the join key.
+const HEAD: usize = 1 + 8;
+/// Side, time and number, after it.
 const TAIL: usize = 1 + 8 + 8;
 /// Bytes that a row takes beside its own, about.
 const ROW_BYTES: usize = size_of::<Kept>() + 16;
@@ -59,12 +62,14 @@ struct Group {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GroupId(u32);
 
-/// A row since the last commit.
+/// The rows since the last commit.
+#[derive(Default)]
 struct Added {
-    key: Box<[u8]>,
-    row: Box<[u8]>,
-    bucket: i64,
-    time: i64,
+    /// In the store.
+    keys: ByteRows,
+    rows: ByteRows,
+    /// Buckets and times.
+    times: Vec<(i64, i64)>,
 }
 
 pub struct KeptRows {
@@ -75,7 +80,7 @@ pub struct KeptRows {
     groups: Slab<Group>,
     /// Which groups have rows in a bucket; some have not any more.
     buckets: BTreeMap<i64, Vec<u32>>,
-    added: Vec<Added>,
+    added: Added,
     /// Keys in the store of rows that are too old, to be removed by the next commit.
     removed: Vec<Box<[u8]>>,
     /// Where the search for such rows goes on.
@@ -112,7 +117,7 @@ impl KeptRows {
             index: HashTable::new(),
             groups: Slab::default(),
             buckets: BTreeMap::new(),
-            added: Vec::new(),
+            added: Added::default(),
             removed: Vec::new(),
             swept: PREFIX.into(),
             first: now.map_or(i64::MIN, |now| now.saturating_sub(keep).div_euclid(width)),
@@ -178,7 +183,7 @@ impl KeptRows {
         is_unmatched: impl Fn(usize, i64, u64) -> Result<bool>,
     ) -> Result<()> {
         for bucket in self.first..self.complete_from {
-            let low = [PREFIX, &time_bytes(bucket), key].concat();
+            let low = [&head(bucket), key].concat();
             let mut found = Vec::new();
             self.store
                 .scan(&low, prefix_end(&low).as_deref(), |key, row| {
@@ -219,12 +224,13 @@ impl KeptRows {
         let bucket = kept.time.div_euclid(self.width);
         self.last = self.last.max(bucket);
         let key = &self.groups.get(group.0).key;
-        self.added.push(Added {
-            key: entry_key(bucket, key, side, kept.time, kept.number),
-            row: kept.row.clone(),
-            bucket,
-            time: kept.time,
-        });
+        self.added.keys.push_parts([
+            &head(bucket),
+            key.as_ref(),
+            &tail(side, kept.time, kept.number),
+        ]);
+        self.added.rows.push(&kept.row);
+        self.added.times.push((bucket, kept.time));
         self.insert(group, side, bucket, kept);
     }
 
@@ -255,7 +261,8 @@ impl KeptRows {
                 return Ok(rows[place].row.clone());
             }
         }
-        let key = entry_key(time.div_euclid(self.width), key, side, time, number);
+        let bucket = time.div_euclid(self.width);
+        let key = [&head(bucket), key, &tail(side, time, number)].concat();
         self.store
             .get(&key, |row| row.into())?
             .ok_or_else(|| Error::damaged("a row that waits for a partner is not in the store"))
@@ -314,8 +321,8 @@ impl KeptRows {
 
     /// Find rows in the store that are too old: not all at once, so that no commit takes long, but faster than they come.
     fn sweep(&mut self) -> Result<()> {
-        let most = FEWEST_REMOVED.max(2 * self.added.len());
-        let end = [PREFIX, &time_bytes(self.first)].concat();
+        let most = FEWEST_REMOVED.max(2 * self.added.times.len());
+        let end = head(self.first);
         let removed = &mut self.removed;
         self.store.scan(&self.swept, Some(&end), |key, _| {
             removed.push(key.into());
@@ -336,8 +343,11 @@ impl Part for KeptRows {
             changes.push(key, None, Some(time.max(0)))?;
         }
         // What came and went between two commits was never anywhere.
-        for added in self.added.iter().filter(|added| added.bucket >= self.first) {
-            changes.push(&added.key, Some(&added.row), Some(added.time.max(0)))?;
+        let added = self.added.keys.iter().zip(self.added.rows.iter());
+        for ((key, row), (bucket, time)) in added.zip(&self.added.times) {
+            if *bucket >= self.first {
+                changes.push(key, Some(row), Some((*time).max(0)))?;
+            }
         }
         if self.next != self.committed_next {
             changes.push(NEXT, Some(&self.next.to_be_bytes()), None)?;
@@ -347,7 +357,7 @@ impl Part for KeptRows {
 
     fn settle(&mut self) {
         self.committed_next = self.next;
-        self.added.clear();
+        self.added = Added::default();
         if let Some(key) = self.removed.pop() {
             self.swept = key;
             self.removed.clear();
@@ -389,15 +399,21 @@ impl Part for KeptRows {
     }
 }
 
-fn entry_key(bucket: i64, key: &[u8], side: usize, time: i64, number: u64) -> Box<[u8]> {
-    let mut bytes = Vec::with_capacity(PREFIX.len() + 8 + key.len() + TAIL);
-    bytes.extend_from_slice(PREFIX);
-    bytes.extend_from_slice(&time_bytes(bucket));
-    bytes.extend_from_slice(key);
-    bytes.push(side as u8);
-    bytes.extend_from_slice(&time_bytes(time));
-    bytes.extend_from_slice(&number.to_be_bytes());
-    bytes.into_boxed_slice()
+/// What stands before the join key in the store.
+fn head(bucket: i64) -> [u8; HEAD] {
+    let mut bytes = [0; HEAD];
+    bytes[0] = PREFIX[0];
+    bytes[1..].copy_from_slice(&time_bytes(bucket));
+    bytes
+}
+
+/// What stands after the join key.
+fn tail(side: usize, time: i64, number: u64) -> [u8; TAIL] {
+    let mut bytes = [0; TAIL];
+    bytes[0] = side as u8;
+    bytes[1..9].copy_from_slice(&time_bytes(time));
+    bytes[9..].copy_from_slice(&number.to_be_bytes());
+    bytes
 }
 
 /// Read what stands after the join key.
