@@ -59,6 +59,7 @@ class Target:
     key: Side
     value: Side
     create: TopicDescription | None
+    partitions: int = 1
     window: Windowing | None = None
     """Keys have the bounds of their window behind them; `key` is what stands before."""
     window_size: int | None = None
@@ -76,8 +77,7 @@ class Target:
 
     def as_topic(self) -> CatalogTopic:
         """Give the topic as later statements of the program read it."""
-        partitions = self.create.partitions if self.create is not None else 1
-        return CatalogTopic(self.name, self.whole_key(), self.value, partitions, Origin.PLANNED)
+        return CatalogTopic(self.name, self.whole_key(), self.value, self.partitions, Origin.PLANNED)
 
     def whole_key(self) -> Side:
         """Give the side of the keys, with their windows if they have some."""
@@ -106,6 +106,8 @@ class Targets:
             known = self.found.get(insert.target)
             if known is None:
                 known = self._open(insert, branch, settings)
+                there = known.create or self.topics.describe(insert.target)
+                known.partitions = there.partitions if there is not None else 1
             self._join(known, insert, branch)
             self.found[insert.target] = known
         target = self.found[insert.target]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from headrace.catalog import format_named
@@ -85,7 +85,11 @@ class Topics:
         planned = self.planned.get(name)
         exists = planned is not None or self.catalog.describe(name) is not None
         if name in self.declared:
-            return self.declared[name] if exists else None
+            declared = self.declared[name]
+            if planned is not None:
+                # A topic that the program creates has the partitions that its first statement gives it.
+                declared = replace(declared, partitions=planned.partitions)
+            return declared if exists else None
         if planned is not None:
             return planned
         try:

@@ -87,15 +87,15 @@ def grouped(
     Raises:
         ProgramError: what leaves nothing to go on with.
     """
-    _check(select, rows[0])
+    over_table = any(row.relation.has_kinds for row in rows)
+    _check(select, rows[0], over_table=over_table)
     if select.args.get("distinct") is not None:
         select = _without_star(select, rows[0])
     window = window_of(select, faults)
     items = group_items(select, rows[0].within)
-    over_table = rows[0].relation.has_kinds
     calls = Calls(rows[0].within, over_table)
     keys = _keys(rows, items)
-    changes = changes_of(rows[0].relation)
+    changes = next((changes_of(row.relation) for row in rows if row.relation.has_kinds), Changes.APPEND)
     feed = FeedDraft([Branch(row.relation, key, []) for row, key in zip(rows, keys, strict=True)], changes)
     key_format, value_format = formats_of(rows[0].relation, keys[0])
     draft = AggregateDraft(
@@ -124,7 +124,7 @@ def grouped(
     return _result(relation, found.items, having, names)
 
 
-def _check(select: exp.Select, row: Rows) -> None:
+def _check(select: exp.Select, row: Rows, *, over_table: bool) -> None:
     distinct = select.args.get("distinct")
     if distinct is not None:
         if distinct.args.get("on") is not None:
@@ -142,7 +142,7 @@ def _check(select: exp.Select, row: Rows) -> None:
         way_out = "name the columns of GROUP BY"
         raise refusal(codes.BAD_GROUPING, message, nearest_span(star), way_out)
     window = window_node(select)
-    if window is not None and row.relation.has_kinds:
+    if window is not None and over_table:
         message = "a window cuts a stream, and the SELECT reads a table"
         raise refusal(codes.NOT_OVER_A_TABLE, message, nearest_span(window), "write SELECT STREAM")
     having = select.args.get("having")
@@ -198,16 +198,17 @@ def _keys(rows: Sequence[Rows], items: Sequence[GroupItem]) -> list[list[Typed]]
 
 def _feed(feed: FeedDraft, rows: Sequence[Rows], calls: Calls, items: Sequence[GroupItem]) -> None:
     """Complete the input of the operator, now that its columns are known."""
+    over_table = any(row.relation.has_kinds for row in rows)
     words = [item.node.sql() for item in items] + [column.node.sql() for column in calls.values]
     for row, branch in zip(rows, feed.branches, strict=True):
         branch.value = [column.over(row.within) for column in calls.values]
         branch.words = words
-        if row.relation.source.has_kinds and not row.relation.has_kinds:
-            # Changes that are read as a stream: each of them is a fact.
+        if row.relation.has_kinds:
+            need_old_rows(row.relation)
+            feed.changes = Changes.RETRACT
+        elif row.relation.source.has_kinds or over_table:
+            # Changes that are read as a stream, or rows that meet those of a table: each of them is a fact.
             branch.op = exp.cast(exp.Literal.number(1), "TINYINT", dialect="duckdb")
-    if rows[0].relation.has_kinds:
-        need_old_rows(rows[0].relation)
-        feed.changes = Changes.RETRACT
     if len(rows) > 1 or not together(rows[0].relation, feed.branches[0].key):
         whole = max(row.relation.reads.partitions for row in rows)
         feed.repartition = whole if feed.branches[0].key else 1
