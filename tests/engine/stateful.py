@@ -22,6 +22,8 @@ from headrace.plan.operators import (
     LookupJoin,
     Operator,
     Store,
+    Window,
+    WindowKind,
 )
 from headrace.plan.topology import (
     Facet,
@@ -94,6 +96,30 @@ def counting(
         pipelines=(pipeline,),
         settings=settings,
         operators=(operator,),
+    )
+
+
+def windowed(source: str, sink: str, settings: RunSettings, *, size: int = 1000) -> Topology:
+    """Give the topology that counts the records of each key by second, once a second is over; of one partition."""
+    counted = counting(source, sink, settings, partitions=1)
+    operator = counted.operators[0]
+    assert isinstance(operator.kernel, Aggregate)
+    window = Window(WindowKind.TUMBLE, size, grace=0)
+    return replace(
+        counted,
+        operators=(
+            replace(
+                operator,
+                kernel=replace(operator.kernel, window=window, emit=Emit.FINAL),
+                columns=(
+                    Column("k0", pa.string()),
+                    Column("w0", pa.int64()),
+                    Column("w1", pa.int64()),
+                    *operator.columns[1:],
+                ),
+            ),
+        ),
+        pipelines=(replace(counted.pipelines[0], query="SELECT _row, k0, w0 AS v0, a0 AS v1 FROM input"),),
     )
 
 

@@ -104,11 +104,27 @@ class Ledger:
         self._sent.clear()
 
 
+class RefusedError(Exception):
+    """Outputs that the log will never take, found before the commit."""
+
+    def __init__(self, undelivered: Sequence[Undelivered]) -> None:
+        super().__init__(f"{len(undelivered)} records were refused")
+        self.undelivered = undelivered
+
+
 class Delivery(Protocol):
     """Sends and commits. Belongs to one thread."""
 
     def send(self, records: pa.RecordBatch | None, output: Output, kind: Kind = Kind.OUTPUT) -> None:
         """Hand an output to the log: of these input records, or of an operator."""
+
+    def confirm(self) -> None:
+        """Make sure, where no transaction takes it back, that what was sent stands before changes of state are sent.
+
+        Raises:
+            RefusedError: the log will never take some of it. What else was sent stands.
+            AbortableError: as `commit`.
+        """
 
     def commit(self, offsets: Offsets) -> Sequence[Undelivered]:
         """Make everything sent durable together with the offsets.
@@ -146,18 +162,27 @@ class AtLeastOnce:
         """See `Delivery`."""
         self._ledger.note(self._producer.send(output.topic, output.records), records, output, kind)
 
+    def confirm(self) -> None:
+        """See `Delivery`."""
+        undelivered = self._flush()
+        if undelivered:
+            raise RefusedError(undelivered)
+
     def commit(self, offsets: Offsets) -> Sequence[Undelivered]:
         """See `Delivery`."""
+        undelivered = self._flush()
+        if not undelivered:
+            self._consumer.commit(offsets)
+        return undelivered
+
+    def _flush(self) -> Sequence[Undelivered]:
         failures = flush(self._producer, self._consumer, self._give_up)
         undelivered = [self._ledger.origin(failure) for failure in failures if not failure.retriable]
         again = [failure for failure in failures if failure.retriable]
         self._ledger.clear()
-        if undelivered:
-            return undelivered
-        if again:
+        if again and not undelivered:
             raise AbortableError(_lost(again[0].reason))
-        self._consumer.commit(offsets)
-        return ()
+        return undelivered
 
     def positions(self) -> dict[TopicPartition, int]:
         """See `Delivery`."""
@@ -188,6 +213,9 @@ class ExactlyOnce:
         """See `Delivery`."""
         self._begin()
         self._ledger.note(self._producer.send(output.topic, output.records), records, output, kind)
+
+    def confirm(self) -> None:
+        """See `Delivery`; the transaction sees to it."""
 
     def commit(self, offsets: Offsets) -> Sequence[Undelivered]:
         """See `Delivery`."""

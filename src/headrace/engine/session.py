@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from headrace.engine.delivery import AtLeastOnce, Delivery, ExactlyOnce, Kind, Undelivered
+from headrace.engine.delivery import AtLeastOnce, Delivery, ExactlyOnce, Kind, RefusedError, Undelivered
 from headrace.engine.faults import Fault, Stage
 from headrace.engine.policy import (
     FailedRecord,
@@ -306,9 +306,13 @@ class Session:
         if not self._has_work():
             self._last_commit = begun
             return True
+        offsets: Mapping[TopicPartition, int] = self._positions.dirty()
         try:
-            offsets = self._prepare_commit(self._positions.dirty())
-            undelivered = self._delivery.commit(offsets)
+            try:
+                offsets = self._prepare_commit(offsets)
+                undelivered = self._delivery.commit(offsets)
+            except RefusedError as refused:
+                undelivered = refused.undelivered
             if undelivered and not self._settle(undelivered, offsets):
                 return False
         except AbortableError as error:

@@ -252,6 +252,7 @@ class StatefulSession(Session):
         for item in step.sendings:
             self._send(item.records, item.output, Kind.LETTER if item.letter else Kind.OUTPUT)
         self._failed += step.failed
+        self._delivery.confirm()
         self._marking = self._tasks.unmarked()
         for changelog in self._changelogs:
             fresh = self._marking.get(changelog.operator)
