@@ -79,7 +79,9 @@ impl Rows {
                 .convert_columns(&columns)
                 .expect("columns of the type that was checked when made")
         });
-        let is_null = |row: usize| values.is_null(row);
+        // The rows of the null type are null without saying so.
+        let nulls = values.logical_nulls();
+        let is_null = |row: usize| nulls.as_ref().is_some_and(|nulls| nulls.is_null(row));
         batch::encode(values.len(), 32, is_null, |row, out| {
             let bytes = rows.as_ref().map_or(&[][..], |rows| rows.row(row).data());
             out.extend_from_slice(&self.checksum(bytes));

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type};
 use arrow_array::{Array, ArrayRef};
+use arrow_buffer::NullBuffer;
 use arrow_row::{RowConverter, RowParser, Rows, SortField};
 use arrow_schema::{DataType, SchemaRef, SortOptions};
 use foldhash::SharedSeed;
@@ -132,12 +133,22 @@ impl KeyCodec {
         let columns: Vec<ArrayRef> = columns.iter().map(canonical).collect();
         let bytes = self.rows.encode(&columns, rows)?;
         let hashes = (0..rows).map(|row| hash(bytes.row(row))).collect();
-        let nulls = |row: usize| columns.iter().filter(|column| column.is_null(row)).count();
-        let nullable = columns.iter().any(|column| column.null_count() > 0);
+        // Of each column; a column of the null type has nulls without saying so.
+        let nulls: Vec<Option<NullBuffer>> = columns
+            .iter()
+            .map(|column| column.logical_nulls())
+            .collect();
+        let count = |row: usize| {
+            let null = |nulls: &&Option<NullBuffer>| {
+                nulls.as_ref().is_some_and(|nulls| nulls.is_null(row))
+            };
+            nulls.iter().filter(null).count()
+        };
+        let nullable = nulls.iter().flatten().any(|nulls| nulls.null_count() > 0);
         let (mut all_null, mut any_null) = (Vec::new(), Vec::new());
         if nullable {
-            all_null.extend((0..rows).map(|row| nulls(row) == columns.len()));
-            any_null.extend((0..rows).map(|row| nulls(row) > 0));
+            all_null.extend((0..rows).map(|row| count(row) == columns.len()));
+            any_null.extend((0..rows).map(|row| count(row) > 0));
         }
         Ok(Keys {
             bytes,
@@ -227,4 +238,63 @@ pub fn hash(key: &[u8]) -> u64 {
     let mut hasher = FoldHasher::with_seed(0, SharedSeed::global_random());
     hasher.write(key);
     hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::{Float64Array, Int64Array, NullArray};
+    use arrow_schema::{Field, Schema};
+
+    use super::*;
+
+    fn keys(columns: &[ArrayRef]) -> Keys {
+        let leading = [
+            ("_partition", DataType::Int32),
+            ("_seq", DataType::Int64),
+            ("_time", DataType::Int64),
+            ("_op", DataType::Int8),
+        ];
+        let mut fields: Vec<Field> = leading
+            .into_iter()
+            .map(|(name, data_type)| Field::new(name, data_type, false))
+            .collect();
+        fields.extend(
+            columns
+                .iter()
+                .map(|column| Field::new("k", column.data_type().clone(), true)),
+        );
+        let codec = KeyCodec::new(&Arc::new(Schema::new(fields)), columns.len()).unwrap();
+        codec
+            .encode(columns, columns.first().map_or(2, |column| column.len()))
+            .unwrap()
+    }
+
+    #[test]
+    fn equal_numbers_are_equal_keys() {
+        let numbers = [0.0, -0.0, f64::NAN, -f64::NAN, 1.0];
+        let keys = keys(&[Arc::new(Float64Array::from(numbers.to_vec()))]);
+        assert_eq!((keys.key(0), keys.hash(0)), (keys.key(1), keys.hash(1)));
+        assert_eq!(keys.key(2), keys.key(3));
+        assert_ne!(keys.key(0), keys.key(4));
+    }
+
+    #[test]
+    fn nulls_of_a_key() {
+        let keys = keys(&[
+            Arc::new(Int64Array::from(vec![Some(1), None])),
+            Arc::new(NullArray::new(2)),
+        ]);
+        assert_eq!([keys.all_null(0), keys.all_null(1)], [false, true]);
+        assert_eq!([keys.any_null(0), keys.any_null(1)], [true, true]);
+    }
+
+    #[test]
+    fn without_columns_all_keys_are_one_and_not_null() {
+        let keys = keys(&[]);
+        assert_eq!(
+            (keys.key(0), keys.all_null(0), keys.any_null(1)),
+            (&b""[..], false, false)
+        );
+        assert_eq!(keys.hash(0), keys.hash(1));
+    }
 }
