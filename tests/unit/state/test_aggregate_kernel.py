@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from headrace._native import Processed
 
 STORE = "groups"
-LEADING = [("_partition", pa.int32()), ("_seq", pa.int64()), ("_time", pa.int64()), ("_op", pa.int8())]
+LEADING: list[tuple[str, pa.DataType]] = [("_partition", pa.int32()), ("_seq", pa.int64()), ("_time", pa.int64()), ("_op", pa.int8())]
 PARTITIONS = 3
 
 FLOATS = [0.0, -0.0, 1.5, -2.25, math.nan, math.inf, -math.inf]
@@ -109,7 +109,7 @@ WITH_DISTINCT = {
     "STRING_AGG",
     "BOOL_AND",
 }
-KEYS = {
+KEYS: dict[str, pa.DataType] = {
     "long": pa.int64(),
     "text": pa.string(),
     "double": pa.float64(),
