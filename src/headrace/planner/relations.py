@@ -1,4 +1,4 @@
-"""Where rows come from inside a pipeline: a topic, an operator, a SELECT over rows, LATERAL over rows.
+"""Where rows come from inside a pipeline: a topic, a SELECT over rows; operators and LATERAL stand in modules of their own.
 
 A relation gives columns when they are asked for (`pull`), so a chain of WITH reads from its topic just what the end of the chain
 needs. Columns have names that are unique in the program (`p0` read from a topic, `x0` computed): whatever the user's spelling,
@@ -20,7 +20,6 @@ from headrace.functions.declaration import MACRO_PREFIX
 from headrace.log.records import HEADERS
 from headrace.plan.topology import ROW, Facet
 from headrace.planner.typed import Typed
-from headrace.types.shape import element_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -345,7 +344,7 @@ class SelectRelation:
         """Give the query with the needed columns."""
         columns = [(name, node) for name, node in self.pulled.items() if name in needed]
         hidden = [self._tombstone()] if self.tombstones else []
-        return _aside(self._query(columns, hidden))
+        return aside(self._query(columns, hidden))
 
     def output(self, columns: list[tuple[str, exp.Expression]]) -> exp.Select:
         """Give the query that ends a pipeline, with these columns under these names."""
@@ -358,7 +357,7 @@ class SelectRelation:
         if self.drops_tombstones:
             condition.insert(0, exp.Not(this=exp.column(TOMBSTONE)))
         selected = [exp.column(ROW), *hidden]
-        selected += [_named(node, name) for name, node in columns]
+        selected += [named(node, name) for name, node in columns]
         used = columns_in([*(node for _, node in columns), *self.where, *self.keep])
         query = exp.Select(expressions=selected).from_(self.source.render(used))
         if condition:
@@ -367,7 +366,7 @@ class SelectRelation:
 
     def _tombstone(self) -> exp.Expression:
         gone = self.tombstone_condition()
-        return gone if isinstance(gone, exp.Column) else _named(gone, TOMBSTONE)
+        return gone if isinstance(gone, exp.Column) else named(gone, TOMBSTONE)
 
     def tombstone_condition(self) -> exp.Expression:
         """Give, over the source's rows, whether a row comes out as a tombstone."""
@@ -404,85 +403,6 @@ class SelectRelation:
         names = list(dict.fromkeys(item.path[first] for item in below))
         parts = [self._from_items(items, (*path, name)) for name in names]
         return pack(names, parts)
-
-
-@dataclass(slots=True)
-class LateralRelation:
-    """Rows of a relation, once for each element of an array."""
-
-    source: Relation
-    array: Typed
-    alias: str
-    names: Names
-    element: Typed = field(init=False)
-
-    def __post_init__(self) -> None:
-        kind = element_type(self.array.type)
-        self.element = Typed(self.names.column("x", kind), kind, nullable=True)
-
-    @property
-    def reads(self) -> Reads:
-        """The topic or operator at the bottom."""
-        return self.source.reads
-
-    @property
-    def has_kinds(self) -> bool:
-        """Whether rows are changes of an operator's table."""
-        return self.source.has_kinds
-
-    @property
-    def tombstones(self) -> bool:
-        """Whether rows without a value come out: no, there is no array in them."""
-        return False
-
-    @property
-    def marked(self) -> bool:
-        """Whether `_tombstone` is also true for records that have a value."""
-        return False
-
-    @property
-    def table(self) -> bool | None:
-        """Whether rows are the latest value of their key; elements of arrays are facts."""
-        return self.source.table
-
-    @property
-    def key_passes(self) -> bool:
-        """Whether keys are the topic's own."""
-        return self.source.key_passes
-
-    @property
-    def value_passes(self) -> bool:
-        """Whether values are the topic's own."""
-        return self.source.value_passes
-
-    @property
-    def sets_time(self) -> bool:
-        """Whether rows have an event time other than the record's timestamp."""
-        return self.source.sets_time
-
-    def type_of(self, facet: Facet) -> pa.DataType:
-        """Give the type of the key or the value."""
-        return self.source.type_of(facet)
-
-    def pull(self, facet: Facet, path: Path) -> Typed:
-        """Give a column of the rows."""
-        return self.source.pull(facet, path)
-
-    def render(self, needed: set[str]) -> exp.Expression:
-        """Give the query with the needed columns and the element."""
-        name = self.element.node.name
-        kept = sorted(needed - {name})
-        used = columns_in([self.array.node]) | set(kept)
-        unnest = exp.Anonymous(this="unnest", expressions=[self.array.node.copy()])
-        selected = [exp.column(ROW), *(exp.column(column) for column in kept), _named(unnest, name)]
-        query = exp.Select(expressions=selected).from_(self.source.render(used))
-        if self.source.tombstones:
-            query.set("where", exp.Where(this=exp.Not(this=exp.column(TOMBSTONE))))
-        return _aside(query)
-
-    def origin(self, column: str) -> str | None:
-        """Give the column at the bottom; the element of the array is none of them."""
-        return None if column == self.element.node.name else self.source.origin(column)
 
 
 def follow(kind: pa.DataType, path: Path) -> tuple[pa.DataType, bool]:
@@ -543,11 +463,13 @@ def _record(tree: dict[str, object]) -> pa.DataType:
     return pa.struct(fields)
 
 
-def _aside(query: exp.Select) -> exp.Expression:
+def aside(query: exp.Select) -> exp.Expression:
+    """Give a query as something to select from."""
     return exp.Subquery(this=query, alias=exp.TableAlias(this=exp.to_identifier("s")))
 
 
-def _named(node: exp.Expression, name: str) -> exp.Expression:
+def named(node: exp.Expression, name: str) -> exp.Expression:
+    """Give a column of a query under a name."""
     if isinstance(node, exp.Column) and node.name == name:
         return node.copy()
     return exp.Alias(this=node.copy(), alias=exp.to_identifier(name))

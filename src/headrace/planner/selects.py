@@ -15,9 +15,9 @@ from headrace.plan.topology import Facet
 from headrace.planner.expressions import Expressions
 from headrace.planner.faults import refusal
 from headrace.planner.joins.names import JoinNames, names_over
+from headrace.planner.laterals import LateralRelation
 from headrace.planner.projection import projection
 from headrace.planner.relations import (
-    LateralRelation,
     Names,
     Relation,
     SelectRelation,
@@ -118,7 +118,7 @@ class Selects:
         bare = select.args.get("mode") is None
         if bare and relation.table is False:
             mode = Mode.STREAM
-        if mode == Mode.STREAM and relation.has_kinds:
+        if mode == Mode.STREAM and relation.table:
             message = f"each change of the table `{alias}` counts as a row"
             way_out = "write SELECT TABLE to count its rows"
             place = _from_span(select)
