@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from headrace.plan.operators import Changes, Feed, JoinKind, Kernel, LookupJoin, StreamJoin, TableJoin
+from headrace.plan.operators import Changes, Feed, JoinKind, Kernel, LookupJoin, StreamJoin, Table, TableJoin
 from headrace.plan.topology import Facet
 from headrace.planner.duckdb_types import storable
 from headrace.planner.relations import NoSuchField, follow, pack
@@ -19,8 +19,6 @@ from headrace.planner.typed import Typed
 if TYPE_CHECKING:
     from headrace.formats.interface import Path
     from headrace.planner.scope import Rows, Scope
-
-_PREFIXES: Final = ("l", "r")
 
 
 class Sort(StrEnum):
@@ -42,26 +40,21 @@ class Within:
 
 
 @dataclass(slots=True, eq=False)
-class JoinDraft(OperatorDraft):
-    """A join.
+class KeepingDraft(OperatorDraft):
+    """An operator that keeps, of each input, the columns that its readers ask for.
 
     Args:
-        sort: what its inputs are.
-        join: which rows without a partner come out.
-        within: of two streams.
         key_names: what the parts of a key of several columns are called.
     """
 
-    sort: Sort = Sort.STREAMS
-    join: JoinKind = JoinKind.INNER
-    within: Within | None = None
     key_names: list[str] = field(default_factory=list)
-    _below: tuple[dict[str, Typed], dict[str, Typed]] = field(default_factory=lambda: ({}, {}))
+    _below: list[dict[str, Typed]] = field(default_factory=list)
     """For each input, by the operator's own name: what the column is over the rows that go in."""
     _called: dict[str, str] = field(default_factory=dict)
     """By their names in queries: what the user calls columns."""
 
     def __post_init__(self) -> None:
+        self._below = [{} for _ in self.feeds]
         for index, part in enumerate(self._keys):
             self.column(f"k{index}", part.type)
 
@@ -70,18 +63,13 @@ class JoinDraft(OperatorDraft):
         return self.feeds[0].branches[0].key
 
     @property
-    def kind(self) -> str:
-        """It is a join."""
-        return "join"
-
-    @property
-    def changes(self) -> Changes:
-        """A table where both inputs are; pairs of a stream are facts."""
-        return Changes.RETRACT if self.sort is Sort.TABLES else Changes.APPEND
+    def _prefixes(self) -> tuple[str, ...]:
+        """What the names of columns begin with, for each input."""
+        return ("l", "r")
 
     @property
     def identity(self) -> frozenset[str]:
-        """The key, of which each table has one row."""
+        """The key: the rows of a table have each another one."""
         return frozenset(self.placed_by)
 
     @property
@@ -89,28 +77,22 @@ class JoinDraft(OperatorDraft):
         """The key."""
         return tuple(f"k{index}" for index in range(len(self._keys)))
 
-    def kernel(self, feeds: tuple[Feed, ...]) -> Kernel:
-        """Give the operator."""
-        left, right = feeds
-        if self.sort is Sort.TABLES:
-            return TableJoin(left, right, self.join)
-        if self.sort is Sort.LOOKUP:
-            return LookupJoin(left, right, self.join)
-        assert self.within is not None
-        return StreamJoin(left, right, self.join, self.within.before, self.within.after, self.within.grace)
-
     @property
     def key_type(self) -> pa.DataType:
-        """The value that is joined on, or a record of several."""
+        """The one part of the key, or a record of several."""
         return self.key(()).type
 
     @property
     def value_type(self) -> pa.DataType:
-        """Columns belong to the inputs: see `JoinRelation`."""
+        """Columns belong to sources: see `JoinRelation`."""
         return pa.struct([])
 
+    def value(self, path: Path) -> Typed:
+        """Refuse: columns belong to sources."""
+        raise NoSuchField(0, (), pa.struct([]))
+
     def key(self, path: Path) -> Typed:
-        """Give what rows are joined on."""
+        """Give the key, or a part of it."""
         parts = [self.key_part(index) for index in range(len(self._keys))]
         if len(parts) == 1:
             found, rest = parts[0], path
@@ -130,21 +112,14 @@ class JoinDraft(OperatorDraft):
         return found
 
     def key_part(self, index: int) -> Typed:
-        """Give one of the values that are joined on."""
+        """Give one column of the key."""
         kind = self._keys[index].type
-        nullable = self.join is not JoinKind.INNER and any(
-            feed.branches[0].key[index].nullable for feed in self.feeds
-        )
+        nullable = any(feed.branches[0].key[index].nullable for feed in self.feeds)
         return Typed(self.column(f"k{index}", kind), kind, nullable)
-
-    def value(self, path: Path) -> Typed:
-        """Refuse: a value belongs to one of the inputs."""
-        raise NoSuchField(0, (), pa.struct([]))
 
     def padded(self, side: int) -> bool:
         """Say whether the columns of an input may be null, where the other's row has no partner."""
-        other = JoinKind.RIGHT if side == 0 else JoinKind.LEFT
-        return self.join in (other, JoinKind.FULL)
+        return False
 
     def carry(self, side: int, below: Typed, called: str) -> Typed:
         """Give a column of an input, kept from now on.
@@ -161,23 +136,24 @@ class JoinDraft(OperatorDraft):
         found = self._below[side]
         name = next((own for own, known in found.items() if known.node == below.node), None)
         if name is None:
-            name = f"{_PREFIXES[side]}{len(found)}"
+            name = f"{self._prefixes[side]}{len(found)}"
             found[name] = below
             self._called[self.column(name, below.type).name] = called
         return Typed(self.column(name, below.type), below.type, below.nullable or self.padded(side))
 
     def prune(self, used: set[str]) -> None:
         """Keep the columns that are read, numbered anew."""
-        kept = {name: column for name, column in self.columns.items() if name[0] not in _PREFIXES}
-        for side, prefix in enumerate(_PREFIXES):
-            left = [(name, below) for name, below in self._below[side].items() if self._read(name, used)]
-            branch = self.feeds[side].branches[0]
-            branch.value = [brought(below, storable(below.type)) for _, below in left]
-            self._below[side].clear()
-            for index, (name, below) in enumerate(left):
-                kept[f"{prefix}{index}"] = self.columns[name]
-                self._below[side][f"{prefix}{index}"] = below
-                branch.words.append(self._called[self.columns[name][0].name])
+        kept = {name: column for name, column in self.columns.items() if name[0] not in self._prefixes}
+        for feed, below, prefix in zip(self.feeds, self._below, self._prefixes, strict=True):
+            left = [(self.columns[name], part) for name, part in below.items()]
+            left = [(column, part) for column, part in left if column[0].name in used]
+            branch = feed.branches[0]
+            branch.value = [brought(part, storable(part.type)) for _, part in left]
+            branch.words += [self._called[column[0].name] for column, _ in left]
+            below.clear()
+            for index, (column, part) in enumerate(left):
+                kept[f"{prefix}{index}"] = column
+                below[f"{prefix}{index}"] = part
         self.columns = kept
 
     def label(self, name: str) -> str:
@@ -186,15 +162,80 @@ class JoinDraft(OperatorDraft):
             return self.key_names[int(name[1:])]
         return self._called.get(self.columns[name][0].name, name)
 
-    def _read(self, name: str, used: set[str]) -> bool:
-        return self.columns[name][0].name in used
+
+@dataclass(slots=True, eq=False)
+class JoinDraft(KeepingDraft):
+    """A join.
+
+    Args:
+        sort: what its inputs are.
+        join: which rows without a partner come out.
+        within: of two streams.
+    """
+
+    sort: Sort = Sort.STREAMS
+    join: JoinKind = JoinKind.INNER
+    within: Within | None = None
+
+    @property
+    def kind(self) -> str:
+        """It is a join."""
+        return "join"
+
+    @property
+    def changes(self) -> Changes:
+        """A table where both inputs are; pairs of a stream are facts."""
+        return Changes.RETRACT if self.sort is Sort.TABLES else Changes.APPEND
+
+    def kernel(self, feeds: tuple[Feed, ...]) -> Kernel:
+        """Give the operator."""
+        left, right = feeds
+        if self.sort is Sort.TABLES:
+            return TableJoin(left, right, self.join)
+        if self.sort is Sort.LOOKUP:
+            return LookupJoin(left, right, self.join)
+        assert self.within is not None
+        return StreamJoin(left, right, self.join, self.within.before, self.within.after, self.within.grace)
+
+    def key_part(self, index: int) -> Typed:
+        """Give one of the values that are joined on: a null meets nothing."""
+        found = KeepingDraft.key_part(self, index)
+        return replace(found, nullable=found.nullable and self.join is not JoinKind.INNER)
+
+    def padded(self, side: int) -> bool:
+        """Say whether the columns of an input may be null, where the other's row has no partner."""
+        other = JoinKind.RIGHT if side == 0 else JoinKind.LEFT
+        return self.join in (other, JoinKind.FULL)
+
+
+@dataclass(slots=True, eq=False)
+class RestoredDraft(KeepingDraft):
+    """The result of a join of tables that is not on the keys of both: its rows under the keys that tell them apart."""
+
+    @property
+    def kind(self) -> str:
+        """It is a table."""
+        return "table"
+
+    @property
+    def changes(self) -> Changes:
+        """Old rows are what it knows."""
+        return Changes.RETRACT
+
+    @property
+    def _prefixes(self) -> tuple[str, ...]:
+        return ("v",)
+
+    def kernel(self, feeds: tuple[Feed, ...]) -> Kernel:
+        """Give the operator."""
+        return Table(feeds[0], counted=True)
 
 
 @dataclass(slots=True)
 class SideRows:
     """One source of a join, as it is read over the rows that the join gives."""
 
-    draft: JoinDraft
+    draft: KeepingDraft
     side: int
     below: Rows
     alias: str

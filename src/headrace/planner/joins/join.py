@@ -15,6 +15,7 @@ from headrace.planner.expressions import Expressions
 from headrace.planner.faults import refusal
 from headrace.planner.joins.conditions import Conditions, Key, add_part, key_of, split
 from headrace.planner.joins.draft import JoinDraft, JoinRelation, SideRows, Sort, Within
+from headrace.planner.joins.foreign import need_identity, restored
 from headrace.planner.joins.names import JoinNames
 from headrace.planner.joins.placement import is_key, place
 from headrace.planner.joins.sorts import sides, sort_of
@@ -24,7 +25,7 @@ from headrace.planner.scope import Scope
 from headrace.planner.stateful.drafts import Branch, FeedDraft, need_old_rows, only_identity
 from headrace.planner.stateful.formats import formats_of
 from headrace.planner.stateful.grouping import refuse_aggregates
-from headrace.planner.stateful.table import deletion
+from headrace.planner.stateful.table import deletion, materialised
 from headrace.sql.spans import nearest_span, span_of
 
 if TYPE_CHECKING:
@@ -150,6 +151,13 @@ class Joins:
             _need_filter(join, found.both, keeps=keeps)
             where = [*found.both, *where]
         key = self._key(node, found, left, right)
+        if sort is Sort.TABLES:
+            self._kept(node, left, key.left)
+            self._kept(node, right, key.right)
+            key = self._key(node, found, left, right)
+        elif sort is Sort.LOOKUP:
+            looked_up = (left, key.left) if tables[0] else (right, key.right)
+            self._need_key(node, *looked_up)
         relation = self._operator(node, join, sort, (left, right), key, tables)
         shown = f"{left.shown} and {right.shown}"
         return _Side(relation, relation.scopes, shown, None, relation.merged, relation.hidden), where
@@ -251,12 +259,11 @@ class Joins:
         key: Key,
         tables: tuple[bool, bool],
     ) -> JoinRelation:
+        rows = tuple(self._rows(side, table) for side, table in zip(both, tables, strict=True))
+        unique = [is_key(found, parts) for found, parts in zip(rows, (key.left, key.right), strict=True)]
         feeds = []
-        for side, table, parts in zip(both, tables, (key.left, key.right), strict=True):
-            rows = self._rows(side, table)
-            if table and not is_key(rows, parts):
-                self._refuse_key(node, side, sort)
-            feeds.append(self._feed(side, rows, table, parts))
+        for found, table, parts, single in zip(rows, tables, (key.left, key.right), unique, strict=True):
+            feeds.append(_feed(found, parts, table=table, single=single))
             feeds[-1].branches[0].words = [*key.names]
         key_format, value_format = formats_of(feeds[0].branches[0].rows, key.left)
         order = (0, 1)
@@ -266,7 +273,7 @@ class Joins:
         feeds = [feeds[index] for index in order]
         for feed, label in zip(feeds, ("left", "right"), strict=True):
             feed.label = label
-        place(feeds[0], feeds[1])
+        place(feeds[0], feeds[1], join)
         within = _within(node) if sort is Sort.STREAMS else None
         draft = JoinDraft(
             self.names,
@@ -285,12 +292,37 @@ class Joins:
                 scopes.append(Scope(rows_of, scope.alias))
         relation = JoinRelation(draft, scopes=scopes)
         relation.hidden |= both[0].hidden
-        for name, found in both[0].merged.items():
-            relation.merged[name] = draft.carry(order.index(0), found, name)
+        for name, column in both[0].merged.items():
+            relation.merged[name] = draft.carry(order.index(0), column, name)
         for part in node.args.get("using") or ():
             relation.merged[part.name] = draft.key_part(key.names.index(part.name))
             relation.hidden |= {(scope.alias, part.name) for scope in both[1].scopes}
+        if sort is Sort.TABLES and not all(unique):
+            labels = both[0].scopes[0].alias, both[1].scopes[0].alias
+            return restored(relation, draft, (rows[0], rows[1]), labels, (unique[0], unique[1]), self.names)
         return relation
+
+    def _need_key(self, node: Join, side: _Side, key: list[Typed]) -> None:
+        """Refuse to look up rows of a table by something that is not its key."""
+        if is_key(self._rows(side, table=True), key):
+            return
+        message = f"`{side.shown}` is looked up by something other than its key, which tells its rows apart"
+        way_out = f"join on `{side.shown}._key`, or write the table to a topic with that key first"
+        raise refusal(codes.JOIN_CONDITION, message, nearest_span(node.args.get("on") or node), way_out)
+
+    def _kept(self, node: Join, side: _Side, key: list[Typed]) -> None:
+        """Let a table that is not joined on its key be kept, so that its old rows can be taken back."""
+        rows = self._rows(side, table=True)
+        if is_key(rows, key):
+            return
+        place = nearest_span(node.args.get("on") or node)
+        if rows.has_kinds:
+            need_identity(rows, side.shown, place)
+            need_old_rows(rows)
+            return
+        side.relation = materialised(rows, self.names, place)
+        side.scopes = [Scope(side.relation, side.shown)]
+        side.conditions = []
 
     def _rows(self, side: _Side, table: bool) -> SelectRelation:
         """Give the rows of a side that go into the join."""
@@ -309,16 +341,15 @@ class Joins:
             need_old_rows(relation)
         return SelectRelation(relation, (), tuple(where), keep, self.names, star=table, table=table)
 
-    def _refuse_key(self, node: Join, side: _Side, sort: Sort) -> None:
-        message = f"`{side.shown}` is joined on something other than its key, which tells its rows apart"
-        way_out = f"join on `{side.shown}._key`, or write the table to a topic with that key first"
-        raise refusal(codes.JOIN_CONDITION, message, nearest_span(node.args.get("on") or node), way_out)
 
-    def _feed(self, side: _Side, rows: SelectRelation, table: bool, key: list[Typed]) -> FeedDraft:
-        if not table:
-            return FeedDraft([Branch(rows, key, [])])
-        op = None if rows.has_kinds else deletion(rows)
-        return FeedDraft([Branch(rows, key, [], op)], Changes.UPSERT)
+def _feed(rows: SelectRelation, key: list[Typed], *, table: bool, single: bool) -> FeedDraft:
+    """Draft the input of a join. `single`: a table of which each key has one row."""
+    if not table:
+        return FeedDraft([Branch(rows, key, [])])
+    if not single:
+        return FeedDraft([Branch(rows, key, [])], Changes.RETRACT)
+    op = None if rows.has_kinds else deletion(rows)
+    return FeedDraft([Branch(rows, key, [], op)], Changes.UPSERT)
 
 
 def kind_of(node: Join) -> JoinKind:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from sqlglot import exp
 
 from headrace.formats.interface import Format
+from headrace.plan.operators import Changes, JoinKind
 from headrace.plan.topology import Facet
 from headrace.planner.relations import TopicReads
 from headrace.planner.stateful.drafts import OperatorDraft
@@ -88,8 +89,14 @@ def _unconverted(node: exp.Expression) -> bool:
     return isinstance(node, exp.Column)
 
 
-def place(left: FeedDraft, right: FeedDraft) -> None:
-    """Let rows of equal keys meet in one task, with repartition topics where they do not."""
+def place(left: FeedDraft, right: FeedDraft, join: JoinKind) -> None:
+    """Let rows of equal keys meet in one task, with repartition topics where they do not.
+
+    Args:
+        left: an input of a join.
+        right: the other one.
+        join: which of their rows come out without a partner.
+    """
     feeds = (left, right)
     counts = {feed.partitions for feed in feeds}
     if counts == {1}:
@@ -97,8 +104,11 @@ def place(left: FeedDraft, right: FeedDraft) -> None:
     there = [placement(feed.branches[0].rows, feed.branches[0].key) for feed in feeds]
     if there[0] is not None and there[0] == there[1]:
         return
-    for feed, other, found in ((right, left, there[0]), (left, right, there[1])):
-        if found is not None and found.format in _ONE_FORM and _takes(found, other):
+    for feed, preserving, found in (
+        (right, JoinKind.RIGHT, there[0]),
+        (left, JoinKind.LEFT, there[1]),
+    ):
+        if found is not None and _takes(found, feed, preserved=join in (preserving, JoinKind.FULL)):
             # The other side stays where it is, if this one is placed as its keys are.
             feed.repartition = found.partitions
             feed.key_format = found.format
@@ -115,6 +125,16 @@ def _of_feed(feed: FeedDraft) -> Placement | None:
     return Placement(feed.key_format, types, feed.repartition)
 
 
-def _takes(found: Placement, feed: FeedDraft) -> bool:
-    """Say whether rows can be placed as others are: the keys are of the type that these have."""
-    return tuple(column.type for column in feed.key_columns()) == found.types
+def _takes(found: Placement, feed: FeedDraft, *, preserved: bool) -> bool:
+    """Say whether rows can be placed as others are, by keys of one type and form.
+
+    A null has no bytes of its own but in ROWS, so that a row and its deletion would part: that matters where rows with
+    a null come out.
+    """
+    if found.format not in _ONE_FORM:
+        return False
+    parts = feed.key_columns()
+    nulls = any(part.nullable for part in feed.branches[0].key)
+    if found.format is not Format.ROWS and preserved and nulls and feed.changes is not Changes.APPEND:
+        return False
+    return tuple(column.type for column in parts) == found.types
