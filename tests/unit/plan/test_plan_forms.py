@@ -100,3 +100,47 @@ def test_graphs_escape_names() -> None:
     topology = plan('INSERT INTO `a"b` SELECT STREAM id FROM orders')
     assert r"a\"b" in explain(topology, "dot")
     assert "a&quot;b" in explain(topology, "mermaid")
+
+
+STATEFUL = (
+    "WITH counts AS (SELECT STREAM customer, COUNT(*) AS n FROM orders WINDOW BY TUMBLE 1m GROUP BY customer EMIT FINAL);"
+    "INSERT INTO out SELECT STREAM n, COUNT(*) AS c FROM counts GROUP BY n"
+)
+
+
+@pytest.mark.parametrize("form", ["mermaid", "dot"])
+def test_graphs_show_operators_with_their_changelogs_and_repartition_topics(form: str) -> None:
+    shown = explain(plan(STATEFUL), form)
+    for name in ("out-aggregate: aggregate COUNT(*)", "out-aggregate-2: aggregate COUNT(*)"):
+        assert name in shown
+    for topic in ("out-aggregate-changelog", "out-aggregate-2-changelog", "out-aggregate-2-repartition"):
+        assert f"{{application}}-{topic}" in shown
+
+
+def test_an_edge_leads_from_each_input_to_its_operator() -> None:
+    topology = plan("INSERT INTO out SELECT STREAM COUNT(*) AS n FROM orders GROUP BY _key")
+    shown = explain(topology, "mermaid")
+    for edge in ("t0 --> o0", "o0 --> c0", "o0 --> p0", "p0 --> t1"):
+        assert f"  {edge}\n" in shown + "\n"
+
+
+def test_a_plan_of_the_first_version_reads_as_it_did() -> None:
+    topology = plan("INSERT INTO out SELECT STREAM id FROM orders")
+    data = json.loads(to_json(topology))
+    data["version"] = 1
+    del data["operators"]
+    for item in data["pipelines"]:
+        del item["deletes"]
+    assert from_json(json.dumps(data)) == replace(topology, warnings=())
+
+
+def test_a_plan_with_operators_reads_back_as_itself() -> None:
+    topology = plan(STATEFUL)
+    assert topology.operators
+    assert from_json(to_json(topology)) == replace(topology, warnings=())
+
+
+def test_a_fingerprint_covers_the_operator_that_a_pipeline_reads() -> None:
+    one = "INSERT INTO a SELECT STREAM COUNT(*) AS n FROM orders GROUP BY _key"
+    two = one.replace("COUNT(*)", "COUNT(amount)")
+    assert fingerprints(one) != fingerprints(two)
