@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import random
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pytest
 
+from headrace.catalog import Catalog
 from headrace.engine import Processor, ProcessorOptions
 from headrace.log.embedded.partitioner import partition_of
 from headrace.plan.topology import Guarantee, RunSettings
+from headrace.planner import plan_program
+from headrace.sql import parse_program
 from tests.engine.processes import Child
-from tests.engine.programs import create, fill, numbers, unique
+from tests.engine.programs import create, fill, numbers, read, unique
 from tests.engine.stateful import expected_histories, histories, last, looking_up, rekeyed
 
 if TYPE_CHECKING:
@@ -87,6 +91,46 @@ def test_a_stream_meets_the_table_as_it_was_then(log: Log, batch: int) -> None:
     run(looking_up(stream, table, sink, QUICK), log, unique("app"), batch)
     places = partition_of(pa.array([key.encode() for key in KEYS], pa.binary()), 2).tolist()
     assert found_by_key(log, sink) == expected(facts, states, dict(zip(KEYS, places, strict=True)))
+
+
+JOINED = """\
+SET autocreate=true;
+INSERT INTO `{sink}`
+SELECT STREAM l.n AS x, r.n AS y FROM `{left}` AS l LEFT JOIN `{right}` AS r ON l.n % 7 = r.n % 7 WITHIN 2s
+"""
+
+COLLECTED = """\
+SET autocreate=true;
+INSERT INTO `{sink}`
+SELECT STREAM COLLECT(n) AS found FROM `{left}` WINDOW BY TUMBLE 5s GRACE BY 0s GROUP BY n % 7 EMIT FINAL
+"""
+
+
+@pytest.mark.parametrize("batch", [1, 7, 16_384])
+@pytest.mark.parametrize("program", [JOINED, COLLECTED])
+def test_what_goes_through_repartition_topics_stays_in_the_order_of_time(
+    log: Log, program: str, batch: int
+) -> None:
+    left, right, sink = create(log, unique("l"), 3), create(log, unique("r"), 2), unique("out")
+    for topic in (left, right):
+        fill(
+            log,
+            topic,
+            numbers(range(60)),
+            keys=[f"k{number}".encode() for number in range(60)],
+            timestamps=[1_000_000 + number * 1000 for number in range(60)],
+        )
+    text = program.format(sink=sink, left=left, right=right)
+    with closing(Catalog(log, None)) as catalog:
+        topology = plan_program(parse_program(text, "order.sql"), catalog)
+    run(topology, log, unique("app"), batch)
+    values = [json.loads(row["value"]) for row in read(log, sink)]
+    if program == JOINED:
+        # Each meets its equal of the other side alone: the next one of its remainder comes seven seconds later.
+        assert sorted((value["x"], value["y"]) for value in values) == [(at, at) for at in range(60)]
+    else:
+        # The last window is open still.
+        assert sorted(value["found"] for value in values) == [[at] for at in range(55)]
 
 
 @pytest.mark.parametrize("batch", [1, 16_384])

@@ -186,3 +186,29 @@ def test_a_single_input_passes_up_to_the_barrier() -> None:
     assert taken(released) == [(0, 10, "a", 0), (1, 11, "a", 0), (1, 12, "a", 1)]
     assert released.reached == [barrier]
     assert released.next_seq == 13
+
+
+@given(STREAMS, FETCHES)
+def test_across_partitions_all_records_are_in_one_order(
+    left: dict[TopicPartition, list[int]], fetches: list[tuple[TopicPartition, int]]
+) -> None:
+    heads = {place: list(enumerate(times)) for place, times in left.items()}
+    wanted = []
+    while any(heads.values()):
+        place = min((item for item in heads if heads[item]), key=lambda item: (heads[item][0][1], item))
+        wanted.append((place.topic, place.partition, heads[place].pop(0)[0]))
+    fetching = Fetching(dict(left))
+    inputs = MergedInputs({topic: topic for topic in TOPICS}, times, fetching.behind, lambda: list(left))
+    found: list[tuple[int, int, str, int]] = []
+    next_seq = 0
+    for place, count in [*fetches, *((place, 100) for place in left)]:
+        records = fetching.fetch(place, count)
+        if records is not None:
+            inputs.put(records)
+        released = Released(next_seq)
+        inputs.release(released, [])
+        for item in released.arrived:
+            assert (item.seq[1:] > item.seq[:-1]).all()
+        found += taken(released)
+        next_seq = released.next_seq
+    assert [(topic, partition, offset) for partition, _, topic, offset in found] == wanted

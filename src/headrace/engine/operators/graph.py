@@ -125,6 +125,7 @@ class Graph:
                 stage.waiting = [[] for _ in operator.feeds]
                 self._feed(operator)
                 self.operators[operator.id] = stage
+            read_as = {feed.source: feed.changes for item in topology.operators for feed in item.feeds}
             for pipeline in topology.pipelines:
                 sink, known = topology.sinks[pipeline.sink], ids[pipeline.sink]
                 if pipeline.source in self.sources:
@@ -134,7 +135,15 @@ class Graph:
                     stage = self.operators[pipeline.source]
                     changes = stage.operator.changes
                     stage.pipelines.append(
-                        ChangePipeline(pipeline, sink, known, stage.relation, changes, refusals)
+                        ChangePipeline(
+                            pipeline,
+                            sink,
+                            known,
+                            stage.relation,
+                            changes,
+                            refusals,
+                            read_as.get(pipeline.sink),
+                        )
                     )
         except BaseException:
             self.close()

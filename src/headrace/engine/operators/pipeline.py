@@ -37,11 +37,24 @@ class ChangePipeline:
         relation: InputRelation,
         upstream: Changes,
         refusals: Refusals,
+        read_as: Changes | None = None,
     ) -> None:
+        """Compile.
+
+        Args:
+            pipeline: the plan.
+            sink: what it writes.
+            ids: of the schemas of the sink.
+            relation: the operator's output.
+            upstream: what the operator gives.
+            refusals: finds records that the log would not take.
+            read_as: what the program takes the records for where it reads the topic itself; None if it does not.
+        """
         self._operator = pipeline.source
         self._topic = sink.topic
         self._deletes = pipeline.deletes and upstream is not Changes.APPEND
         self._pairs = upstream is Changes.RETRACT
+        self._read_as = read_as if self._pairs else None
         self._computation = Computation(pipeline, sink, ids, relation)
         self._refusals = refusals
 
@@ -66,6 +79,9 @@ class ChangePipeline:
             gone = kinds < 0
             if self._pairs:
                 keep = ~_replaced(updates(kinds, rows), columns.get("key"))
+        elif self._read_as is Changes.UPSERT:
+            # The new row of a key replaces the old one.
+            keep = ~updates(lineage.kind[rows], rows)
         columns["value"] = self._values(computed, keep & ~gone, faults, bad)
         times = pa.array(lineage.time[rows], pa.int64()).cast(TIMESTAMP)
         columns["timestamp"] = times if computed.time is None else computed.time
@@ -78,6 +94,10 @@ class ChangePipeline:
         if not keep.all():
             chosen = pa.array(keep)
             output, rows = output.filter(chosen), rows[keep]
+        if self._read_as is Changes.RETRACT:
+            # Old and new row go on as rows of their own, to a task that knows nothing of pairs.
+            order = _new_first(updates(lineage.kind[rows], rows))
+            output, rows = output.take(pa.array(order, pa.int64())), rows[order]
         if not output.num_rows:
             return None
         return Output(self._topic, output, pa.array(rows, pa.int32()), self._operator)
@@ -110,6 +130,17 @@ def _encode_some(
     bad.update(int(places[index]) for index in failed)
     order = np.cumsum(there) - 1
     return encoded.take(pa.array(order, pa.int64(), mask=~there))
+
+
+def _new_first(before: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """Give the order in which the new row of each update stands before the old one.
+
+    Whoever takes rows in and out one by one then never sees a key or group without any row in between.
+    """
+    order = np.arange(len(before))
+    places = np.flatnonzero(before)
+    order[places], order[places + 1] = places + 1, places
+    return order
 
 
 def _replaced(before: npt.NDArray[np.bool_], keys: pa.Array[Any] | None) -> npt.NDArray[np.bool_]:

@@ -35,14 +35,26 @@ class _Place:
 class Frontier:
     """Compares where reading stands with where topics end. Belongs to one thread."""
 
-    def __init__(self, consumer: Consumer, idle: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        consumer: Consumer,
+        idle: float,
+        looker: Consumer | None = None,
+        internal: frozenset[str] = frozenset(),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Watch the partitions of a consumer.
 
         Args:
             consumer: the one that reads them.
             idle: seconds for which a partition that has been read to its end is still waited for.
+            looker: sees what is not committed yet.
+            internal: repartition topics: what one commit wrote to several of them becomes visible bit by bit, so that
+                the log is asked, with `looker`, before one of them counts as read.
             clock: monotonic.
         """
+        self._looker = looker
+        self._internal = internal
         self._consumer = consumer
         self._idle = idle
         self._clock = clock
@@ -66,6 +78,8 @@ class Frontier:
         if place is None or place.position != position:
             place = self._places[partition] = _Place(position, now)
         if position is not None and end is not None and position >= end:
+            if self._looker is not None and partition.topic in self._internal:
+                return position < self._looker.watermarks([partition])[partition][1]
             return now - place.since < self._idle
         if now - place.since < _STUCK:
             return True

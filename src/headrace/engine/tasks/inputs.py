@@ -4,6 +4,9 @@ A task with one input takes its records as they come. A task with several takes,
 smallest among the first ones of its inputs, and does not go on past an input that has more to fetch: so the order does not
 depend on how the records were fetched. Taking the smallest head each time is the same as sorting by the running maximum
 of each input's times, cut behind the last record of the first input that runs out; which is done for all tasks at once.
+
+What goes into a repartition topic is put in order over all partitions that the thread reads: their records meet again in
+the tasks behind that topic, which would take those of one partition for late if those of another came first.
 """
 
 from __future__ import annotations
@@ -18,15 +21,17 @@ from headrace.engine.operators.step import Arrived
 from headrace.log.interface import TopicPartition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence, Set
+    from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 
     import numpy.typing as npt
 
     Longs = npt.NDArray[np.int64]
     Mask = npt.NDArray[np.bool_]
 
-MOST_HELD = 65_536
-"""Records of one partition that are held before no more are read of it."""
+MOST_HELD = 131_072
+"""Records that are held of topics that are merged, before no more are read of partitions with their share of them."""
+
+_LEAST_SHARE = 1_000
 
 _TIME_BITS = 46
 """Times are compared up to the year 4199; what is later stands together at the end."""
@@ -167,14 +172,21 @@ class _Held:
         )
 
 
+_NO_CUT = (int(np.iinfo(np.int64).max), 0)
+
+_LANE_BITS = 20
+"""Partitions of a topic are numbered in so many bits."""
+
+
 class MergedInputs:
-    """A sub-topology with several topics, merged by time."""
+    """Topics merged by time: those of one partition number, which is a task, or all that the thread reads of them."""
 
     def __init__(
         self,
         topics: Mapping[str, str],
         times: Callable[[str, pa.RecordBatch], Longs],
         behind: Callable[[Sequence[TopicPartition]], Set[TopicPartition]],
+        owned: Callable[[], Iterable[TopicPartition]] | None = None,
     ) -> None:
         """Begin with nothing held.
 
@@ -182,10 +194,12 @@ class MergedInputs:
             topics: by source, in the order in which records of one time are taken.
             times: gives the times of records of a source.
             behind: gives those partitions that have more to fetch.
+            owned: gives the partitions that are read; if given, all of them are merged with one another.
         """
         self._inputs = [_Held(source, topic) for source, topic in topics.items()]
         self._times = times
         self._behind = behind
+        self._owned = owned
 
     def put(self, records: pa.RecordBatch) -> None:
         """See `Inputs`."""
@@ -198,11 +212,10 @@ class MergedInputs:
         for held in self._inputs:
             if held.fresh:
                 self._note_times(held)
-        partitions = np.unique(np.concatenate([held.partitions for held in self._inputs]))
-        if not len(partitions):
+        if not any(len(held.partitions) for held in self._inputs):
             return
         keys = [_running_maximum(held.partitions, held.times) for held in self._inputs]
-        free = self._free(keys, partitions)
+        free = self._free(keys)
         for barrier in barriers:
             self._stop_at(barrier, keys, free, released)
         self._take(keys, free, released)
@@ -216,30 +229,49 @@ class MergedInputs:
         held.offsets = np.concatenate([held.offsets, fresh.column("offset").to_numpy()])
         held.times = np.concatenate([held.times, np.minimum(times, (1 << _TIME_BITS) - 1)])
 
-    def _free(self, keys: Sequence[Longs], partitions: npt.NDArray[np.int32]) -> list[Mask]:
+    def _free(self, keys: Sequence[Longs]) -> list[Mask]:
         """Say which records no input holds back."""
-        places = [
-            TopicPartition(held.topic, int(number)) for held in self._inputs for number in partitions.tolist()
-        ]
-        behind = self._behind(places)
-        # The last record that may go, by partition: its key and its input. Without an input that holds back: the end.
-        last_key = np.full(len(partitions), np.iinfo(np.int64).max, np.int64)
-        last_input = np.zeros(len(partitions), np.int64)
-        for index, held in enumerate(self._inputs):
-            ends = np.full(len(partitions), -1, np.int64)
-            np.maximum.at(ends, np.searchsorted(partitions, held.partitions), keys[index])
-            holds = np.fromiter(
-                (TopicPartition(held.topic, int(number)) in behind for number in partitions.tolist()),
-                np.bool_,
-            )
-            earlier = holds & (ends < last_key)
-            last_key[earlier], last_input[earlier] = ends[earlier], index
+        cuts = self._cuts(keys)
         free = []
         for index, held in enumerate(self._inputs):
-            at = np.searchsorted(partitions, held.partitions)
-            cut = last_key[at]
-            free.append((keys[index] < cut) | ((keys[index] == cut) & (index <= last_input[at])))
+            numbers, at = np.unique(held.partitions, return_inverse=True)
+            found = [cuts.get(self._group(number), _NO_CUT) for number in numbers.tolist()]
+            key = np.array([cut[0] for cut in found], np.int64)[at]
+            lane = np.array([cut[1] for cut in found], np.int64)[at]
+            mine = self._lanes(index)
+            free.append((keys[index] < key) | ((keys[index] == key) & (mine <= lane)))
         return free
+
+    def _cuts(self, keys: Sequence[Longs]) -> dict[int, tuple[int, int]]:
+        """Give, for each group of partitions that are merged, key and lane of the last record that may go."""
+        ends: dict[TopicPartition, int] = {}
+        for index, held in enumerate(self._inputs):
+            numbers, first = np.unique(held.partitions[::-1], return_index=True)
+            for number, row in zip(numbers.tolist(), first.tolist(), strict=True):
+                # The keys of a partition never fall: its last one is its largest.
+                ends[TopicPartition(held.topic, number)] = int(keys[index][len(keys[index]) - 1 - row])
+        behind = self._behind(self._places(ends))
+        index_of = {held.topic: index for index, held in enumerate(self._inputs)}
+        cuts: dict[int, tuple[int, int]] = {}
+        for place in behind:
+            cut = (ends.get(place, -1), index_of[place.topic] << _LANE_BITS | place.partition)
+            group = self._group(place.partition)
+            cuts[group] = min(cut, cuts.get(group, cut))
+        return cuts
+
+    def _places(self, held: Iterable[TopicPartition]) -> list[TopicPartition]:
+        """Give the partitions that may hold others back."""
+        topics = [item.topic for item in self._inputs]
+        if self._owned is not None:
+            return [place for place in self._owned() if place.topic in topics]
+        numbers = {place.partition for place in held}
+        return [TopicPartition(topic, number) for topic in topics for number in sorted(numbers)]
+
+    def _group(self, partition: int) -> int:
+        return partition if self._owned is None else 0
+
+    def _lanes(self, index: int) -> Longs:
+        return (index << _LANE_BITS) | self._inputs[index].partitions.astype(np.int64)
 
     def _stop_at(self, barrier: Barrier, keys: Sequence[Longs], free: list[Mask], released: Released) -> None:
         for index, held in enumerate(self._inputs):
@@ -252,10 +284,14 @@ class MergedInputs:
             row = int(np.argmax(beyond))
             if free[index][row]:
                 released.reached.append(barrier)
+            key, lane = keys[index][row], self._lanes(index)[row]
             for other, mask in enumerate(free):
-                task = self._inputs[other].partitions == barrier.partition.partition
-                later = keys[other] >= keys[index][row] if other > index else keys[other] > keys[index][row]
-                mask &= ~(task & (beyond if other == index else later))
+                later = (keys[other] > key) | ((keys[other] == key) & (self._lanes(other) > lane))
+                if other == index:
+                    later = np.where(there, beyond, later)
+                if self._owned is None:
+                    later &= self._inputs[other].partitions == barrier.partition.partition
+                mask &= ~later
             return
 
     def _take(self, keys: Sequence[Longs], free: Sequence[Mask], released: Released) -> None:
@@ -263,9 +299,9 @@ class MergedInputs:
         total = sum(counts)
         if not total:
             return
-        order = np.argsort(
-            np.concatenate([key[mask] for key, mask in zip(keys, free, strict=True)]), kind="stable"
-        )
+        chosen = [key[mask] for key, mask in zip(keys, free, strict=True)]
+        lanes = [self._lanes(index)[mask] for index, mask in enumerate(free)]
+        order = np.lexsort((np.concatenate(lanes), np.concatenate(chosen)))
         seq = np.empty(total, np.int64)
         seq[order] = np.arange(released.next_seq, released.next_seq + total)
         released.next_seq += total
@@ -274,7 +310,12 @@ class MergedInputs:
             if count:
                 records = held.records()
                 taken = records if count == records.num_rows else records.filter(pa.array(mask))
-                released.arrived.append(Arrived(held.source, taken, seq[start : start + count]))
+                places = seq[start : start + count]
+                if self._owned is not None and (places[1:] < places[:-1]).any():
+                    # They go on to other topics in this order.
+                    inner = np.argsort(places)
+                    taken, places = taken.take(pa.array(inner, pa.int64())), places[inner]
+                released.arrived.append(Arrived(held.source, taken, places))
                 held.keep(~mask)
             start += count
 
@@ -293,15 +334,13 @@ class MergedInputs:
 
     def full(self) -> Set[TopicPartition]:
         """See `Inputs`."""
-        found = set()
-        for held in self._inputs:
-            if len(held.partitions) >= MOST_HELD:
-                numbers, counts = np.unique(held.partitions, return_counts=True)
-                found |= {
-                    TopicPartition(held.topic, int(number))
-                    for number in numbers[counts >= MOST_HELD].tolist()
-                }
-        return found
+        counted = [np.unique(held.partitions, return_counts=True) for held in self._inputs]
+        most = max(_LEAST_SHARE, MOST_HELD // max(1, sum(len(numbers) for numbers, _ in counted)))
+        return {
+            TopicPartition(held.topic, int(number))
+            for held, (numbers, counts) in zip(self._inputs, counted, strict=True)
+            for number in numbers[counts >= most].tolist()
+        }
 
     def drop(self, partitions: Set[TopicPartition] | None = None) -> None:
         """See `Inputs`."""

@@ -26,9 +26,10 @@ from headrace.engine.tasks.assignment import Tasks
 from headrace.engine.tasks.frontier import Frontier
 from headrace.engine.tasks.idle import IdleClock
 from headrace.engine.tasks.inputs import Barrier, Inputs, MergedInputs, OneInput, Released
+from headrace.engine.tasks.merging import merges
 from headrace.formats.errors import RegistryUnavailableError
 from headrace.log.errors import AbortableError
-from headrace.log.interface import TopicPartition
+from headrace.log.interface import ConsumerOptions, TopicPartition
 from headrace.plan.subtopologies import subtopologies
 
 if TYPE_CHECKING:
@@ -65,18 +66,26 @@ class StatefulSession(Session):
         super().__init__(around, number, graph.policies, graph.refusals, state, tells_positions=True)
         topology, settings = around.topology, self._settings
         self._graph = graph
-        self._frontier = Frontier(self._consumer, settings.task_idle)
         groups = subtopologies(topology)
+        internal = frozenset(source.topic for source in topology.sources.values() if source.internal)
+        properties = {**settings.client, **settings.consumer_client}
+        self._looker = (
+            around.log.consumer(ConsumerOptions(read_committed=False, properties=properties))
+            if internal
+            else None
+        )
+        self._frontier = Frontier(self._consumer, settings.task_idle, self._looker, internal)
         self._inputs: list[Inputs] = []
         self._inputs_of: dict[str, Inputs] = {}
         self._merged: list[Inputs] = []
-        for group in groups:
-            topics = {name: topology.sources[name].topic for name in group.sources}
+        for merge in merges(topology):
+            topics = {name: topology.sources[name].topic for name in merge.sources}
             inputs: Inputs
-            if len(topics) == 1:
-                inputs = OneInput(group.sources[0])
+            if len(topics) == 1 and not merge.across:
+                inputs = OneInput(merge.sources[0])
             else:
-                inputs = MergedInputs(topics, graph.times, self._frontier.behind)
+                owned = self._readable if merge.across else None
+                inputs = MergedInputs(topics, graph.times, self._frontier.behind, owned)
                 self._merged.append(inputs)
             self._inputs.append(inputs)
             self._inputs_of.update(dict.fromkeys(topics.values(), inputs))
@@ -87,7 +96,6 @@ class StatefulSession(Session):
             for name in group.operators
             if (store := graph.operators[name].operator.store) is not None
         ]
-        properties = {**settings.client, **settings.consumer_client}
         restorer = Restorer(around.log, properties, around.metrics)
         self._tasks = Tasks(topology, stateful, graph, directory, restorer)
         replay = around.options.until_end
@@ -156,6 +164,9 @@ class StatefulSession(Session):
     def _hold(self, seconds: float) -> None:
         super()._hold(seconds)
         self._consumer.pause(sorted(self._tasks.waiting() | self._full))
+
+    def _readable(self) -> set[TopicPartition]:
+        return set(self._consumer.assignment()) - self._tasks.waiting()
 
     def _held(self) -> dict[TopicPartition, int]:
         return {item: at for inputs in self._merged for item, at in inputs.held_from().items()}
@@ -326,3 +337,5 @@ class StatefulSession(Session):
     def _let_go(self) -> None:
         self._tasks.close()
         self._graph.rollback()
+        if self._looker is not None:
+            self._looker.close()

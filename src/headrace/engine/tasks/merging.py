@@ -1,0 +1,68 @@
+"""Decides which topics are merged with one another before they are processed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from headrace.plan.subtopologies import subtopologies
+
+if TYPE_CHECKING:
+    from headrace.plan.subtopologies import Subtopology
+    from headrace.plan.topology import Topology
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """Sources that are read in one order.
+
+    Args:
+        sources: keys of `Topology.sources`, in the order in which records of one time are taken.
+        across: all partitions that a thread reads are in one order, not only those of one task.
+    """
+
+    sources: tuple[str, ...]
+    across: bool
+
+
+def merges(topology: Topology) -> list[Merge]:
+    """Give each source its place.
+
+    Sub-topologies that write to repartition topics are read across partitions, and together if what they write meets
+    again in one sub-topology.
+    """
+    groups = subtopologies(topology)
+    written = {group.id: _written(topology, group) for group in groups}
+    reads = {group.id: {topology.sources[name].topic for name in group.sources} for group in groups}
+    found: list[Merge] = []
+    taken: set[str] = set()
+    for group in groups:
+        if group.id in taken:
+            continue
+        together = _meeting(group.id, written, reads) if written[group.id] else {group.id}
+        taken |= together
+        sources = tuple(name for item in groups if item.id in together for name in item.sources)
+        found.append(Merge(sources, across=bool(written[group.id])))
+    return found
+
+
+def _written(topology: Topology, group: Subtopology) -> frozenset[str]:
+    """Give the repartition topics that a sub-topology writes."""
+    members = {*group.sources, *group.operators}
+    sinks = (topology.sinks[item.sink] for item in topology.pipelines if item.source in members)
+    return frozenset(sink.topic for sink in sinks if sink.internal)
+
+
+def _meeting(first: str, written: dict[str, frozenset[str]], reads: dict[str, set[str]]) -> set[str]:
+    """Give the writers whose topics are read together, directly or by way of others."""
+    found, topics = {first}, set(written[first])
+    while True:
+        for read in reads.values():
+            if read & topics:
+                topics |= read
+        more = {name for name, names in written.items() if names & topics} - found
+        if not more:
+            return found
+        found |= more
+        for name in more:
+            topics |= written[name]
