@@ -157,7 +157,7 @@ def _produce(case: Case, log: Log, ids: dict[str, dict[str, int]], half: int | N
 
 def _half(topic: TopicInput, half: int | None) -> list[tuple[int, dict[str, object]]]:
     records = list(enumerate(topic.records))
-    middle = len(records) // 2
+    middle = int(topic.options.get("restart", len(records) // 2))
     if half is None:
         return records
     return records[:middle] if half == 0 else records[middle:]

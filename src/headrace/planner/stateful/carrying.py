@@ -109,6 +109,7 @@ class CarryingRelation(OperatorRelation):
     def pull(self, facet: Facet, path: Path) -> Typed:
         """Give a column of the rows."""
         assert isinstance(self.reads, CarryingDraft)
-        if facet is Facet.HEADERS or (facet is Facet.META and path not in (("timestamp",), (OP,))):
+        # The timestamp too: a row that comes out again, or is taken back, comes at the time of another one.
+        if facet is Facet.HEADERS or (facet is Facet.META and path != (OP,)):
             return self.reads.keep(facet, path)
         return super().pull(facet, path)

@@ -1,0 +1,374 @@
+"""Flink's planner programs in our SQL.
+
+Flink's WATERMARK of a second is GRACE BY 1s; it closes a session a millisecond earlier than Kafka Streams at either side,
+so that there 998ms says the same. Groups of null are left out here, so such a group is given a name and called null again. Streams that
+Flink joins for ever are joined WITHIN 1000d.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.suites.program import Program, Refused
+
+_COUNTS_OF_WINDOW: Final = """
+INSERT INTO result
+SELECT STREAM NULLIF(COALESCE(name, '-'), '-') AS name, _window.start AS window_start, {end} AS window_end,
+       COUNT(*) AS cnt, SUM(a_int) AS sum_int, COUNT(DISTINCT `comment`) AS distinct_cnt
+FROM window_source_t WINDOW BY {window} GRACE BY {grace} GROUP BY COALESCE(name, '-') EMIT FINAL"""
+
+_TUMBLE: Final = _COUNTS_OF_WINDOW.format(window="TUMBLE 5s", grace="1s", end="_window.end")
+_HOP: Final = _COUNTS_OF_WINDOW.format(window="HOP 10s,5s", grace="1s", end="_window.end")
+_SESSION: Final = _COUNTS_OF_WINDOW.format(window="SESSION 5s", grace="998ms", end="_window.end + 5000")
+
+_LEAST: Final = """
+WITH e AS (SELECT STREAM deptno, MIN(salary) AS salary FROM EMPLOYEE GROUP BY deptno);
+WITH d AS (SELECT STREAM department_num, MIN(b2) AS b2 FROM DEPARTMENT GROUP BY department_num);"""
+
+_EQUAL_KEYS: Final = f"""{_LEAST}
+INSERT INTO result SELECT TABLE deptno, department_num FROM e JOIN d ON e.deptno = d.department_num"""
+
+_COPY: Final = "INSERT INTO result SELECT STREAM * FROM source_t"
+_PLUS_ONE: Final = "CAST(a AS LONG) + 1"
+
+_FIRST_OF_WINDOW: Final = """
+INSERT INTO result SELECT TABLE * FROM (
+    SELECT STREAM _meta.timestamp AS bid_time, price, item, supplier_id,
+           _meta.timestamp / 10000 * 10000 AS window_start, _meta.timestamp / 10000 * 10000 + 10000 AS window_end,
+           ROW_NUMBER() OVER (PARTITION BY {parts} ORDER BY _meta.timestamp {order}) AS row_num
+    FROM bid_t
+) WHERE row_num <= 1"""
+_WINDOW: Final = "_meta.timestamp / 10000"
+
+_LOOKUP: Final = """
+INSERT INTO result
+SELECT STREAM o.order_id, o.total, c.id, c.name, c.age, c.city, c.state, c.zipcode
+FROM orders_t o LEFT JOIN (SELECT TABLE * FROM customers_t) c
+ON CASE WHEN o.total > 15.3 THEN o.customer_id END = c._key AND {condition}"""
+
+_FUNCTIONS: Final = "functions that the user writes in Java"
+_PATTERNS: Final = "MATCH_RECOGNIZE has no form in our SQL"
+_CLOCK: Final = "windows by the clock of the machine: ours go by the times of records"
+_OFFSET: Final = "windows that do not begin at a multiple of their length"
+_CUMULATE: Final = "CUMULATE windows"
+_ROWS_OF_WINDOWS: Final = "a window without a group gives its rows: windows belong to GROUP BY here"
+_JOINED_WINDOWS: Final = "joins of windows: a join WITHIN a time counts rows that are late for a window"
+_ONE_SESSION: Final = "sessions of all rows, grouped inside: sessions belong to their group here"
+_SORTED: Final = "ORDER BY of rows that have no end"
+
+PROGRAMS: Final[tuple[Program | Refused, ...]] = (
+    Program(
+        "calc-project-pushdown",
+        "INSERT INTO result SELECT STREAM a, CAST(a AS STRING) AS a1 FROM source_t WHERE a > CAST(1 AS LONG)",
+    ),
+    Program("calc-sarg", "INSERT INTO result SELECT STREAM a FROM source_t WHERE a = 1 OR a = 2 OR a IS NULL"),
+    Program("calc-udf-simple", f"INSERT INTO result SELECT STREAM a, {_PLUS_ONE} AS a1 FROM source_t"),
+    Refused("calc-udf-complex", _FUNCTIONS),
+    Program(
+        "correlate-catalog-func",
+        "INSERT INTO result SELECT STREAM c AS a, CONCAT('$', s) AS b FROM source_t LATERAL STRING_SPLIT(c, '#') AS s",
+    ),
+    Program(
+        "correlate-system-func",
+        "INSERT INTO result SELECT STREAM c AS a, s AS b FROM source_t LATERAL STRING_SPLIT(c, '#') AS s",
+    ),
+    Program(
+        "correlate-join-filter",
+        "INSERT INTO result SELECT STREAM c AS a, s AS b FROM source_t LATERAL STRING_SPLIT(c, '#') AS s "
+        "WHERE c LIKE '%hello%' OR c LIKE '%fiz%'",
+    ),
+    Program(
+        "correlate-left-join",
+        "INSERT INTO result SELECT STREAM c AS a, s AS b FROM source_t "
+        "LATERAL CASE WHEN c LIKE '%#%' THEN STRING_SPLIT(c, '#') ELSE [CAST(NULL AS STRING)] END AS s",
+    ),
+    Program(
+        "expand",
+        "INSERT INTO result SELECT STREAM a AS b, COUNT(DISTINCT b) AS a, FIRST(c) AS c FROM MyTable GROUP BY a",
+        table=True,
+    ),
+    Program(
+        "join-non-window-inner-join",
+        """
+WITH l AS (SELECT STREAM CASE WHEN a = 3 THEN NULL ELSE a END AS a, b, c FROM T1);
+WITH r AS (SELECT STREAM CASE WHEN a = 3 THEN NULL ELSE a END AS a, b, c FROM T2);
+INSERT INTO result
+SELECT STREAM r.a AS a, r.c AS c1, l.c AS c2 FROM l JOIN r ON l.a = r.a AND l.b > r.b WITHIN 1000d""",
+    ),
+    Program(
+        "join-non-window-inner-join-with-null-cond",
+        """
+WITH l AS (SELECT STREAM CASE WHEN a = 3 THEN NULL ELSE a END AS a, b, c FROM T1);
+WITH r AS (SELECT STREAM CASE WHEN a = 3 THEN NULL ELSE a END AS a, b, c FROM T2);
+INSERT INTO result
+SELECT STREAM r.a AS a, r.c AS c1, l.c AS c2 FROM l JOIN r ON COALESCE(l.a, -1) = COALESCE(r.a, -1) AND l.b > r.b WITHIN 1000d""",
+    ),
+    Program(
+        "join-inner-join-with-duplicate-key",
+        """
+INSERT INTO result SELECT STREAM deptno, department_num
+FROM EMPLOYEE e JOIN DEPARTMENT d ON e.deptno = d.department_num AND e.deptno = d.b3 WITHIN 1000d""",
+    ),
+    Program("join-inner-join-with-equal-pk", _EQUAL_KEYS, table=True),
+    Program(
+        "join-inner-join-with-pk",
+        f"{_LEAST}\nINSERT INTO result SELECT TABLE deptno, department_num FROM e JOIN d ON e.salary = d.b2",
+        table=True,
+    ),
+    Program(
+        "join-outer-join",
+        """
+INSERT INTO result SELECT TABLE name, department_name
+FROM EMPLOYEE e FULL JOIN DEPARTMENT d ON e.deptno = d.department_num""",
+        table=True,
+    ),
+    Program(
+        "join-left-join",
+        """
+INSERT INTO result SELECT TABLE name, department_name
+FROM EMPLOYEE e LEFT JOIN DEPARTMENT d ON e.deptno = d.department_num""",
+        table=True,
+    ),
+    Program(
+        "join-anti-join",
+        """
+WITH d AS (SELECT STREAM department_num, COUNT(*) AS n FROM DEPARTMENT GROUP BY department_num);
+INSERT INTO result SELECT TABLE e.name FROM EMPLOYEE e LEFT JOIN d ON e.deptno = d.department_num
+WHERE d.n IS NULL AND e.deptno IS NOT NULL""",
+        table=True,
+    ),
+    Program("join-with-state-ttl-hint", _EQUAL_KEYS, table=True),
+    Program(
+        "limit",
+        "INSERT INTO result SELECT STREAM a, b, c FROM source_t QUALIFY ROW_NUMBER() OVER (ORDER BY _meta.timestamp) <= 3",
+        table=True,
+    ),
+    Program(
+        "lookup-join-pre-filter", _LOOKUP.format(condition="c.age > 30"), keys={"customers_t": "id"}
+    ),
+    Program(
+        "lookup-join-pre-post-filter",
+        _LOOKUP.format(condition="CAST(o.total AS INT) < c.age"),
+        keys={"customers_t": "id"},
+    ),
+    Refused("match-simple", _PATTERNS),
+    Refused("match-complex", _PATTERNS),
+    Program(
+        "rank-test-update-fast-strategy",
+        """
+WITH counts AS (SELECT STREAM a, b, COUNT(*) AS count_c FROM MyTable GROUP BY a, b);
+INSERT INTO result SELECT TABLE * FROM (
+    SELECT TABLE a, b, count_c, ROW_NUMBER() OVER (PARTITION BY b ORDER BY count_c DESC, a ASC) AS row_num FROM counts
+) WHERE row_num <= 10""",
+        table=True,
+    ),
+    Program(
+        "rank-n-test",
+        """
+INSERT INTO result SELECT TABLE * FROM (
+    SELECT STREAM a, b, ROW_NUMBER() OVER (PARTITION BY a ORDER BY _meta.timestamp) AS c FROM MyTable1
+) WHERE c <= 2""",
+        table=True,
+    ),
+    Refused("rank-2-test", "RANK(), which gives equal rows one number"),
+    Program(
+        "sort-limit-asc",
+        "INSERT INTO result SELECT STREAM a, b, c FROM source_t QUALIFY ROW_NUMBER() OVER (ORDER BY a) <= 3",
+        table=True,
+    ),
+    Refused("sort-asc", _SORTED),
+    Program("sink-bucketing_with-count", _COPY),
+    Program("sink-bucketing_with-keys-and-count", _COPY),
+    Program("sink-bucketing_range_with_keys_without_count", _COPY),
+    Refused("sink-overwrite", "INSERT OVERWRITE: a topic is not overwritten"),
+    Program("sink-upsert", "INSERT INTO result SELECT TABLE * FROM source_t", table=True, keys={"source_t": "a"}),
+    Program(
+        "union-two-sources",
+        """
+INSERT INTO result SELECT DISTINCT * FROM (
+    SELECT STREAM a, b FROM source_t1 UNION ALL SELECT STREAM d AS a, e AS b FROM source_t2
+)""",
+        table=True,
+    ),
+    Program(
+        "union-all-two-sources",
+        "INSERT INTO result SELECT STREAM a, b FROM source_t1 UNION ALL SELECT STREAM d AS a, e AS b FROM source_t2",
+    ),
+    Program(
+        "union-all-with-filter",
+        """
+INSERT INTO result SELECT STREAM * FROM source_t1 WHERE a >= 3 UNION ALL SELECT STREAM * FROM source_t2 WHERE a <= 3""",
+    ),
+    Refused("window-table-function-tumble-tvf", _ROWS_OF_WINDOWS),
+    Refused("window-table-function-tumble-tvf-agg-proc-time", _CLOCK),
+    Refused("window-table-function-hop-tvf", _ROWS_OF_WINDOWS),
+    Program("async-calc-simple", f"INSERT INTO result SELECT STREAM a, {_PLUS_ONE} AS a1 FROM source_t"),
+    Refused("async-calc-complex", _FUNCTIONS),
+    Program("async-calc-nested", f"INSERT INTO result SELECT STREAM a, {_PLUS_ONE} + 1 + 1 AS a1 FROM source_t"),
+    Program("async-calc-condition", f"INSERT INTO result SELECT STREAM a FROM source_t WHERE {_PLUS_ONE} > 6"),
+    Refused("async-calc-failure-exception", _FUNCTIONS),
+    Program(
+        "changelog-normalize-source",
+        "INSERT INTO result SELECT TABLE a, b, c FROM source_t",
+        table=True,
+        keys={"source_t": "a"},
+        updates=True,
+    ),
+    Program(
+        "changelog-normalize-source-mini-batch",
+        "INSERT INTO result SELECT TABLE a, b, c FROM source_t",
+        table=True,
+        keys={"source_t": "a"},
+    ),
+    Program(
+        "deduplicate-asc-proctime",
+        """
+INSERT INTO result SELECT STREAM order_id, `user`, product, order_time FROM MyTable
+QUALIFY ROW_NUMBER() OVER (PARTITION BY product ORDER BY _meta.timestamp) = 1""",
+        table=True,
+        updates=True,
+    ),
+    Program(
+        "deduplicate-desc",
+        """
+INSERT INTO result SELECT STREAM order_id, `user`, product, order_time FROM MyTable
+QUALIFY ROW_NUMBER() OVER (PARTITION BY product ORDER BY order_time DESC) = 1""",
+        table=True,
+        updates=True,
+    ),
+    Program(
+        "group-aggregate-simple",
+        """
+SET emit='record';
+INSERT INTO result
+SELECT STREAM b, COUNT(*) AS cnt, AVG(a) FILTER (WHERE a > 1) AS avg_a, MIN(c) AS min_c FROM source_t GROUP BY b""",
+        table=True,
+        updates=True,
+    ),
+    Program(
+        "group-aggregate-distinct",
+        # Flink's AVG of whole numbers is whole.
+        """
+SET emit='record';
+INSERT INTO result
+SELECT STREAM e, COUNT(DISTINCT a) FILTER (WHERE b > 10) AS cnt_a1, COUNT(DISTINCT a) AS cnt_a2,
+       SUM(DISTINCT a) AS sum_a, SUM(DISTINCT b) AS sum_b, FLOOR(AVG(b)) AS avg_b, COUNT(DISTINCT d) AS cnt_d
+FROM source_t GROUP BY e""",
+        table=True,
+    ),
+    Refused("group-aggregate-udf-with-merge", _FUNCTIONS),
+    Refused("group-window-aggregate-tumble-proc-time", _CLOCK),
+    Refused("group-window-aggregate-hop-proc-time", _CLOCK),
+    Program(
+        "group-window-aggregate-session-event-time",
+        """
+INSERT INTO result SELECT STREAM NULLIF(COALESCE(name, '-'), '-') AS name, COUNT(*) AS cnt
+FROM source_t WINDOW BY SESSION 3s GRACE BY 998ms GROUP BY COALESCE(name, '-') EMIT FINAL""",
+        flush=True,
+    ),
+    Refused("group-window-aggregate-session-proc-time", _CLOCK),
+    Program(
+        "interval-join-event-time",
+        """
+INSERT INTO result SELECT STREAM o.id AS order_id, o.order_ts_str, s.shipment_ts_str
+FROM orders_t o JOIN shipments_t s ON o.id = s.order_id WITHIN 5s GRACE BY 1s""",
+    ),
+    Refused("interval-join-negative-interval", "an interval that no time lies in"),
+    Program(
+        "mini-batch-assigner-row-time",
+        """
+WITH l AS (SELECT STREAM id, num, name, _meta.timestamp / 1000 AS second FROM source_one_t);
+WITH r AS (SELECT STREAM id, num, name, _meta.timestamp / 1000 AS second FROM source_two_t);
+INSERT INTO result
+SELECT STREAM l.second * 1000 AS window_start, l.second * 1000 + 1000 AS window_end, l.name, l.id AS L_id, l.num AS L_num,
+       r.id AS R_id, r.num AS R_num
+FROM l JOIN r ON l.name = r.name AND l.second = r.second WITHIN 1s""",
+    ),
+    Program(
+        "mini-batch-assigner-proc-time",
+        "INSERT INTO result SELECT STREAM b, COUNT(DISTINCT a) AS a FROM source_t GROUP BY b",
+        table=True,
+    ),
+    Program(
+        "temporal-join-table-join",
+        """
+INSERT INTO result SELECT STREAM o.amount * r.rate AS amount
+FROM Orders o JOIN (SELECT TABLE * FROM RatesHistory) r ON o.currency = r._key""",
+        keys={"RatesHistory": "currency"},
+    ),
+    Refused("temporal-sort-proctime", _SORTED),
+    Refused("temporal-sort-rowtime", _SORTED),
+    Program("window-aggregate-tumble-event-time-two-phase", _TUMBLE, flush=True),
+    Program("window-aggregate-tumble-event-time-two-phase-distinct-split", _TUMBLE, flush=True),
+    Refused("window-aggregate-tumble-event-time-two-phase-with-offset-distinct-split", _OFFSET),
+    Program("window-aggregate-hop-event-time", _HOP, flush=True),
+    Program("window-aggregate-hop-event-time-two-phase-distinct-split", _HOP, flush=True),
+    Refused("window-aggregate-hop-event-time-with-offset", _OFFSET),
+    Refused("window-aggregate-hop-event-time-two-phase-with-offset", _OFFSET),
+    Refused("window-aggregate-cumulate-event-time", _CUMULATE),
+    Refused("window-aggregate-cumulate-event-time-two-phase", _CUMULATE),
+    Refused("window-aggregate-cumulate-event-time-with-offset", _CUMULATE),
+    Refused("window-aggregate-cumulate-event-time-with-offset-distinct-split", _CUMULATE),
+    Refused("window-aggregate-session-event-time", _ONE_SESSION),
+    Refused("window-aggregate-session-event-time-two-phase", _ONE_SESSION),
+    Program("window-aggregate-session-partition-event-time", _SESSION, flush=True),
+    Program(
+        "window-deduplicate-asc-tumble-first-row",
+        _FIRST_OF_WINDOW.format(parts=_WINDOW, order="ASC"),
+        table=True,
+        end_only=True,
+    ),
+    Program(
+        "window-deduplicate-asc-tumble-first-row-condition-1",
+        _FIRST_OF_WINDOW.format(parts=_WINDOW, order="ASC"),
+        table=True,
+        end_only=True,
+    ),
+    Program(
+        "window-deduplicate-asc-partition-by-item-tumble-first-row",
+        _FIRST_OF_WINDOW.format(parts=f"{_WINDOW}, item", order="ASC"),
+        table=True,
+        end_only=True,
+    ),
+    Program(
+        "window-deduplicate-desc-partition-by-item-tumble-first-row",
+        _FIRST_OF_WINDOW.format(parts=f"{_WINDOW}, item", order="DESC"),
+        table=True,
+        end_only=True,
+    ),
+    Refused("window-deduplicate-asc-hop-first-row", _ROWS_OF_WINDOWS),
+    Refused("window-join-inner-tumble-event-time", _JOINED_WINDOWS),
+    Refused("window-join-right-tumble-event-time", _JOINED_WINDOWS),
+    Refused("window-join-semi-tumble-event-time", _JOINED_WINDOWS),
+    Refused("window-join-hop-event-time", _JOINED_WINDOWS),
+    Refused("window-join-cumulate-event-time", _CUMULATE),
+    Program(
+        "window-rank-tumble-tvf-max-top-n",
+        """
+INSERT INTO result SELECT TABLE * FROM (
+    SELECT STREAM _meta.timestamp / 10000 * 10000 AS window_start, _meta.timestamp / 10000 * 10000 + 10000 AS window_end,
+           _meta.timestamp AS bid_time, supplier_id, price, item,
+           ROW_NUMBER() OVER (PARTITION BY _meta.timestamp / 10000 ORDER BY price DESC) AS row_num
+    FROM bid_t
+) WHERE row_num <= 3""",
+        table=True,
+        end_only=True,
+    ),
+    Program(
+        "window-rank-tumble-tvf-agg-max-top-n",
+        """
+WITH totals AS (
+    SELECT STREAM _window.start AS window_start, _window.end AS window_end, supplier_id, SUM(price) AS total, COUNT(*) AS cnt
+    FROM bid_t WINDOW BY TUMBLE 10s GRACE BY 1s GROUP BY supplier_id EMIT FINAL
+);
+INSERT INTO result SELECT TABLE * FROM (
+    SELECT STREAM window_start, window_end, supplier_id, total, cnt,
+           ROW_NUMBER() OVER (PARTITION BY window_start, window_end ORDER BY total DESC) AS row_num
+    FROM totals
+) WHERE row_num <= 3""",
+        table=True,
+        flush=True,
+    ),
+    Refused("window-rank-hop-tvf-min-top-n", _ROWS_OF_WINDOWS),
+    Refused("window-rank-cumulate-tvf-min-top-n", _CUMULATE),
+)
