@@ -59,7 +59,7 @@ class Case:
     def batches(self) -> list[pa.RecordBatch]:
         random = np.random.default_rng(1)
         times = 1_700_000_000_000 + np.arange(self.rows) * 1000 // RATE - random.integers(0, 200, self.rows)
-        columns = [
+        columns: list[np.ndarray[Any, Any]] = [
             np.zeros(self.rows, np.int32),
             np.arange(self.rows),
             times,

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::accumulators::{Accumulators, Group};
+use crate::accumulators::{Accumulators, Failure, Group};
 use crate::error::{Error, Result};
 use crate::rows::hash;
 use crate::spec::Emit;
@@ -69,6 +69,14 @@ pub struct OfKey {
     timer: i64,
     /// By start; closed ones that were not given yet are among them.
     sessions: Vec<Session>,
+}
+
+impl OfKey {
+    fn has_no_changes(&self) -> bool {
+        self.sessions
+            .iter()
+            .all(|session| session.changed.is_none())
+    }
 }
 
 pub struct SessionCodec {
@@ -247,52 +255,24 @@ impl Windows for Sessions {
         if gap.is_closed(bounds.1, now) {
             return Ok(Taken::Late);
         }
-        let merged = plan.merged(joined.iter().map(|at| &sessions[*at].group));
-        let mut group = match merged {
-            Ok(merged) => merged.unwrap_or_else(|| plan.accumulators.group()),
-            Err(failure) => return Ok(Taken::Failed(failure)),
+        let place = Place {
+            slot,
+            joined: &joined,
+            bounds,
         };
-        if let Err(failure) = row.values.add(row.number, &mut group) {
+        let taken = match joined.as_slice() {
+            [at] if !(plan.retracts && sessions[*at].changed.is_none()) => {
+                self.extend(context, row, *at, &place, out)
+            }
+            _ => self.merge(context, row, &place, out),
+        };
+        if let Err(failure) = taken {
             return Ok(Taken::Failed(failure));
         }
-
-        let is_first_change = sessions.iter().all(|session| session.changed.is_none());
         let due = gap.last_time(bounds.1);
-        let value = self.table.edit(slot).get_or_insert_with(|| OfKey {
-            timer: i64::MAX,
-            sessions: Vec::with_capacity(1),
-        });
-        // From the last to the first, so that the numbers stay right; then in order.
-        let mut parts: Vec<Session> = joined
-            .iter()
-            .rev()
-            .map(|at| value.sessions.remove(*at))
-            .collect();
-        parts.reverse();
-        let mut session = Session {
-            bounds,
-            first: 0,
-            group,
-            changed: None,
-        };
-        match plan.emit {
-            Emit::Final => {
-                let first = parts.iter().map(|part| part.first).min();
-                session.first = first.unwrap_or_else(|| self.counter.next());
-            }
-            Emit::Record => give(row.cause, row.key, &session, &parts, out),
-            Emit::Commit => {
-                session.changed = Some(Box::new(changes(plan.retracts, time, parts)));
-                if is_first_change {
-                    self.changed.push(slot);
-                }
-            }
-        }
-        let at = value
-            .sessions
-            .partition_point(|other| other.bounds < bounds);
-        value.sessions.insert(at, session);
-        if due < value.timer {
+        if let Some(value) = self.table.edit(slot)
+            && due < value.timer
+        {
             value.timer = due;
             self.timers.set(due, row.key)?;
         }
@@ -351,7 +331,108 @@ impl Windows for Sessions {
     }
 }
 
+/// Where a row goes.
+struct Place<'a> {
+    slot: Slot,
+    /// The sessions that it joins, by number, ascending.
+    joined: &'a [usize],
+    /// Those of the session that comes of it.
+    bounds: Bounds,
+}
+
 impl Sessions {
+    /// Add a row to a session whose old rows nobody asks for.
+    fn extend(
+        &mut self,
+        context: Context<'_, Self>,
+        row: &Row<'_>,
+        at: usize,
+        place: &Place<'_>,
+        out: &mut Output<'_>,
+    ) -> std::result::Result<(), Failure> {
+        let Some(value) = self.table.edit(place.slot) else {
+            return Ok(());
+        };
+        let is_first_change = value.has_no_changes();
+        let session = &mut value.sessions[at];
+        row.values.add(row.number, &mut session.group)?;
+        let old = std::mem::replace(&mut session.bounds, place.bounds);
+        match context.plan.emit {
+            Emit::Final => {}
+            Emit::Record if old == place.bounds => {
+                out.update(row.cause, row.key, old, None, &session.group);
+            }
+            Emit::Record => {
+                out.delete(row.cause, row.key, old, None);
+                out.insert(row.cause, row.key, place.bounds, &session.group);
+            }
+            Emit::Commit => match &mut session.changed {
+                Some(changed) => changed.time = changed.time.max(row.cause.time),
+                None => {
+                    session.changed = Some(Box::new(Changed {
+                        time: row.cause.time,
+                        given: vec![(old, None)],
+                    }));
+                    if is_first_change {
+                        self.changed.push(place.slot);
+                    }
+                }
+            },
+        }
+        value.sessions.sort_by_key(|session| session.bounds);
+        Ok(())
+    }
+
+    /// Make one session of a row and all that it joins, if any.
+    fn merge(
+        &mut self,
+        context: Context<'_, Self>,
+        row: &Row<'_>,
+        place: &Place<'_>,
+        out: &mut Output<'_>,
+    ) -> std::result::Result<(), Failure> {
+        let plan = context.plan;
+        let sessions = self
+            .table
+            .get(place.slot)
+            .map_or(&[][..], |value| &value.sessions);
+        let merged = plan.merged(place.joined.iter().map(|at| &sessions[*at].group))?;
+        let mut group = merged.unwrap_or_else(|| plan.accumulators.group());
+        row.values.add(row.number, &mut group)?;
+
+        let value = self.table.edit(place.slot).get_or_insert_with(|| OfKey {
+            timer: i64::MAX,
+            sessions: Vec::with_capacity(1),
+        });
+        let is_first_change = value.has_no_changes();
+        // From the last to the first, so that the numbers stay right; then in order.
+        let joined = place.joined.iter().rev();
+        let mut parts: Vec<Session> = joined.map(|at| value.sessions.remove(*at)).collect();
+        parts.reverse();
+        let mut session = Session {
+            bounds: place.bounds,
+            first: 0,
+            group,
+            changed: None,
+        };
+        match plan.emit {
+            Emit::Final => {
+                let first = parts.iter().map(|part| part.first).min();
+                session.first = first.unwrap_or_else(|| self.counter.next());
+            }
+            Emit::Record => give(row.cause, row.key, &session, &parts, out),
+            Emit::Commit => {
+                session.changed = Some(Box::new(changes(plan.retracts, row.cause.time, parts)));
+                if is_first_change {
+                    self.changed.push(place.slot);
+                }
+            }
+        }
+        value.sessions.push(session);
+        value.sessions.sort_by_key(|session| session.bounds);
+        Ok(())
+    }
+
     /// Take the sessions out that have closed.
     fn remove_closed(&mut self, gap: Gap, mut removed: impl FnMut(&[u8], Session)) -> Result<()> {
         let now = self.clock.now();

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::accumulators::{Accumulators, Group};
+use crate::accumulators::{Accumulators, Failure, Group};
 use crate::error::{Error, Result};
 use crate::rows::hash;
 use crate::spec::Emit;
@@ -80,10 +80,13 @@ impl OfKey {
         &self.points[begin..end.max(begin)]
     }
 
+    /// Give where the point of a time is, or would be.
+    fn place(&self, time: i64) -> std::result::Result<usize, usize> {
+        self.points.binary_search_by_key(&time, |point| point.time)
+    }
+
     fn has(&self, time: i64) -> bool {
-        self.points
-            .binary_search_by_key(&time, |point| point.time)
-            .is_ok()
+        self.place(time).is_ok()
     }
 
     /// Whether there is a window that begins here.
@@ -116,6 +119,25 @@ impl OfKey {
 
     fn merge(&self, plan: &Plan, bounds: Bounds) -> Result<Option<Group>> {
         plan.merge(self.between(bounds).iter().map(|point| &point.group))
+    }
+
+    /// Give the windows that a row of a time is about to change, and the one right after it, if they are there already; with
+    /// their rows if old results are wanted.
+    fn known_windows(
+        &self,
+        context: Context<'_, Slides>,
+        time: i64,
+    ) -> Result<BTreeMap<i64, Option<Group>>> {
+        let (plan, span) = (context.plan, *context.shape);
+        let mut known = BTreeMap::new();
+        for start in self.windows(span, time - span.size, time + 1) {
+            let group = match plan.retracts {
+                true => self.merge(plan, span.bounds(start))?,
+                false => None,
+            };
+            known.insert(start, group);
+        }
+        Ok(known)
     }
 
     /// Tell when a window came to be: with the row at which it ends, or the later one of the row before it and its first.
@@ -328,12 +350,7 @@ impl Windows for Slides {
         row: &Row<'_>,
         out: &mut Output<'_>,
     ) -> Result<Taken> {
-        let (plan, span, now, time) = (
-            context.plan,
-            *context.shape,
-            self.clock.now(),
-            row.cause.time,
-        );
+        let (span, now, time) = (*context.shape, self.clock.now(), row.cause.time);
         if time < 0 || span.is_closed(time, now) {
             return Ok(Taken::Late);
         }
@@ -341,114 +358,57 @@ impl Windows for Slides {
             Some(slot) => slot,
             None => self.table.slot(row.key, row.hash)?,
         };
-        let mut group = plan.accumulators.group();
-        let known = self
-            .table
-            .get(slot)
-            .and_then(|value| value.between((time, time)).first());
-        if let Some(point) = known {
-            group.clone_from(&point.group);
-        }
-        let is_new = known.is_none();
-        if let Err(failure) = row.values.add(row.number, &mut group) {
-            return Ok(Taken::Failed(failure));
-        }
-        if plan.emit == Emit::Commit {
+        let emit = context.plan.emit;
+        if emit == Emit::Commit {
             self.freeze(context, slot, time)?;
         }
-        let after_row = time + 1;
-        let had_next = self
-            .table
-            .get(slot)
-            .is_some_and(|value| value.is_window(span, after_row));
-        let old = |value: Option<&OfKey>, start: i64| -> Result<(bool, Option<Group>)> {
-            let existed = value.is_some_and(|value| value.is_window(span, start));
-            let before = match value.filter(|_| existed && plan.retracts) {
-                Some(value) => value.merge(plan, span.bounds(start))?,
-                None => None,
-            };
-            Ok((existed, before))
+        let known = match self.table.get(slot) {
+            Some(value) if emit != Emit::Final => value.known_windows(context, time)?,
+            _ => BTreeMap::new(),
         };
-
-        // The point must be there to see which windows the row is part of, and gone to see what was before.
-        let first = if is_new && plan.emit == Emit::Final {
-            self.counter.next()
-        } else {
-            0
-        };
-        let value = self.table.edit(slot).get_or_insert_with(|| OfKey {
-            timer: i64::MAX,
-            points: Vec::new(),
-            changed: BTreeMap::new(),
-        });
-        let at = value.points.partition_point(|point| point.time < time);
-        let replaced = if is_new {
-            value.points.insert(at, Point { time, first, group });
-            None
-        } else {
-            Some(std::mem::replace(&mut value.points[at].group, group))
-        };
-        let mut starts = value.windows(span, time - span.size, time);
-        if !had_next && value.is_window(span, after_row) {
-            starts.push(after_row);
+        if let Err(failure) = self.put(context.plan, slot, row) {
+            return Ok(Taken::Failed(failure));
         }
-        starts.retain(|start| !span.is_closed(*start, now));
-        if let Some(timer) = value.next_timer(span, plan.emit, now)
+        let Some(value) = self.table.edit(slot) else {
+            return Ok(Taken::In);
+        };
+        if let Some(timer) = value.next_timer(span, emit, now)
             && timer < value.timer
         {
             value.timer = timer;
             self.timers.set(timer, row.key)?;
         }
-        if plan.emit == Emit::Final {
+        if emit == Emit::Final {
             return Ok(Taken::In);
         }
-
-        let point = match replaced {
-            None => value.points.remove(at),
-            Some(group) => {
-                let Point { time, first, .. } = value.points[at];
-                Point {
-                    time,
-                    first,
-                    group: std::mem::replace(&mut value.points[at].group, group),
-                }
+        for start in value.windows(span, time - span.size, time + 1) {
+            let before = known.get(&start);
+            // The window after the row is told only if the row has made it.
+            if span.is_closed(start, now) || start > time && before.is_some() {
+                continue;
             }
-        };
-        let before: Vec<(bool, Option<Group>)> = starts
-            .iter()
-            .map(|start| old(Some(&*value), *start))
-            .collect::<Result<_>>()?;
-        if is_new {
-            value.points.insert(at, point);
-        } else {
-            value.points[at] = point;
-        }
-        for (start, (existed, before)) in starts.into_iter().zip(before) {
-            if plan.emit == Emit::Commit {
-                if let Some(number) = value.changed.get(&start) {
-                    let changed = &mut self.changed[*number];
-                    changed.time = changed.time.max(time);
-                } else {
-                    value.changed.insert(start, self.changed.len());
-                    self.changed.push(Changed {
+            if emit == Emit::Commit {
+                let number = *value.changed.entry(start).or_insert(self.changed.len());
+                match self.changed.get_mut(number) {
+                    Some(changed) => changed.time = changed.time.max(time),
+                    None => self.changed.push(Changed {
                         slot,
                         start,
                         time,
-                        existed,
-                        before,
+                        existed: before.is_some(),
+                        before: before.cloned().flatten(),
                         frozen: None,
-                    });
+                    }),
                 }
                 continue;
             }
             let bounds = span.bounds(start);
-            let Some(group) = value.merge(plan, bounds)? else {
+            let Some(group) = value.merge(context.plan, bounds)? else {
                 continue;
             };
-            if existed {
-                out.update(row.cause, row.key, bounds, before.as_ref(), &group);
-            } else {
-                out.insert(row.cause, row.key, bounds, &group);
+            match before {
+                Some(before) => out.update(row.cause, row.key, bounds, before.as_ref(), &group),
+                None => out.insert(row.cause, row.key, bounds, &group),
             }
         }
         Ok(Taken::In)
@@ -551,6 +511,30 @@ impl Slides {
                 None => *entry = None,
             }
         }
+        Ok(())
+    }
+
+    /// Add a row to the point of its time.
+    fn put(&mut self, plan: &Plan, slot: Slot, row: &Row<'_>) -> std::result::Result<(), Failure> {
+        let time = row.cause.time;
+        if let Some(value) = self.table.edit(slot)
+            && let Ok(at) = value.place(time)
+        {
+            return row.values.add(row.number, &mut value.points[at].group);
+        }
+        let mut group = plan.accumulators.group();
+        row.values.add(row.number, &mut group)?;
+        let first = match plan.emit {
+            Emit::Final => self.counter.next(),
+            _ => 0,
+        };
+        let value = self.table.edit(slot).get_or_insert_with(|| OfKey {
+            timer: i64::MAX,
+            points: Vec::with_capacity(1),
+            changed: BTreeMap::new(),
+        });
+        let at = value.place(time).unwrap_or_else(|at| at);
+        value.points.insert(at, Point { time, first, group });
         Ok(())
     }
 

@@ -1,0 +1,218 @@
+//! From panes to the results of windows: at the flush, and when windows close.
+
+use hashbrown::HashTable;
+
+use crate::accumulators::Group;
+use crate::error::Result;
+use crate::rows::hash;
+use crate::table::Key;
+
+use super::super::output::{Cause, Output};
+use super::super::segments::entries;
+use super::super::{Context, Row};
+use super::state::{Dirty, Frozen, Pane};
+use super::{Panes, Place};
+
+impl Panes {
+    /// Give a tumbling window.
+    pub fn flush_pane(
+        &self,
+        context: Context<'_, Self>,
+        number: usize,
+        cause: Cause,
+        out: &mut Output<'_>,
+    ) {
+        let dirty = &self.dirty[number];
+        let Some(table) = self.segments.get(dirty.pane) else {
+            return;
+        };
+        let Some(pane) = table.get(dirty.slot) else {
+            return;
+        };
+        let cause = Cause {
+            time: dirty.time,
+            ..cause
+        };
+        let (key, bounds) = (
+            table.key(dirty.slot),
+            (dirty.pane, context.shape.end(dirty.pane)),
+        );
+        if dirty.existed {
+            out.update(cause, key, bounds, dirty.before.as_ref(), &pane.group);
+        } else {
+            out.insert(cause, key, bounds, &pane.group);
+        }
+    }
+
+    /// Give the windows of a pane that no earlier one was part of.
+    pub fn flush_windows(
+        &mut self,
+        context: Context<'_, Self>,
+        number: usize,
+        cause: Cause,
+        out: &mut Output<'_>,
+    ) -> Result<()> {
+        let fixed = context.shape;
+        let Dirty {
+            pane, slot, since, ..
+        } = self.dirty[number];
+        let Some(table) = self.segments.get(pane) else {
+            return Ok(());
+        };
+        let key: Box<[u8]> = table.key(slot).into();
+        let places = self.of_key(&key, hash(&key), pane - fixed.size + 1, pane + fixed.size)?;
+        let open = fixed.first_open(since);
+        for start in fixed.windows_of(pane).filter(|start| *start >= open) {
+            let inside = places
+                .iter()
+                .filter(|place| (start..fixed.end(start)).contains(&place.0));
+            let first = inside
+                .filter_map(|place| Some(self.dirty_of(self.pane(*place)?)?.0))
+                .min();
+            if first != Some(number) {
+                continue;
+            }
+            let found = match self.frozen.remove(&(key.clone(), start)) {
+                Some(frozen) => Some(frozen),
+                None => self.window(context, start, &places)?,
+            };
+            let Some(found) = found else { continue };
+            let (cause, bounds) = (
+                Cause {
+                    time: found.time,
+                    ..cause
+                },
+                (start, fixed.end(start)),
+            );
+            if found.existed {
+                out.update(cause, &key, bounds, found.before.as_ref(), &found.group);
+            } else {
+                out.insert(cause, &key, bounds, &found.group);
+            }
+        }
+        Ok(())
+    }
+
+    /// Give the state of a window of a key, and what it was at the flush.
+    fn window(
+        &self,
+        context: Context<'_, Self>,
+        start: i64,
+        places: &[Place],
+    ) -> Result<Option<Frozen>> {
+        let end = context.shape.end(start);
+        let panes: Vec<&Pane> = places
+            .iter()
+            .filter(|place| (start..end).contains(&place.0))
+            .filter_map(|place| self.pane(*place))
+            .collect();
+        let Some(group) = context.plan.merge(panes.iter().map(|pane| &pane.group))? else {
+            return Ok(None);
+        };
+        let (mut time, mut existed) = (i64::MIN, false);
+        let mut before = Vec::with_capacity(panes.len());
+        for pane in panes {
+            match self.dirty_of(pane) {
+                Some((_, dirty)) => {
+                    time = time.max(dirty.time);
+                    existed |= dirty.existed;
+                    before.extend(&dirty.before);
+                }
+                None => {
+                    existed = true;
+                    before.push(&pane.group);
+                }
+            }
+        }
+        let before = if context.plan.retracts {
+            context.plan.merge(before)?
+        } else {
+            None
+        };
+        Ok(Some(Frozen {
+            time,
+            existed,
+            before,
+            group,
+        }))
+    }
+
+    /// A row is about to come into a pane of which some windows have closed: keep the results of those that wait for the flush.
+    pub fn freeze(
+        &mut self,
+        context: Context<'_, Self>,
+        pane: i64,
+        open: i64,
+        row: &Row<'_>,
+    ) -> Result<()> {
+        let fixed = context.shape;
+        let places = self.of_key(row.key, row.hash, pane - fixed.size + 1, pane + fixed.size)?;
+        for start in fixed.windows_of(pane).take_while(|start| *start < open) {
+            let touched = |place: &Place| {
+                let dirty = self.pane(*place).and_then(|pane| self.dirty_of(pane));
+                dirty.is_some_and(|(_, dirty)| start >= fixed.first_open(dirty.since))
+            };
+            let inside = |place: &&Place| (start..fixed.end(start)).contains(&place.0);
+            let name = (row.key.into(), start);
+            if !self.frozen.contains_key(&name)
+                && places.iter().filter(inside).any(touched)
+                && let Some(frozen) = self.window(context, start, &places)?
+            {
+                self.frozen.insert(name, frozen);
+            }
+        }
+        Ok(())
+    }
+
+    /// Give the final results of a window.
+    pub fn close_window(
+        &mut self,
+        context: Context<'_, Self>,
+        start: i64,
+        cause: Cause,
+        out: &mut Output<'_>,
+    ) -> Result<()> {
+        let bounds = (start, context.shape.end(start));
+        if context.shape.is_single() {
+            let table = self.segments.table(start)?;
+            let mut slots: Vec<_> = entries(table)?
+                .into_iter()
+                .filter_map(|slot| Some((table.get(slot)?.mark, slot)))
+                .collect();
+            slots.sort_unstable_by_key(|(mark, _)| *mark);
+            for (_, slot) in slots {
+                if let Some(pane) = table.get(slot) {
+                    out.insert(cause, table.key(slot), bounds, &pane.group);
+                }
+            }
+            return Ok(());
+        }
+        let mut index: HashTable<usize> = HashTable::new();
+        let mut merged: Vec<(u64, Key, Group)> = Vec::new();
+        for (_, table) in self.segments.range_mut(start..bounds.1) {
+            for slot in entries(table)? {
+                let (key, Some(pane)) = (table.key(slot), table.get(slot)) else {
+                    continue;
+                };
+                match index.find(hash(key), |number| merged[*number].1.bytes() == key) {
+                    Some(number) => {
+                        let (mark, _, group) = &mut merged[*number];
+                        *mark = pane.mark.min(*mark);
+                        context.plan.merge_into(group, &pane.group)?;
+                    }
+                    None => {
+                        index.insert_unique(hash(key), merged.len(), |number| {
+                            hash(merged[*number].1.bytes())
+                        });
+                        merged.push((pane.mark, Key::new(key), pane.group.clone()));
+                    }
+                }
+            }
+        }
+        merged.sort_unstable_by_key(|(mark, _, _)| *mark);
+        for (_, key, group) in merged {
+            out.insert(cause, key.bytes(), bounds, &group);
+        }
+        Ok(())
+    }
+}
