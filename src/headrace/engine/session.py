@@ -294,6 +294,9 @@ class Session:
     # -- committing
 
     def _commit_due(self) -> bool:
+        if self._around.options.until_end and not self._last_count:
+            # Everything that is there has been read: the end may be reached by this commit.
+            return True
         waited = time.monotonic() - self._last_commit
         return (
             waited >= self._settings.commit_interval
