@@ -16,7 +16,7 @@ from headrace.plan.operators import AggregateCall
 from headrace.planner.duckdb_types import storable
 from headrace.planner.faults import refusal
 from headrace.planner.operators import need_boolean
-from headrace.planner.typed import Typed
+from headrace.planner.typed import Typed, text
 from headrace.sql.calls import name_span
 from headrace.sql.spans import nearest_span
 from headrace.types.sql import duckdb_type
@@ -56,6 +56,8 @@ class Calls:
     found: list[AggregateCall] = field(default_factory=list)
     values: list[ValueColumn] = field(default_factory=list)
     _known: dict[str, int] = field(default_factory=dict)
+    _places: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Of value columns, by what they are in DuckDB and their type."""
 
     def add(self, node: exp.Anonymous, condition: exp.Expression | None = None) -> int:
         """Take a call, and the condition of its FILTER; give its number.
@@ -184,12 +186,11 @@ class Calls:
         return name, name == aggregate.name and name in ("COUNT", "SUM", "AVG")
 
     def _column(self, node: exp.Expression, kind: pa.DataType) -> int:
-        shown = self.within.value(node).node
-        for index, column in enumerate(self.values):
-            if column.type.equals(kind) and self.within.value(column.node).node == shown:
-                return index
-        self.values.append(ValueColumn(node, kind))
-        return len(self.values) - 1
+        place = (text(self.within.value(node).node), str(kind))
+        if place not in self._places:
+            self._places[place] = len(self.values)
+            self.values.append(ValueColumn(node, kind))
+        return self._places[place]
 
 
 def brought(found: Typed, kind: pa.DataType) -> Typed:
