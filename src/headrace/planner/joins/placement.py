@@ -10,15 +10,16 @@ from sqlglot import exp
 from headrace.formats.interface import Format
 from headrace.plan.operators import Changes, JoinKind
 from headrace.plan.topology import Facet
-from headrace.planner.relations import TopicReads
+from headrace.planner.relations import SelectRelation, TopicReads
 from headrace.planner.stateful.drafts import OperatorDraft
+from headrace.planner.stateful.rank import RankDraft
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pyarrow as pa
 
-    from headrace.planner.relations import SelectRelation
+    from headrace.planner.relations import Relation
     from headrace.planner.stateful.drafts import FeedDraft
     from headrace.planner.typed import Typed
 
@@ -69,7 +70,7 @@ def placement(rows: SelectRelation, key: Sequence[Typed]) -> Placement | None:
 
 def is_key(rows: SelectRelation, key: Sequence[Typed]) -> bool:
     """Say whether a key is what tells the rows of a table apart, so that there is one row of each at most."""
-    origins = {rows.source.origin(column.name) for part in key for column in part.node.find_all(exp.Column)}
+    origins = {origin for part in key for origin in _origins(rows.source, part.node)}
     reads = rows.reads
     if isinstance(reads, TopicReads):
         whole = rows.source.pull(Facet.KEY, ()).node
@@ -77,7 +78,22 @@ def is_key(rows: SelectRelation, key: Sequence[Typed]) -> bool:
         return rows.key_passes and plain and origins == {rows.source.origin(whole.name)}
     assert isinstance(reads, OperatorDraft)
     owned = {None if name is None else reads.own_column(name) for name in origins}
-    return owned == reads.identity and all(_unconverted(part.node) for part in key)
+    identity = reads.identity
+    if isinstance(reads, RankDraft) and reads.limit == 1:
+        identity = frozenset(reads.placed_by)
+    return owned == identity and all(_unconverted(part.node) for part in key)
+
+
+def _origins(relation: Relation, node: exp.Expression) -> set[str | None]:
+    """Give the columns at the bottom that an expression over rows is made of; also of records that a SELECT hands on."""
+    found: set[str | None] = set()
+    for column in node.find_all(exp.Column):
+        below = relation.pulled.get(column.name) if isinstance(relation, SelectRelation) else None
+        if below is not None and isinstance(relation, SelectRelation) and _unconverted(below):
+            found |= _origins(relation.source, below)
+        else:
+            found.add(relation.origin(column.name))
+    return found
 
 
 def _unconverted(node: exp.Expression) -> bool:
