@@ -176,6 +176,15 @@ def _expand_join(
             merged = names.merged.get(name) if len(sources) > 1 else None
             columns.append((name, merged or scope.relation.pull(facet, (name,))))
     left_out = _excluded(star, [name for name, _ in columns], within)
+    shown = [name for name, _ in columns if name not in left_out]
+    twice = list(dict.fromkeys(name for name in shown if shown.count(name) > 1))
+    if twice:
+        names_shown = ", ".join(f"`{name}`" for name in twice[:8]) + (", …" if len(twice) > 8 else "")
+        message = f"`*` gives columns of the same name: {names_shown}"
+        way_out = (
+            f"name columns, or all of one source: `{names.scopes[0].alias}.*`; `USING (x)` makes one of two"
+        )
+        raise refusal(codes.DUPLICATE_OUTPUT, message, span_of(node), way_out)
     replaced = {item.alias: within.value(item.this) for item in star.args.get("replace") or ()}
     span = span_of(node)
     return [

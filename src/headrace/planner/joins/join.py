@@ -304,8 +304,10 @@ class Joins:
 
     def _need_key(self, node: Join, side: _Side, key: list[Typed]) -> None:
         """Refuse to look up rows of a table by something that is not its key."""
-        if is_key(self._rows(side, table=True), key):
+        rows = self._rows(side, table=True)
+        if is_key(rows, key):
             return
+        need_identity(rows, side.shown, nearest_span(node.args.get("on") or node))
         message = f"`{side.shown}` is looked up by something other than its key, which tells its rows apart"
         way_out = f"join on `{side.shown}._key`, or write the table to a topic with that key first"
         raise refusal(codes.JOIN_CONDITION, message, nearest_span(node.args.get("on") or node), way_out)

@@ -93,7 +93,7 @@ class JoinNames:
             owners = " and ".join(f"`{scope.alias}`" for scope in found)
             way_out = "write " + " or ".join(f"`{scope.alias}.{shown}`" for scope in found)
             raise refusal(codes.AMBIGUOUS_COLUMN, f"`{shown}` is in {owners}", cover(parts), way_out)
-        owners = " nor ".join(f"`{scope.alias}`" for scope in self.scopes)
+        owners = " nor in ".join(f"`{scope.alias}`" for scope in self.scopes)
         message = f"column `{shown}` exists neither in {owners}"
         candidates = [f"{scope.alias}.{name}" for scope in self.scopes for name in scope.candidates()]
         plain = [name for scope in self.scopes for name in scope.candidates()]

@@ -151,6 +151,6 @@ def _takes(found: Placement, feed: FeedDraft, *, preserved: bool) -> bool:
         return False
     parts = feed.key_columns()
     nulls = any(part.nullable for part in feed.branches[0].key)
-    if found.format is not Format.ROWS and preserved and nulls and feed.changes is not Changes.APPEND:
+    if found.format is not Format.ROWS and preserved and nulls and feed.changes is Changes.RETRACT:
         return False
     return tuple(column.type for column in parts) == found.types
