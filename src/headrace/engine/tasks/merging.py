@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from headrace.plan.operators import LookupJoin
 from headrace.plan.subtopologies import subtopologies
 
 if TYPE_CHECKING:
@@ -29,8 +30,9 @@ def merges(topology: Topology) -> list[Merge]:
     """Give each source its place.
 
     Sub-topologies that write to repartition topics are read across partitions, and together if what they write meets
-    again in one sub-topology.
+    again in one sub-topology. A table that a stream looks rows up in goes before others: at one time its rows are there first.
     """
+    tables = _looked_up(topology)
     groups = subtopologies(topology)
     written = {group.id: _written(topology, group) for group in groups}
     reads = {group.id: {topology.sources[name].topic for name in group.sources} for group in groups}
@@ -42,8 +44,28 @@ def merges(topology: Topology) -> list[Merge]:
         together = _meeting(group.id, written, reads) if written[group.id] else {group.id}
         taken |= together
         sources = tuple(name for item in groups if item.id in together for name in item.sources)
+        sources = tuple(sorted(sources, key=lambda name: name not in tables))
         found.append(Merge(sources, across=bool(written[group.id])))
     return found
+
+
+def _looked_up(topology: Topology) -> frozenset[str]:
+    """Give the sources that make up tables of lookup joins, by way of operators and repartition topics too."""
+    feeding = {item.id: [feed.source for feed in item.feeds] for item in topology.operators}
+    writers: dict[str, list[str]] = {}
+    for pipeline in topology.pipelines:
+        writers.setdefault(topology.sinks[pipeline.sink].topic, []).append(pipeline.source)
+    kernels = (item.kernel for item in topology.operators)
+    left = [kernel.table.source for kernel in kernels if isinstance(kernel, LookupJoin)]
+    found: set[str] = set()
+    while left:
+        name = left.pop()
+        if name in found:
+            continue
+        found.add(name)
+        source = topology.sources.get(name)
+        left += feeding[name] if source is None else writers.get(source.topic, []) if source.internal else []
+    return frozenset(found & topology.sources.keys())
 
 
 def _written(topology: Topology, group: Subtopology) -> frozenset[str]:
