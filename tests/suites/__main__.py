@@ -1,4 +1,4 @@
-"""`python -m tests.suites [NAME…]`: run the programs of the suites in the folder HEADRACE_SUITES and print what became of each."""
+"""`python -m tests.suites [NAME…]`: run the programs of the suites in HEADRACE_SUITES and print what became of each."""
 
 from __future__ import annotations
 

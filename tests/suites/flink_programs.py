@@ -1,8 +1,8 @@
 """Flink's planner programs in our SQL.
 
 Flink's WATERMARK of a second is GRACE BY 1s; it closes a session a millisecond earlier than Kafka Streams at either side,
-so that there 998ms says the same. Groups of null are left out here, so such a group is given a name and called null again. Streams that
-Flink joins for ever are joined WITHIN 1000d.
+so that there 998ms says the same. Groups of null are left out here, so such a group is given a name and called null again.
+Streams that Flink joins for ever are joined WITHIN 1000d.
 """
 
 from __future__ import annotations
@@ -61,7 +61,9 @@ PROGRAMS: Final[tuple[Program | Refused, ...]] = (
         "calc-project-pushdown",
         "INSERT INTO result SELECT STREAM a, CAST(a AS STRING) AS a1 FROM source_t WHERE a > CAST(1 AS LONG)",
     ),
-    Program("calc-sarg", "INSERT INTO result SELECT STREAM a FROM source_t WHERE a = 1 OR a = 2 OR a IS NULL"),
+    Program(
+        "calc-sarg", "INSERT INTO result SELECT STREAM a FROM source_t WHERE a = 1 OR a = 2 OR a IS NULL"
+    ),
     Program("calc-udf-simple", f"INSERT INTO result SELECT STREAM a, {_PLUS_ONE} AS a1 FROM source_t"),
     Refused("calc-udf-complex", _FUNCTIONS),
     Program(
@@ -143,9 +145,7 @@ WHERE d.n IS NULL AND e.deptno IS NOT NULL""",
         "INSERT INTO result SELECT STREAM a, b, c FROM source_t QUALIFY ROW_NUMBER() OVER (ORDER BY _meta.timestamp) <= 3",
         table=True,
     ),
-    Program(
-        "lookup-join-pre-filter", _LOOKUP.format(condition="c.age > 30"), keys={"customers_t": "id"}
-    ),
+    Program("lookup-join-pre-filter", _LOOKUP.format(condition="c.age > 30"), keys={"customers_t": "id"}),
     Program(
         "lookup-join-pre-post-filter",
         _LOOKUP.format(condition="CAST(o.total AS INT) < c.age"),
@@ -181,7 +181,9 @@ INSERT INTO result SELECT TABLE * FROM (
     Program("sink-bucketing_with-keys-and-count", _COPY),
     Program("sink-bucketing_range_with_keys_without_count", _COPY),
     Refused("sink-overwrite", "INSERT OVERWRITE: a topic is not overwritten"),
-    Program("sink-upsert", "INSERT INTO result SELECT TABLE * FROM source_t", table=True, keys={"source_t": "a"}),
+    Program(
+        "sink-upsert", "INSERT INTO result SELECT TABLE * FROM source_t", table=True, keys={"source_t": "a"}
+    ),
     Program(
         "union-two-sources",
         """
@@ -204,8 +206,12 @@ INSERT INTO result SELECT STREAM * FROM source_t1 WHERE a >= 3 UNION ALL SELECT 
     Refused("window-table-function-hop-tvf", _ROWS_OF_WINDOWS),
     Program("async-calc-simple", f"INSERT INTO result SELECT STREAM a, {_PLUS_ONE} AS a1 FROM source_t"),
     Refused("async-calc-complex", _FUNCTIONS),
-    Program("async-calc-nested", f"INSERT INTO result SELECT STREAM a, {_PLUS_ONE} + 1 + 1 AS a1 FROM source_t"),
-    Program("async-calc-condition", f"INSERT INTO result SELECT STREAM a FROM source_t WHERE {_PLUS_ONE} > 6"),
+    Program(
+        "async-calc-nested", f"INSERT INTO result SELECT STREAM a, {_PLUS_ONE} + 1 + 1 AS a1 FROM source_t"
+    ),
+    Program(
+        "async-calc-condition", f"INSERT INTO result SELECT STREAM a FROM source_t WHERE {_PLUS_ONE} > 6"
+    ),
     Refused("async-calc-failure-exception", _FUNCTIONS),
     Program(
         "changelog-normalize-source",

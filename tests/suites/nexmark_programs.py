@@ -42,13 +42,20 @@ def _program(name: str, sql: str, *, table: bool = False, times: tuple[str, ...]
 
 
 PROGRAMS: Final[tuple[Program | Refused, ...]] = (
-    _program("q0", "INSERT INTO result SELECT STREAM auction, bidder, price, date_time FROM bid", times=("date_time",)),
+    _program(
+        "q0",
+        "INSERT INTO result SELECT STREAM auction, bidder, price, date_time FROM bid",
+        times=("date_time",),
+    ),
     _program(
         "q1",
         "INSERT INTO result SELECT STREAM auction, bidder, 0.908 * price AS price, date_time FROM bid",
         times=("date_time",),
     ),
-    _program("q2", "INSERT INTO result SELECT STREAM auction, price FROM bid WHERE auction IN (1007, 1020, 2001, 2019, 2087)"),
+    _program(
+        "q2",
+        "INSERT INTO result SELECT STREAM auction, price FROM bid WHERE auction IN (1007, 1020, 2001, 2019, 2087)",
+    ),
     _program(
         "q3",
         """
@@ -78,7 +85,9 @@ INSERT INTO result
 SELECT TABLE c.auction, c.num FROM keyed c JOIN most m ON c.starttime = m.starttime AND c.num >= m.maxn""",
         table=True,
     ),
-    Refused("q6_group_top1", "AVG over the rows before each row (OVER … ROWS BETWEEN) has no form in streams"),
+    Refused(
+        "q6_group_top1", "AVG over the rows before each row (OVER … ROWS BETWEEN) has no form in streams"
+    ),
     _program(
         "q7",
         """

@@ -97,7 +97,9 @@ def _change(row: Any, columns: Sequence[Column]) -> tuple[str, Values]:
             _typed(None if part == "null" else part, column)
             for part, column in zip(parts, columns, strict=True)
         )
-    return row["kind"], tuple(_typed(value, column) for value, column in zip(row["row"], columns, strict=True))
+    return row["kind"], tuple(
+        _typed(value, column) for value, column in zip(row["row"], columns, strict=True)
+    )
 
 
 def _typed(value: Any, column: Column) -> Any:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from headrace.testing import Case, TopicInput, Variant, run_case
@@ -105,11 +107,13 @@ def _settings_first(declarations: str, sql: str) -> str:
 def _nexmark(suite: dict[str, Any]) -> Iterator[Check]:
     programs = {program.name: program for program in nexmark_programs.PROGRAMS}
     for name, query in suite["queries"].items():
-        program = programs.get(name)
         yield (
             f"nexmark {name}",
-            lambda name=name, program=program, query=query: _verdict(
-                f"nexmark {name}", program, lambda found: _run_nexmark(found, suite["events"], query["expected_text"])
+            partial(
+                _verdict,
+                f"nexmark {name}",
+                programs.get(name),
+                partial(_run_nexmark, events=suite["events"], expected=query["expected_text"]),
             ),
         )
 
@@ -132,7 +136,7 @@ def _run_nexmark(program: Program, events: dict[str, list[dict[str, Any]]], expe
     times = [name in program.times for name in names]
     _same(
         Counter(map(text_words, expected)),
-        Counter(word for row in found.elements() for word in (words(row, times),)),
+        Counter(words(row, times) for row in found.elements()),
         "at the end",
     )
 
@@ -161,9 +165,7 @@ def _flink(suite: list[dict[str, Any]]) -> Iterator[Check]:
         name = entry["name"]
         yield (
             f"flink {name}",
-            lambda name=name, entry=entry: _verdict(
-                f"flink {name}", programs.get(name), lambda found: _run_flink(found, entry)
-            ),
+            partial(_verdict, f"flink {name}", programs.get(name), partial(_run_flink, entry=entry)),
         )
 
 
@@ -214,13 +216,17 @@ def _before_restart(item: TopicInput) -> TopicInput:
     return replace(item, records=item.records[: int(item.options["restart"])])
 
 
-def _stage(source: dict[str, Any], columns: list[Column], rows: list[Any], number: int, stage: int) -> list[Row]:
+def _stage(
+    source: dict[str, Any], columns: list[Column], rows: list[Any], number: int, stage: int
+) -> list[Row]:
     """Give the rows of one side of the restart.
 
     Where the schema has no time, records follow one another by a second, each source behind those before it.
     """
-    event_time = next((name for name in _time_columns(source["schema"]) if name in {c.name for c in columns}), None)
-    found = []
+    event_time = next(
+        (name for name in _time_columns(source["schema"]) if name in {c.name for c in columns}), None
+    )
+    found: list[Row] = []
     for row in rows:
         values = renamed(row["row"], columns)
         if event_time is not None:
@@ -235,8 +241,6 @@ def _stage(source: dict[str, Any], columns: list[Column], rows: list[Any], numbe
 
 def _time_columns(schema: list[str]) -> list[str]:
     """Give the columns that watermarks are made of: `TO_TIMESTAMP(ts)` of text."""
-    import re
-
     if not any(re.match(r"(?i)watermark", entry) for entry in schema):
         return []
     return re.findall(r"(?i)TO_TIMESTAMP\(`?(\w+)`?\)", " ".join(schema))

@@ -50,7 +50,11 @@ def columns_of(schema: Sequence[str]) -> list[Column]:
     found = []
     for part in parts:
         matched = _COLUMN.match(part)
-        if matched is None or re.match(r"(?i)(watermark|primary key)\b", part) or re.search(r"(?i)`? as ", part):
+        if (
+            matched is None
+            or re.match(r"(?i)(watermark|primary key)\b", part)
+            or re.search(r"(?i)`? as ", part)
+        ):
             continue
         name, kind, length = matched.groups()
         found.append(Column(name, TYPES.get(kind.upper(), f"{kind.upper()}{length or ''}")))
@@ -93,12 +97,14 @@ def topic(
     records: list[dict[str, Any]] = []
     for number, row in enumerate(rows):
         identity = str(number) if key is None else row.values[key]
-        records.append(
-            {"key": identity, "value": None if row.deletes else row.values, "timestamp": row.time}
-        )
+        records.append({"key": identity, "value": None if row.deletes else row.values, "timestamp": row.time})
     if flush:
         records.append(
-            {"key": "end", "value": dict.fromkeys(column.name for column in columns), "timestamp": _FAR_FUTURE}
+            {
+                "key": "end",
+                "value": dict.fromkeys(column.name for column in columns),
+                "timestamp": _FAR_FUTURE,
+            }
         )
     options = {"format": f"{kind}, JSON"}
     if before_restart is not None:
@@ -114,7 +120,8 @@ def renamed(values: Sequence[Any], columns: Sequence[Column]) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, dict) and "LocalDateTime" in value:
         *seconds, fraction = value["LocalDateTime"]
-        moment = datetime(*seconds, tzinfo=UTC)
+        year, month, day, hour, minute, second = seconds
+        moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
         return round(moment.timestamp() * 1000) + fraction
     return value
 
