@@ -108,6 +108,23 @@ def test_rows_that_can_match_no_more_leave_memory_store_and_changelog() -> None:
     assert run.kernel.stats()["entries"] <= 90
 
 
+def test_after_a_restart_all_rows_are_read_at_once_when_many_are_asked_for() -> None:
+    run = Run(STREAMS)
+    run.process([row(0, key, key, "x", seq=key) for key in range(1600)])
+    run.commit()
+    run.open()
+    for keys in (range(1100), range(1100, 1500), range(1600, 1700)):
+        run.process([row(1, key, -key, time=1, seq=2000 + key) for key in keys])
+    assert sorted(out.columns for out in run.pending) == [(key, key, "x", -key) for key in range(1500)]
+    assert run.kernel.stats()["misses"] == 1100
+    run.commit()
+    run.advance(0, 100)
+    alone = [(key, key, "x", None) for key in range(1500, 1600)] + [
+        (key, None, None, -key) for key in range(1600, 1700)
+    ]
+    assert [out.columns for out in run.pending] == alone
+
+
 def test_best_rows_only_are_kept_over_facts() -> None:
     run = Run(rank([INT], [Order(0)], 3, retracts=False, changes=Changes.APPEND))
     for value in range(50, 0, -1):

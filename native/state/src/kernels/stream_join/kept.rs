@@ -7,12 +7,12 @@
 //! In memory the rows of a key are whole or not at all. Rows that came while the kernel was open are found in memory; only a key
 //! that is not there may have rows in buckets of before that time, and costs a look into the store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 
 use hashbrown::HashTable;
 
-use super::bytes::{read_time, read_u64, time_bytes};
+use super::bytes::{PREFIX, TAIL, head, read_entry_key, read_tail, read_u64, tail};
 use crate::changes::Changes;
 use crate::error::{Error, Result};
 use crate::kernels::joined::ByteRows;
@@ -21,21 +21,20 @@ use crate::slab::Slab;
 use crate::store::{Store, prefix_end};
 use crate::tasks::{Part, PartStats};
 
-pub const PREFIX: &[u8] = b"k";
 /// The number of the next row.
 const NEXT: &[u8] = b"n";
 /// How many buckets the time in which rows are kept is cut into.
 const BUCKETS: i64 = 4;
-/// Prefix and bucket, before the join key.
-const HEAD: usize = 1 + 8;
-/// Side, time and number, after it.
-const TAIL: usize = 1 + 8 + 8;
 /// Bytes that a row takes beside its own, about.
 const ROW_BYTES: usize = size_of::<Kept>() + 16;
 /// Bytes that the rows of a key take beside them and the key, about.
 const GROUP_BYTES: usize = size_of::<Group>() + 32;
 /// At least so many rows that are too old are removed at a commit.
 const FEWEST_REMOVED: usize = 4096;
+/// After so many looks into the store it is cheaper to read all rows at once,
+const MANY_MISSES: u64 = 1000;
+/// if there are not more than this.
+const MOST_LOADED: usize = 1_000_000;
 
 /// A row that waits for partners.
 pub struct Kept {
@@ -95,6 +94,8 @@ pub struct KeptRows {
     committed_next: u64,
     rows: usize,
     bytes: usize,
+    /// Whether reading all rows at once was not tried yet.
+    may_load_all: bool,
     hand: u32,
     hits: u64,
     misses: u64,
@@ -127,10 +128,73 @@ impl KeptRows {
             committed_next: next,
             rows: 0,
             bytes: 0,
+            may_load_all: true,
             hand: 0,
             hits: 0,
             misses: 0,
         })
+    }
+
+    /// Whether `load_all` would help.
+    pub fn wants_all(&self) -> bool {
+        self.may_load_all && self.misses >= MANY_MISSES && self.complete_from > self.first
+    }
+
+    /// Read all rows that are of use, unless they are too many.
+    ///
+    /// Args:
+    /// - `is_unmatched`: as for `group`; must not look into the store.
+    pub fn load_all(
+        &mut self,
+        is_unmatched: impl Fn(usize, i64, u64) -> Result<bool>,
+    ) -> Result<()> {
+        self.may_load_all = false;
+        let (store, from, to) = (
+            self.store.clone(),
+            head(self.first),
+            head(self.complete_from),
+        );
+        let (mut count, mut fresh) = (0, HashSet::new());
+        store.scan(&from, Some(&to), |entry, row| {
+            count += 1;
+            if count > MOST_LOADED {
+                return Ok(ControlFlow::Break(()));
+            }
+            let (key, side, time, number) = read_entry_key(&entry[PREFIX.len()..])?;
+            let hash = hash(key);
+            let group = match self.resident(key, hash) {
+                Some(group) if !fresh.contains(&group.0) => return Ok(ControlFlow::Continue(())),
+                Some(group) => group,
+                None => {
+                    let group = self.admit(key, hash);
+                    fresh.insert(group.0);
+                    group
+                }
+            };
+            let unmatched = is_unmatched(side, time, number)?;
+            let bucket = time.div_euclid(self.width);
+            self.insert(
+                group,
+                side,
+                bucket,
+                Kept {
+                    time,
+                    number,
+                    row: row.into(),
+                    unmatched,
+                },
+            );
+            Ok(ControlFlow::Continue(()))
+        })?;
+        if count > MOST_LOADED {
+            // Of a key in memory all rows are.
+            fresh
+                .into_iter()
+                .for_each(|group| self.forget(GroupId(group)));
+        } else {
+            self.complete_from = i64::MIN;
+        }
+        Ok(())
     }
 
     /// Give the rows of a key; where there are none yet, a place for them.
@@ -148,6 +212,15 @@ impl KeptRows {
             self.hits += 1;
             return Ok(group);
         }
+        let group = self.admit(key, hash);
+        if self.complete_from > self.first {
+            self.misses += 1;
+            self.load(group, key, is_unmatched)?;
+        }
+        Ok(group)
+    }
+
+    fn admit(&mut self, key: &[u8], hash: u64) -> GroupId {
         let number = self.groups.insert(Group {
             key: key.into(),
             sides: [Vec::new(), Vec::new()],
@@ -160,12 +233,7 @@ impl KeptRows {
             crate::rows::hash(&groups.get(*number).key)
         });
         self.bytes += GROUP_BYTES + key.len();
-        let group = GroupId(number);
-        if self.complete_from > self.first {
-            self.misses += 1;
-            self.load(group, key, is_unmatched)?;
-        }
-        Ok(group)
+        GroupId(number)
     }
 
     fn resident(&self, key: &[u8], hash: u64) -> Option<GroupId> {
@@ -397,42 +465,4 @@ impl Part for KeptRows {
             misses: self.misses,
         }
     }
-}
-
-/// What stands before the join key in the store.
-fn head(bucket: i64) -> [u8; HEAD] {
-    let mut bytes = [0; HEAD];
-    bytes[0] = PREFIX[0];
-    bytes[1..].copy_from_slice(&time_bytes(bucket));
-    bytes
-}
-
-/// What stands after the join key.
-fn tail(side: usize, time: i64, number: u64) -> [u8; TAIL] {
-    let mut bytes = [0; TAIL];
-    bytes[0] = side as u8;
-    bytes[1..9].copy_from_slice(&time_bytes(time));
-    bytes[9..].copy_from_slice(&number.to_be_bytes());
-    bytes
-}
-
-/// Read what stands after the join key.
-fn read_tail(bytes: &[u8]) -> Result<(usize, i64, u64)> {
-    let damaged = || Error::damaged("the key of a kept row has another length");
-    let (side, rest) = bytes.split_first().ok_or_else(damaged)?;
-    let (time, number) = rest.split_at_checked(8).ok_or_else(damaged)?;
-    match side {
-        0 | 1 => Ok((usize::from(*side), read_time(time)?, read_u64(number)?)),
-        _ => Err(damaged()),
-    }
-}
-
-/// Take an entry's key apart, without the prefix: join key, side and time.
-pub fn read_entry_key(key: &[u8]) -> Result<(&[u8], usize, i64)> {
-    let tail = key.len().checked_sub(TAIL).filter(|tail| *tail >= 8);
-    let Some(tail) = tail else {
-        return Err(Error::damaged("the key of a kept row is too short"));
-    };
-    let (side, time, _) = read_tail(&key[tail..])?;
-    Ok((&key[8..tail], side, time))
 }

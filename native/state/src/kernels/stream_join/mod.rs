@@ -17,7 +17,8 @@ use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 use crate::kernels::joined::{Cause, OutRows, row_of_nulls};
 use crate::kernels::operator::{Dropped, Operator, Running, check_keys, check_output, entries};
-use crate::kernels::stream_join::kept::{Kept, KeptRows, read_entry_key};
+use crate::kernels::stream_join::bytes::read_entry_key;
+use crate::kernels::stream_join::kept::{Kept, KeptRows};
 use crate::kernels::stream_join::unmatched::{Unmatched, Waiting};
 use crate::kernels::walk::{Place, walk};
 use crate::rows::{KeyCodec, Keys, RowBytes, RowCodec};
@@ -167,6 +168,15 @@ impl StreamJoin {
         Ok(())
     }
 
+    /// After a restart: read what the store has, rather than row by row.
+    fn load_all(&self, task: &mut StreamJoinTask) -> Result<()> {
+        task.unmatched.load_all()?;
+        let unmatched = &task.unmatched;
+        task.kept.load_all(|side, time, number| {
+            Ok(self.outer[side] && unmatched.contains((self.last_match(side, time), number))?)
+        })
+    }
+
     fn take(&self, task: &mut StreamJoinTask, step: Step<'_>, out: &mut OutRows<3>) -> Result<()> {
         let (side, other, time) = (step.side, 1 - step.side, step.cause.time);
         let number = task.kept.number();
@@ -269,6 +279,9 @@ impl Operator for StreamJoin {
         let encoded = [self.encode(inputs, 0)?, self.encode(inputs, 1)?];
         for rows in walk(inputs) {
             let task = tasks.get(rows.partition)?;
+            if task.kept.wants_all() {
+                self.load_all(task)?;
+            }
             for Place { input: side, row } in rows.places {
                 let (side, row) = (side as usize, row as usize);
                 let (Some(input), Some((keys, values))) = (&inputs[side], &encoded[side]) else {
@@ -322,8 +335,8 @@ impl Operator for StreamJoin {
     fn decode(&self, keys: &BinaryArray, values: &BinaryArray) -> Result<RecordBatch> {
         let mut out = OutRows::<3>::default();
         let mut times = Vec::new();
-        for (key, row) in entries(keys, values, kept::PREFIX) {
-            let (key, side, time) = read_entry_key(key)?;
+        for (key, row) in entries(keys, values, bytes::PREFIX) {
+            let (key, side, time, _) = read_entry_key(key)?;
             out.push_pieces(self.pieces(side, key, row, &self.nothing[1 - side]));
             times.push(time);
         }

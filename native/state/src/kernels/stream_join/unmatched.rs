@@ -147,6 +147,14 @@ impl Unmatched {
         Ok(Some((place, waiting)))
     }
 
+    /// Read all from the store.
+    pub fn load_all(&mut self) -> Result<()> {
+        while self.loaded_until.is_some() {
+            self.load()?;
+        }
+        Ok(())
+    }
+
     /// Read the next from the store.
     fn load(&mut self) -> Result<()> {
         let Some(from) = self.loaded_until else {
