@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import threading
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ import pytest
 from headrace.catalog import Catalog
 from headrace.engine import Processor, ProcessorOptions
 from headrace.log.embedded.partitioner import partition_of
+from headrace.log.interface import ConsumerOptions, TopicPartition
 from headrace.plan.topology import Guarantee, RunSettings
 from headrace.planner import plan_program
 from headrace.sql import parse_program
@@ -177,3 +180,34 @@ def test_a_kill_between_two_sub_topologies_loses_nothing(
     assert {key: [count for count, _ in updates] for key, updates in found.items()} == {
         key: [count for count, _ in updates] for key, updates in wanted.items()
     }
+
+
+@pytest.mark.kafka
+def test_repartition_topics_are_emptied_behind(
+    kafka_log: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headrace.engine.state.purge._INTERVAL", 0.1)
+    source, sink, application = create(kafka_log, unique("in")), unique("out"), unique("app")
+    topology = rekeyed(source, sink, QUICK)
+    fill(kafka_log, source, numbers(range(1000)))
+    processor = Processor(
+        topology, kafka_log, None, ProcessorOptions(application, lag_interval=0, state_dir=tmp_path)
+    )
+    thread = threading.Thread(target=processor.run)
+    thread.start()
+    places = [TopicPartition(f"{application}-digits-repartition", number) for number in range(2)]
+    try:
+        deadline = time.monotonic() + 30
+        with closing(kafka_log.consumer(ConsumerOptions())) as looker:
+            while not processor.ready() or not all(
+                0 < low == end for low, end in looker.watermarks(places).values()
+            ):
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+    finally:
+        processor.stop()
+        thread.join()
+    fill(kafka_log, source, numbers(range(1000, 1100)))
+    run(topology, kafka_log, application)
+    wanted = expected_histories((str(value % 10), value) for value in range(1100))
+    assert last(histories(kafka_log, sink)) == last(wanted)

@@ -6,6 +6,7 @@ import random
 import shutil
 import threading
 import time
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -106,6 +107,18 @@ def test_a_changed_program_does_not_take_the_state_of_the_old_one(log: Log, tmp_
     Processor(changed, log, None, options).run()
     found = {key: updates[-1] for key, updates in histories(log, sink).items()}
     assert found == {key_of(value): (1, value) for value in range(100, 150)}
+
+
+def test_a_changelog_that_was_deleted_is_missed(log: Log, tmp_path: Path) -> None:
+    source, sink, application = create(log, unique("in")), unique("out"), unique("app")
+    topology = counting(source, sink, QUICK)
+    give(log, source, range(100))
+    run(topology, log, application, tmp_path)
+    with closing(log.admin()) as admin:
+        admin.delete(f"{application}-totals-changelog")
+    give(log, source, range(100, 200))
+    with pytest.raises(RunError, match="the topic was deleted"):
+        run(topology, log, application, tmp_path)
 
 
 def test_an_input_with_other_partitions_than_the_state_is_refused(log: Log) -> None:

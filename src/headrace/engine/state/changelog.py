@@ -59,3 +59,12 @@ def foreign(store: str, where: str) -> RunError:
     message = f"{where} holds the state of `{store}` of another program, or of this one before it was changed"
     way_out = f"run it under a new application id, or give that state up with `--discard-state={store}`"
     return RunError((Diagnostic(STATE_OF_OTHERS, message, help=way_out),))
+
+
+def vanished(store: str, topic: str) -> RunError:
+    """Say that a changelog is empty although there is local state that was written to it."""
+    message = (
+        f"changelog topic `{topic}` is empty, and the local state of `{store}` is not: the topic was deleted"
+    )
+    way_out = f"run it under a new application id, or give the state up with `--discard-state={store}`"
+    return RunError((Diagnostic(STATE_OF_OTHERS, message, help=way_out),))

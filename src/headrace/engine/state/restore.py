@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Final, cast
 import pyarrow as pa
 
 from headrace import _native
-from headrace.engine.state.changelog import by_partition, foreign, split_marks
+from headrace.engine.state.changelog import by_partition, foreign, split_marks, vanished
 from headrace.engine.state.directory import state_failed
 from headrace.log.interface import Consumer, ConsumerOptions, TopicPartition
 from headrace.telemetry.events import StateStale, TaskRestored, TaskRestoring
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from headrace.log.interface import Log
     from headrace.plan.operators import Store
@@ -95,9 +95,20 @@ class Restorer:
         log: Log,
         properties: Mapping[str, str],
         metrics: Metrics,
+        discarded: Collection[str] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Begin without tasks.
+
+        Args:
+            log: where the changelogs are.
+            properties: of the consumers.
+            metrics: of the processor.
+            discarded: stores whose changelogs were deleted on purpose.
+            clock: monotonic.
+        """
         self._log = log
+        self._discarded = frozenset(discarded)
         self._properties = dict(properties)
         self._metrics = metrics
         self._clock = clock
@@ -202,7 +213,9 @@ class Restorer:
             if position is not None and position < low:
                 reason = "the changelog does not reach back to it"
             elif position is not None and position > high:
-                reason = "it is ahead of the changelog, which must have been deleted"
+                if high == low and name not in self._discarded:
+                    raise vanished(name, item.place.topic)
+                reason = "its changelog was begun anew"
             if reason is not None:
                 StateStale(name, item.place.partition, reason).emit(self._metrics)
             if reason is not None or known is None:

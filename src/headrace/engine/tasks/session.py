@@ -96,7 +96,7 @@ class StatefulSession(Session):
             for name in group.operators
             if (store := graph.operators[name].operator.store) is not None
         ]
-        restorer = Restorer(around.log, properties, around.metrics)
+        restorer = Restorer(around.log, properties, around.metrics, around.options.discard_state)
         self._tasks = Tasks(topology, stateful, graph, directory, restorer)
         replay = around.options.until_end
         self._idle = IdleClock(graph, stateful, 0.0 if replay else settings.idle_timeout)
