@@ -25,7 +25,7 @@ from headrace.planner.selects import Selects, mode_of
 from headrace.planner.stateful.drafts import OperatorDraft
 from headrace.planner.stateful.rank import is_bounded
 from headrace.planner.unions import alike
-from headrace.sql.nodes import Mode, Named
+from headrace.sql.nodes import Mode, Named, Window, Within
 from headrace.sql.spans import nearest_span, span_of
 
 if TYPE_CHECKING:
@@ -156,11 +156,27 @@ class Queries:
             relation, alias = found[0]
             self.selects.need_bound(relation, node)
             sources.append(Origin(relation, alias, node))
+        select = self._with_sliding(select, sources)
         joins = zip(select.args["joins"], sources[1:], strict=True)
         relation, where = self.joins.compile(sources[0], list(joins), formats.where, mode)
         if select.args.get("mode") is None:
             mode = Mode.TABLE if relation.table else Mode.STREAM
         return self.selects.compile(select, [(relation, "the join")], replace(formats, where=where), mode)
+
+    def _with_sliding(self, select: exp.Select, sources: list[Origin]) -> exp.Select:
+        """Take GROUP BY SLIDING without an aggregate for WITHIN of the join, which it was in 2018."""
+        group = select.args.get("group")
+        window = group.expressions[0] if group is not None and len(group.expressions) == 1 else None
+        if not isinstance(window, Window) or window.args["kind"] != "SLIDING" or len(sources) != 2:
+            return select
+        if select.args["joins"][0].args.get("within") is not None or self.selects.aggregates(
+            select, sources[0].relation
+        ):
+            return select
+        found = select.copy()
+        found.set("group", None)
+        found.args["joins"][0].set("within", Within(this=window.args["size"].copy()))
+        return found
 
     def _source(
         self, origin: exp.Expression, named: Mapping[str, Named], formats: Extracted

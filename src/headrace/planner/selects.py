@@ -25,6 +25,7 @@ from headrace.planner.relations import (
 from headrace.planner.rules.extract_formats import Extracted, conjuncts
 from headrace.planner.rules.refuse_stateful import emit_span
 from headrace.planner.scope import Scope
+from headrace.planner.stateful.calls import aggregates_in
 from headrace.planner.stateful.drafts import need_old_rows, only_identity
 from headrace.planner.stateful.grouped import Rows, grouped, is_grouped, is_grouped_by_words
 from headrace.planner.stateful.grouping import refuse_aggregates
@@ -84,6 +85,11 @@ class Selects:
             if built is not None:
                 found.append(built)
         return found
+
+    def aggregates(self, select: exp.Select, relation: Relation) -> bool:
+        """Say whether a SELECT has an aggregate among its columns, whatever rows it reads."""
+        within = self._expressions(relation, "")
+        return any(aggregates_in(item, within) for item in select.expressions)
 
     def need_bound(self, relation: Relation, node: exp.Expression) -> None:
         """Refuse to read all numbers of a rank."""

@@ -132,12 +132,13 @@ class KeepingDraft(OperatorDraft):
         if not self.padded(side):
             for index, part in enumerate(self.feeds[side].branches[0].key):
                 if part.node == below.node and part.type.equals(below.type):
-                    return Typed(self.column(f"k{index}", part.type), part.type, below.nullable)
-        found = self._below[side]
-        name = next((own for own, known in found.items() if known.node == below.node), None)
+                    found = self.key_part(index)
+                    return replace(found, nullable=found.nullable and below.nullable)
+        kept = self._below[side]
+        name = next((own for own, known in kept.items() if known.node == below.node), None)
         if name is None:
-            name = f"{self._prefixes[side]}{len(found)}"
-            found[name] = below
+            name = f"{self._prefixes[side]}{len(kept)}"
+            kept[name] = below
             self._called[self.column(name, below.type).name] = called
         return Typed(self.column(name, below.type), below.type, below.nullable or self.padded(side))
 

@@ -336,9 +336,7 @@ class Joins:
         relation = side.relation
         keep: tuple[exp.Expression, ...] = ()
         if table and not relation.has_kinds and not relation.table:
-            # A table has no rows without a key.
-            size = relation.pull(Facet.META, ("__keysize",)).node
-            keep = (exp.Not(this=exp.Is(this=size, expression=exp.Null())),)
+            keep = (_has_key(relation),)
         if table and relation.has_kinds and not only_identity(relation, where):
             need_old_rows(relation)
         return SelectRelation(relation, (), tuple(where), keep, self.names, star=table, table=table)
@@ -376,7 +374,18 @@ def as_table(relation: Relation) -> Relation:
     """Give rows that no word calls a stream or a table as those of a table."""
     if not isinstance(relation, SelectRelation) or relation.table is not None:
         return relation
-    return replace(relation, source=as_table(relation.source), table=True)
+    return replace(
+        relation,
+        source=as_table(relation.source),
+        keep=(*relation.keep, _has_key(relation.source)),
+        table=True,
+    )
+
+
+def _has_key(relation: Relation) -> exp.Expression:
+    """Give the condition that a record has a key: a table has no rows without."""
+    size = relation.pull(Facet.META, ("__keysize",)).node
+    return exp.Not(this=exp.Is(this=size, expression=exp.Null()))
 
 
 def is_comma(node: Join) -> bool:
