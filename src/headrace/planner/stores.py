@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 APPLICATION: Final = "{application}"
 """Stands for the application id in the names of internal topics."""
 
-_NOT_STORED: Final = ("grace", "broadcast")
-"""Parts of an operator that change when state is of use, and not what it says."""
+_NOT_STORED: Final = ("grace", "broadcast", "retracts")
+"""Parts of an operator that change for how long state is of use and what comes out of it, and not what it says."""
 
 
 def store_name(target: str, kind: str, taken: Sequence[str]) -> str:

@@ -122,6 +122,16 @@ def test_a_store_that_means_something_else_has_another_fingerprint(edited: str) 
     assert changed != operators(COUNT)["a-aggregate"].store.fingerprint
 
 
+def test_a_store_goes_on_when_another_reader_comes() -> None:
+    program = (
+        "WITH c AS (SELECT STREAM customer, COUNT(*) AS n FROM orders GROUP BY customer);"
+        "INSERT INTO a SELECT TABLE customer, n FROM c;"
+    )
+    filtering = "INSERT INTO b SELECT TABLE customer FROM c WHERE n > 9"
+    assert operators(program + filtering)["a-aggregate"].changes is Changes.RETRACT
+    assert operators(program + filtering)["a-aggregate"].store == operators(program)["a-aggregate"].store
+
+
 def test_stores_of_one_target_are_numbered() -> None:
     program = (
         "WITH c AS (SELECT STREAM customer, COUNT(*) AS n FROM orders GROUP BY customer);"
