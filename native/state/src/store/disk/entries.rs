@@ -21,7 +21,7 @@ use crate::store::{Entries, Visit, Write};
 /// Where the number of the last write and the position stand among the entries. No other key begins so.
 const POSITION: &[u8] = b"\0\0position";
 /// A journal that is so much longer than what it leads to is written anew, so that it is read in a moment.
-const JOURNAL_SLACK_BYTES: u64 = 8 << 20;
+const JOURNAL_SLACK_BYTES: u64 = 2 << 20;
 /// So many sorted runs lie side by side before they are merged into the levels below.
 const MOST_RUNS: u8 = 8;
 /// On closing, a longer journal is moved into the tree, so that the next opening reads none.
@@ -47,11 +47,16 @@ pub struct DiskEntries {
 struct Newest {
     active: Memtable,
     /// On its way into the tree.
-    sealed: Option<Arc<Memtable>>,
+    sealed: Option<Sealed>,
     journal: Journal,
     /// Of the last write.
     number: u64,
     position: Option<i64>,
+}
+
+struct Sealed {
+    memtable: Arc<Memtable>,
+    _moving: shared::Moving,
 }
 
 /// Never locked together with the newest writes.
@@ -165,24 +170,35 @@ impl DiskEntries {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Have the newest writes moved into the tree if they are too many; waits while those before them are on their way.
-    fn make_room(&self) -> Result<()> {
+    /// Have the newest writes moved into the tree if they are too many.
+    ///
+    /// Args:
+    /// - `wait`: until those before them have been moved; else this is for a later call.
+    fn make_room(&self, wait: bool) -> Result<()> {
         self.check()?;
         let full = self.read_newest().active.bytes() > shared::memtable_bytes();
         if !full {
             return Ok(());
         }
         let mut progress = self.progress();
-        while progress.moving && progress.failure.is_none() {
+        while wait && progress.moving && progress.failure.is_none() {
             progress = self
                 .moved
                 .wait(progress)
                 .unwrap_or_else(PoisonError::into_inner);
         }
+        if progress.moving {
+            return progress
+                .failure
+                .as_ref()
+                .map_or(Ok(()), |failure| Err(failure.error()));
+        }
         progress.moving = true;
         drop(progress);
-        self.check()?;
-        self.write_newest().seal()?;
+        if let Err(error) = self.write_newest().seal() {
+            self.progress().moving = false;
+            return Err(error);
+        }
         shared::maintain(self.this.clone());
         Ok(())
     }
@@ -217,7 +233,7 @@ impl DiskEntries {
         let (sealed, journal) = {
             let newest = self.read_newest();
             match &newest.sealed {
-                Some(sealed) => (Arc::clone(sealed), newest.journal.number()),
+                Some(sealed) => (Arc::clone(&sealed.memtable), newest.journal.number()),
                 None => return Ok(()),
             }
         };
@@ -288,13 +304,16 @@ impl Failure {
 impl Newest {
     fn seal(&mut self) -> Result<()> {
         self.journal.turn()?;
-        self.sealed = Some(Arc::new(std::mem::take(&mut self.active)));
+        self.sealed = Some(Sealed {
+            _moving: shared::Moving::count(self.active.bytes()),
+            memtable: Arc::new(std::mem::take(&mut self.active)),
+        });
         Ok(())
     }
 
     /// Write the journal anew if most of it is overwritten: keys that change with every commit never reach the tree.
     fn shorten_journal(&mut self, folder: &Path) -> Result<()> {
-        let least = 2 * self.active.bytes() as u64 + JOURNAL_SLACK_BYTES;
+        let least = self.active.bytes() as u64 + JOURNAL_SLACK_BYTES;
         // The journal of what is on its way into the tree must stay, and with it all that came after.
         let (Some(position), None, true) =
             (self.position, &self.sealed, self.journal.bytes() > least)
@@ -313,9 +332,11 @@ impl Newest {
 
     /// Give what is known of a key, as `Memtable::get`.
     fn get(&self, key: &[u8]) -> Option<Option<&[u8]>> {
-        self.active
-            .get(key)
-            .or_else(|| self.sealed.as_ref().and_then(|sealed| sealed.get(key)))
+        self.active.get(key).or_else(|| {
+            self.sealed
+                .as_ref()
+                .and_then(|sealed| sealed.memtable.get(key))
+        })
     }
 }
 
@@ -361,7 +382,10 @@ impl Entries for DiskEntries {
         }
         let newest = self.read_newest();
         let empty = Memtable::default();
-        let sealed = newest.sealed.as_deref().unwrap_or(&empty);
+        let sealed = newest
+            .sealed
+            .as_ref()
+            .map_or(&empty, |sealed| &*sealed.memtable);
         let mut active = newest.active.range(from, to).peekable();
         let mut sealed = sealed.range(from, to).peekable();
         let end = to.map_or(Bound::Unbounded, Bound::Excluded);
@@ -403,7 +427,8 @@ impl Entries for DiskEntries {
     }
 
     fn write(&self, writes: &mut dyn Iterator<Item = Write<'_>>, position: i64) -> Result<()> {
-        self.make_room()?;
+        shared::Moving::wait_for_room();
+        self.make_room(true)?;
         let writes: Vec<Write<'_>> = writes.collect();
         let mut newest = self.write_newest();
         let number = newest.number + 1;
@@ -416,6 +441,8 @@ impl Entries for DiskEntries {
             .put(POSITION, Some(&position_bytes(number, position)));
         newest.number = number;
         newest.position = Some(position);
-        newest.shorten_journal(&self.folder)
+        newest.shorten_journal(&self.folder)?;
+        drop(newest);
+        self.make_room(false)
     }
 }

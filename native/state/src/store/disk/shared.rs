@@ -3,8 +3,9 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread;
+use std::time::Duration;
 
 use lsm_tree::{Cache, DescriptorTable};
 
@@ -16,12 +17,21 @@ const LEAST_MEMTABLE_BYTES: usize = 512 << 10;
 const MOST_MEMTABLE_BYTES: usize = 16 << 20;
 const OPEN_FILES: usize = 256;
 const MOST_THREADS: usize = 4;
+const PATIENCE: Duration = Duration::from_secs(5);
 
 static CACHE: OnceLock<Arc<Cache>> = OnceLock::new();
 static FILES: LazyLock<Arc<DescriptorTable>> =
     LazyLock::new(|| Arc::new(DescriptorTable::new(OPEN_FILES)));
 static STORES: AtomicUsize = AtomicUsize::new(0);
-static WORK: LazyLock<Mutex<Sender<Weak<DiskEntries>>>> = LazyLock::new(|| Mutex::new(start()));
+static MOVING: Mutex<usize> = Mutex::new(0);
+static MOVED: Condvar = Condvar::new();
+static WORK: Mutex<Option<Workers>> = Mutex::new(None);
+
+/// Threads that live as long as the process. A process that was forked has none of its parent's.
+struct Workers {
+    process: u32,
+    sender: Sender<Weak<DiskEntries>>,
+}
 
 /// Give the cache of blocks; its size is that of the first call.
 pub fn cache(bytes: usize) -> Arc<Cache> {
@@ -54,11 +64,51 @@ pub fn memtable_bytes() -> usize {
     share.clamp(LEAST_MEMTABLE_BYTES, MOST_MEMTABLE_BYTES)
 }
 
+/// Counts bytes as on their way into a tree while it lives.
+pub struct Moving(usize);
+
+impl Moving {
+    pub fn count(bytes: usize) -> Self {
+        *moving() += bytes;
+        Self(bytes)
+    }
+
+    /// Wait until there is room for more; not for ever, for a broken store may keep what it has.
+    pub fn wait_for_room() {
+        let full = |bytes: &mut usize| *bytes > MEMTABLE_BYTES;
+        drop(
+            MOVED
+                .wait_timeout_while(moving(), PATIENCE, full)
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+    }
+}
+
+impl Drop for Moving {
+    fn drop(&mut self) {
+        *moving() -= self.0;
+        MOVED.notify_all();
+    }
+}
+
+fn moving() -> MutexGuard<'static, usize> {
+    MOVING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Have the sealed writes of a store moved into its tree by another thread, soon.
 pub fn maintain(store: Weak<DiskEntries>) {
-    let sender = WORK.lock().unwrap_or_else(PoisonError::into_inner);
-    // The threads live as long as the process.
-    let _ = sender.send(store);
+    let mut workers = WORK.lock().unwrap_or_else(PoisonError::into_inner);
+    let process = std::process::id();
+    let present = match workers.take() {
+        Some(present) if present.process == process => present,
+        _ => Workers {
+            process,
+            sender: start(),
+        },
+    };
+    // They never end, so there is somebody to take it.
+    let _ = present.sender.send(store);
+    *workers = Some(present);
 }
 
 fn start() -> Sender<Weak<DiskEntries>> {
