@@ -1,5 +1,7 @@
 //! From panes to the results of windows: at the flush, and when windows close.
 
+use std::hint::black_box;
+
 use hashbrown::HashTable;
 
 use crate::accumulators::Group;
@@ -9,7 +11,7 @@ use crate::table::Key;
 
 use super::super::output::{Cause, Output};
 use super::super::segments::entries;
-use super::super::{Context, Row};
+use super::super::{AHEAD, Context, Row};
 use super::state::{Dirty, Frozen, Pane};
 use super::{Panes, Place};
 
@@ -190,17 +192,30 @@ impl Panes {
         let mut index: HashTable<usize> = HashTable::new();
         let mut merged: Vec<(u64, Key, Group)> = Vec::new();
         for (_, table) in self.segments.range_mut(start..bounds.1) {
-            for slot in entries(table)? {
-                let (key, Some(pane)) = (table.key(slot), table.get(slot)) else {
-                    continue;
-                };
-                match index.find(hash(key), |number| merged[*number].1.bytes() == key) {
-                    Some(number) => {
-                        let (mark, _, group) = &mut merged[*number];
+            let slots = entries(table)?;
+            if merged.is_empty() {
+                merged.reserve(slots.len());
+                index.reserve(slots.len(), |number| hash(merged[*number].1.bytes()));
+            }
+            // Keys differ within a table, so some can be looked up before any is merged: their memory is waited for at once.
+            for slots in slots.chunks(AHEAD) {
+                let known = slots.iter().map(|slot| {
+                    let key = table.key(*slot);
+                    let number =
+                        *index.find(hash(key), |number| merged[*number].1.bytes() == key)?;
+                    black_box(merged[number].2.rows());
+                    Some(number)
+                });
+                let known: Vec<Option<usize>> = known.collect();
+                for (slot, number) in slots.iter().zip(known) {
+                    let (key, Some(pane)) = (table.key(*slot), table.get(*slot)) else {
+                        continue;
+                    };
+                    if let Some(number) = number {
+                        let (mark, _, group) = &mut merged[number];
                         *mark = pane.mark.min(*mark);
                         context.plan.merge_into(group, &pane.group)?;
-                    }
-                    None => {
+                    } else {
                         index.insert_unique(hash(key), merged.len(), |number| {
                             hash(merged[*number].1.bytes())
                         });
