@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from prometheus_client import generate_latest
 
 from headrace.engine import Processor, ProcessorOptions
 from headrace.engine.delivery import ExactlyOnce
@@ -17,6 +18,7 @@ from headrace.log.errors import AbortableError
 from headrace.log.interface import TopicDescription
 from headrace.plan.operators import Emit
 from headrace.plan.topology import ErrorPolicy, Guarantee, RunSettings
+from headrace.telemetry.exposition import registry_of
 from tests.engine.programs import create, fill, numbers, read, unique
 from tests.engine.stateful import counting, expected_histories, histories, windowed
 
@@ -114,7 +116,12 @@ def test_late_records_are_counted_and_kept(log: Log) -> None:
     headers = {item["key"]: item["value"] for item in letter["headers"]}
     assert headers["headrace.late.operator"] == b"totals"
     assert headers["headrace.late.offset"] == b"3"
-    assert processor.metrics.snapshot().late == {"totals": 1}
+    now = processor.metrics.snapshot()
+    assert now.late == {"totals": 1}
+    assert now.state["totals"]["late"] == 1
+    assert b'headrace_late_records_total{operator="totals"} 1.0' in generate_latest(
+        registry_of(processor.metrics)
+    )
 
 
 def test_windows_close_when_nothing_comes_any_more(log: Log) -> None:

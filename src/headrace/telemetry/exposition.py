@@ -49,6 +49,18 @@ class ProcessorCollector(Collector):
         yield _counts(
             "headrace_changelog_records", "Entries handed to the changelog of a store.", "store", now.stored
         )
+        keyless = {operator: stats["null_keys"] for operator, stats in now.state.items()}
+        yield _counts(
+            "headrace_null_key_rows", "Rows without a key, which no group or join takes.", "operator", keyless
+        )
+        for name, text in (
+            ("entries", "Entries of state in memory."),
+            ("bytes", "Bytes of the entries of state in memory."),
+        ):
+            gauge = GaugeMetricFamily(f"headrace_state_{name}", text, labels=("operator",))
+            for operator, stats in now.state.items():
+                gauge.add_metric((operator,), stats[name])
+            yield gauge
         yield _counts("headrace_rebalances", "Rebalances of this member.", "kind", now.rebalances)
         yield _counts("headrace_events", "Events, as in the log.", "event", now.events)
         yield _seconds("headrace_batch_seconds", "Time to process one input batch.", now.batch_seconds)

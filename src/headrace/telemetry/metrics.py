@@ -64,6 +64,7 @@ class Snapshot:
     lag: Mapping[tuple[str, int], int]
     late: Mapping[str, int]
     stored: Mapping[str, int]
+    state: Mapping[str, Mapping[str, int]]
     rebalances: Mapping[str, int]
     events: Mapping[str, int]
     batch_seconds: Histogram
@@ -87,6 +88,7 @@ class Metrics:
         self._lag: dict[tuple[str, int], int] = {}
         self._late: dict[str, int] = defaultdict(int)
         self._stored: dict[str, int] = defaultdict(int)
+        self._state: dict[tuple[str, int], Mapping[str, int]] = {}
         self._rebalances: dict[str, int] = defaultdict(int)
         self._events: dict[str, int] = defaultdict(int)
         self._batch = Histogram()
@@ -134,6 +136,11 @@ class Metrics:
         with self._lock:
             self._stored[store] += entries
 
+    def set_kernel(self, operator: str, thread: int, stats: Mapping[str, int]) -> None:
+        """Replace what a thread's kernel of an operator says of itself."""
+        with self._lock:
+            self._state[operator, thread] = stats
+
     def committed(self, seconds: float) -> None:
         """Count one commit."""
         with self._lock:
@@ -171,6 +178,7 @@ class Metrics:
                 lag=dict(self._lag),
                 late=dict(self._late),
                 stored=dict(self._stored),
+                state=_summed(self._state),
                 rebalances=dict(self._rebalances),
                 events=dict(self._events),
                 batch_seconds=Histogram(counts=list(self._batch.counts), total=self._batch.total),
@@ -180,3 +188,13 @@ class Metrics:
                 up=self._up,
                 started=self._started,
             )
+
+
+def _summed(state: Mapping[tuple[str, int], Mapping[str, int]]) -> dict[str, dict[str, int]]:
+    """Add the threads of each operator up."""
+    found: dict[str, dict[str, int]] = {}
+    for (operator, _), stats in state.items():
+        total = found.setdefault(operator, dict.fromkeys(stats, 0))
+        for name, value in stats.items():
+            total[name] += value
+    return found

@@ -293,7 +293,9 @@ class StatefulSession(Session):
                 number: self._written.get(TopicPartition(changelog.topic, number), 0)
                 for number in self._tasks.opened(changelog.group)
             }
-            self._graph.operators[changelog.operator].kernel.committed(positions)
+            kernel = self._graph.operators[changelog.operator].kernel
+            kernel.committed(positions)
+            self._metrics.set_kernel(changelog.operator, self._number, kernel.stats())
         for operator, count in self._late.items():
             self._metrics.late(operator, count)
         self._late = {}
