@@ -43,6 +43,8 @@ mod multiset;
 mod quantile;
 mod sequence;
 mod sums;
+#[cfg(test)]
+mod tests;
 pub mod values;
 
 use std::sync::Arc;
