@@ -62,18 +62,11 @@ impl RowCodec {
 
     /// Give the bytes of all rows. `rows` is only needed where there are no columns (each row then has no bytes).
     pub fn encode(&self, columns: &[ArrayRef], rows: usize) -> Result<RowBytes> {
-        let (mut bytes, mut offsets) = (Vec::new(), vec![0; rows + 1]);
-        if !columns.is_empty() {
-            let encoded: Rows = self.converter.convert_columns(columns)?;
-            offsets = Vec::with_capacity(rows + 1);
-            offsets.push(0);
-            bytes.reserve(encoded.size());
-            for row in &encoded {
-                bytes.extend_from_slice(row.data());
-                offsets.push(bytes.len());
-            }
-        }
-        Ok(RowBytes { bytes, offsets })
+        let encoded = match columns {
+            [] => None,
+            columns => Some(self.converter.convert_columns(columns)?),
+        };
+        Ok(RowBytes { encoded, rows })
     }
 
     /// Give the columns of rows, in the order given. The bytes must come from `encode` of the same types, or from a store.
@@ -95,21 +88,24 @@ fn types(schema: &SchemaRef, from: usize, to: usize) -> Vec<DataType> {
 
 /// The bytes of the rows of a batch.
 pub struct RowBytes {
-    bytes: Vec<u8>,
-    offsets: Vec<usize>,
+    /// None: there are no columns.
+    encoded: Option<Rows>,
+    rows: usize,
 }
 
 impl RowBytes {
     pub fn len(&self) -> usize {
-        self.offsets.len() - 1
+        self.rows
     }
 
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.rows == 0
     }
 
     pub fn row(&self, row: usize) -> &[u8] {
-        &self.bytes[self.offsets[row]..self.offsets[row + 1]]
+        self.encoded
+            .as_ref()
+            .map_or(&[], |rows| rows.row(row).data())
     }
 }
 
