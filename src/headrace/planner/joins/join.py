@@ -219,7 +219,7 @@ class Joins:
                     f"a condition on `{side.shown}` alone cannot stand in ON of a {join.name} JOIN in a stream: "
                     "rows that fail it would come out without a partner"
                 )
-                way_out = "write it in WHERE, if they are not to come out at all"
+                way_out = "write it in WHERE, if they are not to come out at all; else `CASE WHEN … THEN x END = y` in ON"
                 raise refusal(codes.JOIN_CONDITION, message, nearest_span(parts[0]), way_out)
             side.conditions += parts
 
