@@ -2,7 +2,8 @@
 //! registers that are not zero, so it takes four bytes a value, and is counted nearly exactly.
 
 use super::bytes::{Reader, put_len};
-use super::values::{Column, Scratch, Value};
+use super::column::Column;
+use super::values::{Scratch, Value};
 use super::{Accumulator, Failure, Heap, Parts};
 use crate::error::Result;
 

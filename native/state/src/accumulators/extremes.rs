@@ -2,7 +2,8 @@
 
 use std::cmp::Ordering;
 
-use super::values::{Column, Form, Value};
+use super::column::Column;
+use super::values::{Form, Value};
 use super::{Accumulator, Failure, Heap, Parts, Word};
 
 /// Which value stays.

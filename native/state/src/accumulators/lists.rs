@@ -1,7 +1,8 @@
 //! Functions that keep many values: COLLECT, MAXK, TOPK and their relatives, STRING_AGG; and DISTINCT before any function.
 
+use super::column::Column;
 use super::multiset::{Change, Multiset};
-use super::values::{Column, Form, Scratch, Value};
+use super::values::{Form, Scratch, Value};
 use super::{Accumulator, Failure, Heap, Parts};
 
 /// COLLECT over a stream: values in order of arrival.

@@ -33,6 +33,7 @@
 
 mod bytes;
 mod cardinality;
+pub mod column;
 mod compile;
 mod extremes;
 mod group;
@@ -52,9 +53,10 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_buffer::BooleanBuffer;
 
+use column::Column;
 pub use group::Group;
 use heap::Heap;
-use values::{Codec, Column, Value, Values};
+use values::{Codec, Value, Values};
 
 use crate::error::Result;
 

@@ -1,6 +1,7 @@
 //! STDDEV and VARIANCE: mean and sum of squared deviations, kept up to date value by value (Welford), merged by Chan's formula.
 
-use super::values::{Column, Value};
+use super::column::Column;
+use super::values::Value;
 use super::{Accumulator, Failure, Heap, Parts, Word};
 
 pub struct Moments {

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::bytes::{Reader, put, put_len};
-use super::values::{Column, Form, Value};
+use super::column::Column;
+use super::values::{Form, Value};
 use super::{Accumulator, Failure, Heap, Parts};
 use crate::error::Result;
 

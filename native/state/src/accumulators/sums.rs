@@ -1,6 +1,7 @@
 //! SUM and AVG. Whole numbers and decimals are added exactly; floating-point numbers in the order of the rows.
 
-use super::values::{Column, Form, Value, set_wide, wide};
+use super::column::Column;
+use super::values::{Form, Value, set_wide, wide};
 use super::{Accumulator, Failure, Heap, Parts, Word};
 
 /// SUM of whole numbers of up to 64 bits.
