@@ -95,6 +95,9 @@ class ThreadState:
 class Session:
     """A consumer, a producer and what is in flight between them. Belongs to one thread."""
 
+    _most_in_flight = 1 << 62
+    """Records after which a commit is due at the latest, whatever the options allow."""
+
     _starts_over = False
     """Whether a refused output is met by processing again from the last commit on, whatever the guarantee."""
 
@@ -300,7 +303,7 @@ class Session:
         waited = time.monotonic() - self._last_commit
         return (
             waited >= self._settings.commit_interval
-            or self._since_commit >= self._around.options.in_flight_records
+            or self._since_commit >= min(self._most_in_flight, self._around.options.in_flight_records)
         )
 
     def _commit(self) -> bool:

@@ -59,6 +59,8 @@ class StatefulSession(Session):
     """Runs a graph over what is read."""
 
     _starts_over = True
+    # Each may change an entry of state, and all of them must reach the log within the time of one transaction.
+    _most_in_flight = 250_000
 
     def __init__(
         self, around: Surroundings, number: int, graph: Graph, directory: StateDirectory, state: ThreadState
