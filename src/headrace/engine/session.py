@@ -301,9 +301,8 @@ class Session:
             # Everything that is there has been read: the end may be reached by this commit.
             return True
         waited = time.monotonic() - self._last_commit
-        return (
-            waited >= self._settings.commit_interval
-            or self._since_commit >= min(self._most_in_flight, self._around.options.in_flight_records)
+        return waited >= self._settings.commit_interval or self._since_commit >= min(
+            self._most_in_flight, self._around.options.in_flight_records
         )
 
     def _commit(self) -> bool:

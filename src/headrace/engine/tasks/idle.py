@@ -45,6 +45,10 @@ class IdleClock:
         self._seen: dict[tuple[str, int], tuple[int, float]] = {}
         self._next = 0.0
 
+    def reset(self) -> None:
+        """Begin to wait anew: partitions have come, or the log is away, and nobody knows what it has by now."""
+        self._seen.clear()
+
     def due(self, tasks: Tasks) -> dict[Subtopology, dict[int, int]]:
         """Give the stream times, by partition, to which idle tasks shall move now."""
         now = self._clock()

@@ -141,9 +141,11 @@ class StatefulSession(Session):
         held = self._held()
         positions = self._consumer.positions()
         self._positions.advance_idle({item: at for item, at in positions.items() if item not in held})
-        times = self._idle.due(self._tasks)
-        for group, found in times.items():
-            self._carry_out(self._graph.advance(found, group.operators))
+        if not self._consumer.healthy():
+            self._idle.reset()
+        for group, found in self._idle.due(self._tasks).items():
+            if not self._carry_out(self._graph.advance(found, group.operators)):
+                return
 
     def _look_around(self) -> None:
         if self._sent_back:
@@ -324,6 +326,7 @@ class StatefulSession(Session):
         if concerned:
             self._consumer.pause(concerned)
             self._tasks.assigned(concerned)
+        self._idle.reset()
         self._frontier.forget()
 
     def _gave_up(self, partitions: Sequence[TopicPartition]) -> None:
