@@ -44,11 +44,18 @@ class Conditions:
 
 @dataclass(slots=True)
 class Key:
-    """What is joined on: for each part its name, and what it is on either side."""
+    """What is joined on: for each part its name, and what it is on either side.
+
+    Args:
+        names: of the parts.
+        left, right: the parts, of one type on both sides.
+        said: the same for either side as they were said, before they were brought to one type.
+    """
 
     names: list[str] = field(default_factory=list)
     left: list[Typed] = field(default_factory=list)
     right: list[Typed] = field(default_factory=list)
+    said: tuple[list[Typed], list[Typed]] = field(default_factory=lambda: ([], []))
 
 
 def split(parts: Iterable[exp.Expression], names: JoinNames) -> Conditions:
@@ -109,6 +116,8 @@ def add_part(
     while name in key.names:
         name += "_2"
     key.names.append(name)
+    for parts, side in zip(key.said, found, strict=True):
+        parts.append(side)
     key.left.append(brought(found[0], kind))
     key.right.append(brought(found[1], kind))
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+from sqlglot import exp
 
 from headrace.plan.operators import Changes, Feed, JoinKind, Kernel, LookupJoin, StreamJoin, Table, TableJoin
 from headrace.plan.topology import Facet
@@ -234,12 +235,21 @@ class RestoredDraft(KeepingDraft):
 
 @dataclass(slots=True)
 class SideRows:
-    """One source of a join, as it is read over the rows that the join gives."""
+    """One source of a join, as it is read over the rows that the join gives.
+
+    Args:
+        draft: the join.
+        side: which input of it.
+        below: the source over the rows of that input.
+        alias: its name.
+        when: a condition without which a row of the table that was looked up counts as none.
+    """
 
     draft: KeepingDraft
     side: int
     below: Rows
     alias: str
+    when: exp.Expression | None = None
 
     def type_of(self, facet: Facet) -> pa.DataType:
         """Give the type of the key or the value."""
@@ -248,7 +258,12 @@ class SideRows:
     def pull(self, facet: Facet, path: Path) -> Typed:
         """Give a column. Raises NoSuchField."""
         parts = path if facet is Facet.VALUE and path else (facet.value, *path)
-        return self.draft.carry(self.side, self.below.pull(facet, path), ".".join((self.alias, *parts)))
+        found = self.draft.carry(self.side, self.below.pull(facet, path), ".".join((self.alias, *parts)))
+        if self.when is None:
+            return found
+        return Typed(
+            exp.Case(ifs=[exp.If(this=self.when.copy(), true=found.node)]), found.type, nullable=True
+        )
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ from headrace.planner.joins.conditions import Conditions, Key, add_part, key_of,
 from headrace.planner.joins.draft import JoinDraft, JoinRelation, SideRows, Sort, Within
 from headrace.planner.joins.foreign import need_identity, restored
 from headrace.planner.joins.names import JoinNames
-from headrace.planner.joins.placement import is_key, place
+from headrace.planner.joins.placement import is_key, is_of_key, place
 from headrace.planner.joins.sorts import sides, sort_of
 from headrace.planner.relations import SelectRelation
 from headrace.planner.rules.extract_formats import conjuncts
@@ -115,10 +115,7 @@ class Joins:
             keeps = all(kind in _KEEP_LEFT for kind in later)
             side, rest = self._joined(side, node, origin, rest, mode, first=index == 0, keeps=keeps)
         assert isinstance(side.relation, JoinRelation)
-        remaining: exp.Expression | None = None
-        for part in rest:
-            remaining = part if remaining is None else exp.And(this=remaining, expression=part)
-        return side.relation, remaining
+        return side.relation, _all(rest)
 
     def _joined(
         self,
@@ -143,22 +140,33 @@ class Joins:
                 side.scopes = [Scope(side.relation, side.shown)]
         both = JoinNames([*left.scopes, *right.scopes], left.relation, left.merged, left.hidden, joined=False)
         found = split(conjuncts(node.args.get("on")), both)
+        table_at = 0 if tables[0] else 1
+        matching: list[exp.Expression] = []
+        if sort is Sort.LOOKUP and join is not JoinKind.INNER:
+            # A row of the stream meets one of the table at most: what it does not meet for these is as if it were not there.
+            self._only_key(found, (left, right)[table_at], table_at)
+            matching = [*(found.right if tables[0] else found.left), *found.both]
+            found.both = []
+            found.left, found.right = (found.left, []) if tables[0] else ([], found.right)
         self._own_conditions(join, found, left, right)
         below = left if first and keeps and join in _KEEP_LEFT else None
         after = right if keeps and join in (JoinKind.INNER, JoinKind.RIGHT) else None
         where = self._from_where(found if is_comma(node) else None, where, both, below, after)
+        if sort is Sort.LOOKUP and join is JoinKind.INNER and keeps:
+            self._only_key(found, (left, right)[table_at], table_at)
         if found.both:
             _need_filter(join, found.both, keeps=keeps)
             where = [*found.both, *where]
         key = self._key(node, found, left, right)
         if sort is Sort.TABLES:
-            self._kept(node, left, key.left)
-            self._kept(node, right, key.right)
+            self._kept(node, left, key.said[0])
+            self._kept(node, right, key.said[1])
             key = self._key(node, found, left, right)
         elif sort is Sort.LOOKUP:
-            looked_up = (left, key.left) if tables[0] else (right, key.right)
-            self._need_key(node, *looked_up)
+            self._need_key(node, (left, right)[table_at], key.said[table_at])
         relation = self._operator(node, join, sort, (left, right), key, tables)
+        if matching:
+            self._match(relation, matching)
         shown = f"{left.shown} and {right.shown}"
         return _Side(relation, relation.scopes, shown, None, relation.merged, relation.hidden), where
 
@@ -260,7 +268,7 @@ class Joins:
         tables: tuple[bool, bool],
     ) -> JoinRelation:
         rows = tuple(self._rows(side, table) for side, table in zip(both, tables, strict=True))
-        unique = [is_key(found, parts) for found, parts in zip(rows, (key.left, key.right), strict=True)]
+        unique = [is_key(found, parts) for found, parts in zip(rows, key.said, strict=True)]
         feeds = []
         for found, table, parts, single in zip(rows, tables, (key.left, key.right), unique, strict=True):
             feeds.append(_feed(found, parts, table=table, single=single))
@@ -301,6 +309,31 @@ class Joins:
             labels = both[0].scopes[0].alias, both[1].scopes[0].alias
             return restored(relation, draft, (rows[0], rows[1]), labels, (unique[0], unique[1]), self.names)
         return relation
+
+    def _only_key(self, found: Conditions, side: _Side, index: int) -> None:
+        """Look up by the key of the table alone; equalities beside it filter the result.
+
+        Args:
+            found: the conditions; those of the key stay pairs.
+            side: the table.
+            index: whether it is the left (0) or the right one.
+        """
+        rows = self._rows(side, table=True)
+        within = self._within(side.names())
+        of_key = [is_of_key(rows, within.value(pair[index])) for pair in found.pairs]
+        if all(of_key) or not any(of_key):
+            return
+        others = [pair for pair, fits in zip(found.pairs, of_key, strict=True) if not fits]
+        found.both += [exp.EQ(this=mine.copy(), expression=theirs.copy()) for mine, theirs in others]
+        found.pairs = [pair for pair, fits in zip(found.pairs, of_key, strict=True) if fits]
+
+    def _match(self, relation: JoinRelation, conditions: list[exp.Expression]) -> None:
+        """Let rows of a table that was looked up count only where conditions are met."""
+        within = self._within(JoinNames(relation.scopes, relation, relation.merged, joined=False))
+        met = _all([exp.Paren(this=within.condition(part, "ON")) for part in conditions])
+        for scope in relation.scopes:
+            if isinstance(scope.relation, SideRows) and scope.relation.side == 1:
+                scope.relation.when = met
 
     def _need_key(self, node: Join, side: _Side, key: list[Typed]) -> None:
         """Refuse to look up rows of a table by something that is not its key."""
@@ -350,6 +383,14 @@ def _feed(rows: SelectRelation, key: list[Typed], *, table: bool, single: bool) 
         return FeedDraft([Branch(rows, key, [])], Changes.RETRACT)
     op = None if rows.has_kinds else deletion(rows)
     return FeedDraft([Branch(rows, key, [], op)], Changes.UPSERT)
+
+
+def _all(parts: Sequence[exp.Expression]) -> exp.Expression | None:
+    """Give the condition that all of these are met; None for none."""
+    found: exp.Expression | None = None
+    for part in parts:
+        found = part if found is None else exp.And(this=found, expression=part)
+    return found
 
 
 def kind_of(node: Join) -> JoinKind:

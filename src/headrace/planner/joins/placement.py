@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from headrace.planner.relations import Relation
     from headrace.planner.stateful.drafts import FeedDraft
     from headrace.planner.typed import Typed
 
@@ -70,38 +69,41 @@ def placement(rows: SelectRelation, key: Sequence[Typed]) -> Placement | None:
 
 def is_key(rows: SelectRelation, key: Sequence[Typed]) -> bool:
     """Say whether a key is what tells the rows of a table apart, so that there is one row of each at most."""
-    origins = {origin for part in key for origin in _origins(rows.source, part.node)}
+    return _origins(rows, key) == _identity(rows) and all(_plain(part.node) for part in key)
+
+
+def is_of_key(rows: SelectRelation, part: Typed) -> bool:
+    """Say whether a value is made of what tells the rows of a table apart."""
+    return _origins(rows, [part]) <= _identity(rows)
+
+
+def _origins(rows: SelectRelation, key: Sequence[Typed]) -> set[str | None]:
+    """Give the columns at the bottom that a key is made of."""
+    origins = {rows.source.origin(column.name) for part in key for column in part.node.find_all(exp.Column)}
+    if isinstance(rows.reads, TopicReads):
+        return origins
+    reads = rows.reads
+    assert isinstance(reads, OperatorDraft)
+    return {None if name is None else reads.own_column(name) for name in origins}
+
+
+def _identity(rows: SelectRelation) -> set[str | None]:
+    """Give the columns at the bottom that tell rows apart; none that a query has put other keys in the place of."""
     reads = rows.reads
     if isinstance(reads, TopicReads):
-        whole = rows.source.pull(Facet.KEY, ()).node
-        plain = len(key) == 1 and _unconverted(key[0].node)
-        return rows.key_passes and plain and origins == {rows.source.origin(whole.name)}
+        return {rows.source.origin(rows.source.pull(Facet.KEY, ()).node.name)} if rows.key_passes else {""}
     assert isinstance(reads, OperatorDraft)
-    owned = {None if name is None else reads.own_column(name) for name in origins}
-    identity = reads.identity
     if isinstance(reads, RankDraft) and reads.limit == 1:
-        identity = frozenset(reads.placed_by)
-    return owned == identity and all(_unconverted(part.node) for part in key)
+        return set(reads.placed_by)
+    return set(reads.identity)
 
 
-def _origins(relation: Relation, node: exp.Expression) -> set[str | None]:
-    """Give the columns at the bottom that an expression over rows is made of; also of records that a SELECT hands on."""
-    found: set[str | None] = set()
-    for column in node.find_all(exp.Column):
-        below = relation.pulled.get(column.name) if isinstance(relation, SelectRelation) else None
-        if below is not None and isinstance(relation, SelectRelation) and _unconverted(below):
-            found |= _origins(relation.source, below)
-        else:
-            found.add(relation.origin(column.name))
-    return found
-
-
-def _unconverted(node: exp.Expression) -> bool:
-    """Say whether different rows have different values: columns, records of them, and conversions to wider types do."""
-    while isinstance(node, exp.Cast | exp.Paren):
-        node = node.this
+def _plain(node: exp.Expression) -> bool:
+    """Say whether different rows have different values: columns and records of them have."""
+    if isinstance(node, exp.Paren):
+        return _plain(node.this)
     if isinstance(node, exp.Struct):
-        return all(_unconverted(part.expression) for part in node.expressions)
+        return all(_plain(part.expression) for part in node.expressions)
     return isinstance(node, exp.Column)
 
 
