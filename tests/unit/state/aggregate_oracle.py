@@ -9,6 +9,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Context, Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from headrace.plan.operators import Emit, RowKind
@@ -311,7 +312,7 @@ def avg(call: Call, values: Sequence[Any], _: bool) -> Any:
 
 
 def variance(call: Call, values: Sequence[Any], _: bool) -> Near | None:
-    numbers = [float(value) for value in unique_if_asked(call, values)]
+    numbers = unique_if_asked(call, values)
     divisor = len(numbers) - (not call.function.endswith("_POP"))
     if divisor <= 0:
         return None
@@ -319,9 +320,10 @@ def variance(call: Call, values: Sequence[Any], _: bool) -> Near | None:
         return Near(0.0)  # DuckDB does not ask what the number is.
     if not all(map(math.isfinite, numbers)):
         return Near(math.nan)
-    mean = math.fsum(numbers) / len(numbers)
-    found = math.fsum((number - mean) ** 2 for number in numbers) / divisor
-    return Near(math.sqrt(found) if call.function.startswith("STDDEV") else found)
+    exact = list(map(Fraction, numbers))
+    mean = sum(exact) / len(exact)
+    found = sum((number - mean) ** 2 for number in exact) / divisor
+    return Near(math.sqrt(found) if call.function.startswith("STDDEV") else float(found))
 
 
 def least(_: Call, values: Sequence[Any], __: bool) -> Any:

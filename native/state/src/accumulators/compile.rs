@@ -7,7 +7,7 @@ use arrow_schema::{DataType, Field, Schema};
 use super::cardinality::ApproxCount;
 use super::extremes::{Keep, OneFixed, OneVarying, Truths};
 use super::lists::{AllValues, Best, Collect, Distinct, Join, Unique, View};
-use super::moments::Moments;
+use super::moments::{Deviation, ExactMoments, Moments};
 use super::quantile::ApproxQuantile;
 use super::sums::{DecimalSum, ExactMean, FloatSum, IntSum, is_number};
 use super::values::{Codec, Form};
@@ -384,11 +384,16 @@ impl Function<'_> {
         if !self.is_number() || self.result != &DataType::Float64 {
             return Err(self.refused());
         }
-        Ok(Box::new(Moments {
+        let deviation = Deviation {
             population: self.name().ends_with("_POP"),
-            deviation: self.name().starts_with("STDDEV"),
+            root: self.name().starts_with("STDDEV"),
             scale: scale_of(self.argument),
-        }))
+        };
+        Ok(match self.argument {
+            DataType::Decimal128(..=18, _) => Box::new(ExactMoments(deviation)),
+            other if Form::of(other) == Form::Int => Box::new(ExactMoments(deviation)),
+            _ => Box::new(Moments(deviation)),
+        })
     }
 
     fn one(&self, keep: Keep) -> Result<Box<dyn Accumulator>> {

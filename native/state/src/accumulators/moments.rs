@@ -1,17 +1,141 @@
-//! STDDEV and VARIANCE: mean and sum of squared deviations, kept up to date value by value (Welford), merged by Chan's formula.
+//! STDDEV and VARIANCE.
+//!
+//! Of whole numbers and decimals of up to 18 digits the sums of the values and of their squares are kept, exactly. Of others
+//! mean and sum of squared deviations are kept up to date value by value (Welford), and merged by Chan's formula; over a table
+//! a value that is taken away then leaves the rounding that it caused, which shows where it was far larger than the others.
+
+use arrow_buffer::i256;
 
 use super::column::Column;
-use super::values::Value;
+use super::values::{Value, set_wide, wide};
 use super::{Accumulator, Failure, Heap, Parts, Word};
 
-pub struct Moments {
+/// What is made of a variance.
+#[derive(Clone, Copy)]
+pub struct Deviation {
     /// Divide by n rather than n - 1.
     pub population: bool,
     /// Give the root.
-    pub deviation: bool,
+    pub root: bool,
     /// Of decimals.
     pub scale: i8,
 }
+
+impl Deviation {
+    /// Give what to divide by: n or n - 1.
+    fn divisor(self, n: i64) -> i64 {
+        if self.population { n } else { n - 1 }
+    }
+
+    fn push(self, variance: f64, out: &mut Column) {
+        out.push(Value::Float(if self.root {
+            variance.sqrt()
+        } else {
+            variance
+        }));
+    }
+}
+
+/// The sum of values and the sum of their squares.
+pub struct ExactMoments(pub Deviation);
+
+const SUM: std::ops::Range<usize> = 0..2;
+const SQUARES_LOW: std::ops::Range<usize> = 2..4;
+const SQUARES_HIGH: std::ops::Range<usize> = 4..6;
+
+/// Values have 63 bits, so neither n times the squares nor the square of the sum reaches 256.
+fn squares(words: &[u64]) -> i256 {
+    i256::from_parts(
+        wide(&words[SQUARES_LOW]).cast_unsigned(),
+        wide(&words[SQUARES_HIGH]),
+    )
+}
+
+fn change(words: &mut [u64], sum: i128, square: i256) {
+    let total = wide(&words[SUM]).wrapping_add(sum);
+    set_wide(&mut words[SUM], total);
+    let (low, high) = squares(words).wrapping_add(square).to_parts();
+    set_wide(&mut words[SQUARES_LOW], low.cast_signed());
+    set_wide(&mut words[SQUARES_HIGH], high);
+}
+
+fn whole(value: Value<'_>) -> i128 {
+    match value {
+        Value::Int(value) => i128::from(value),
+        Value::Wide(value) => value,
+        _ => unreachable!("the form of an argument is settled when the call is compiled"),
+    }
+}
+
+#[allow(clippy::cast_precision_loss)] // the result is a double
+fn to_float(value: i256) -> f64 {
+    let (low, high) = value.to_parts();
+    high as f64 * 2f64.powi(128) + low as f64
+}
+
+impl Accumulator for ExactMoments {
+    fn parts(&self) -> Parts {
+        Parts::words(&[
+            Word::Wide,
+            Word::High,
+            Word::Wide,
+            Word::High,
+            Word::Wide,
+            Word::High,
+        ])
+    }
+
+    fn add(
+        &self,
+        _: i64,
+        value: Value<'_>,
+        words: &mut [u64],
+        _: &mut [Heap],
+    ) -> Result<(), Failure> {
+        let value = whole(value);
+        change(words, value, i256::from_i128(value * value));
+        Ok(())
+    }
+
+    fn take_away(
+        &self,
+        _: i64,
+        value: Value<'_>,
+        words: &mut [u64],
+        _: &mut [Heap],
+    ) -> Result<(), Failure> {
+        let value = whole(value);
+        change(words, -value, i256::from_i128(-value * value));
+        Ok(())
+    }
+
+    fn merge(
+        &self,
+        into: (i64, &mut [u64], &mut [Heap]),
+        from: (i64, &[u64], &[Heap]),
+    ) -> Result<(), Failure> {
+        change(into.1, wide(&from.1[SUM]), squares(from.1));
+        Ok(())
+    }
+
+    #[allow(clippy::cast_precision_loss)] // the result is a double
+    fn result(&self, n: i64, words: &[u64], _: &[Heap], out: &mut Column) {
+        let divisor = self.0.divisor(n);
+        if divisor <= 0 {
+            return out.push_null();
+        }
+        let sum = i256::from_i128(wide(&words[SUM]));
+        let deviations = i256::from_i128(i128::from(n))
+            .wrapping_mul(squares(words))
+            .wrapping_sub(sum.wrapping_mul(sum));
+        let variance = to_float(deviations) / n as f64 / divisor as f64;
+        self.0
+            .push(variance / 10f64.powi(2 * i32::from(self.0.scale)), out);
+    }
+}
+
+/// Mean and sum of squared deviations.
+pub struct Moments(pub Deviation);
 
 const MEAN: usize = 0;
 const SQUARES: usize = 1;
@@ -24,7 +148,7 @@ impl Moments {
         match value {
             Value::Int(value) => value as f64,
             Value::Float(value) => value,
-            Value::Wide(value) => value as f64 / 10f64.powi(i32::from(self.scale)),
+            Value::Wide(value) => value as f64 / 10f64.powi(i32::from(self.0.scale)),
             Value::Bytes(_) => {
                 unreachable!("the form of an argument is settled when the call is compiled")
             }
@@ -113,7 +237,7 @@ impl Accumulator for Moments {
 
     #[allow(clippy::cast_precision_loss)] // counts below 2^53
     fn result(&self, n: i64, words: &[u64], _: &[Heap], out: &mut Column) {
-        let divisor = if self.population { n } else { n - 1 };
+        let divisor = self.0.divisor(n);
         if divisor <= 0 {
             return out.push_null();
         }
@@ -125,10 +249,35 @@ impl Accumulator for Moments {
         } else {
             f64::NAN
         };
-        out.push(Value::Float(if self.deviation {
-            variance.sqrt()
-        } else {
-            variance
-        }));
+        self.0.push(variance, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_taken_away_leaves_no_rounding_in_whole_numbers() {
+        let moments = ExactMoments(Deviation {
+            population: true,
+            root: false,
+            scale: 0,
+        });
+        let mut words = [0; 6];
+        for value in [i64::MIN, i64::MAX, 3, 5] {
+            moments
+                .add(0, Value::Int(value), &mut words, &mut [])
+                .unwrap();
+        }
+        for value in [i64::MAX, i64::MIN] {
+            moments
+                .take_away(0, Value::Int(value), &mut words, &mut [])
+                .unwrap();
+        }
+        assert_eq!(
+            (wide(&words[SUM]), squares(&words)),
+            (8, i256::from_i128(34))
+        );
     }
 }
