@@ -14,6 +14,7 @@ import pytest
 
 from headrace.engine import Processor, ProcessorOptions
 from headrace.errors import RunError
+from headrace.log import open_log
 from headrace.plan.operators import Emit
 from headrace.plan.topology import ErrorPolicy, Guarantee, RunSettings
 from tests.engine.processes import Child
@@ -119,6 +120,15 @@ def test_a_changelog_that_was_deleted_is_missed(log: Log, tmp_path: Path) -> Non
     give(log, source, range(100, 200))
     with pytest.raises(RunError, match="the topic was deleted"):
         run(topology, log, application, tmp_path)
+
+
+def test_another_log_has_another_state(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        with open_log(f"sqlite:{tmp_path / name}.db") as log:
+            source, sink = create(log, "in"), "out"
+            give(log, source, range(100))
+            run(counting(source, sink, QUICK), log, "app", tmp_path / "state")
+            assert histories(log, sink) == expected(range(100))
 
 
 def test_an_input_with_other_partitions_than_the_state_is_refused(log: Log) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,6 +28,12 @@ def admin(log: Log) -> Iterator[Admin]:
 @pytest.fixture
 def name() -> str:
     return f"topic-{uuid.uuid4().hex[:8]}"
+
+
+def test_a_log_is_known_by_its_identity(log: Log, admin: Admin) -> None:
+    assert admin.identity()
+    with closing(log.admin()) as other:
+        assert other.identity() == admin.identity()
 
 
 def test_a_topic_is_made_once(admin: Admin, name: str) -> None:

@@ -19,7 +19,7 @@ from headrace.engine.state.purge import Purge
 from headrace.engine.waiting import ServiceWatch
 from headrace.engine.worker import work
 from headrace.log.errors import LogError
-from headrace.log.interface import Consumer, ConsumerOptions, Log
+from headrace.log.interface import Admin, Consumer, ConsumerOptions, Log
 from headrace.telemetry.events import ProcessorStarted, ProcessorStopped
 from headrace.telemetry.metrics import Metrics
 
@@ -83,6 +83,7 @@ class Processor:
         topics = sorted(source.topic for source in self._topology.sources.values())
         self.metrics.declare(topics, sorted(sink.topic for sink in self._topology.sinks.values()))
         count = max(1, self._topology.settings.threads)
+        admin = self._log.admin()
         around = Surroundings(
             topology=self._topology,
             log=self._log,
@@ -95,10 +96,9 @@ class Processor:
             schemas=self._schemas,
             stopping=self._stopping,
             identity=self._options.instance or secrets.token_hex(6),
-            directory=StateDirectory(self._options.state_dir, self._options.application, self.metrics),
+            directory=self._state_directory(admin),
             state_memory=state_memory(self._topology.settings.state_memory),
         )
-        admin = self._log.admin()
         try:
             end = None
             if self._options.until_end:
@@ -134,6 +134,13 @@ class Processor:
             sum(now.produced.values()),
             sum(now.errors.values()),
         ).emit(self.metrics)
+
+    def _state_directory(self, admin: Admin) -> StateDirectory:
+        options = self._options
+        keeps = options.state_dir is not None and self._topology.operators
+        return StateDirectory(
+            options.state_dir, options.application, admin.identity() if keeps else "", self.metrics
+        )
 
     def stop(self) -> None:
         """Ask for the end and return at once: the batch is finished and committed, then the group is left.

@@ -232,6 +232,9 @@ class TopicDescription:
 class Admin(Protocol):
     """Topics and groups."""
 
+    def identity(self) -> str:
+        """Give what tells this log from all others, for as long as it lives; fit for the name of a folder."""
+
     def topics(self) -> list[str]:
         """Give the names of all topics, sorted."""
 

@@ -43,6 +43,7 @@ class StateDirectory:
         self,
         root: Path | None,
         application: str,
+        log: str,
         metrics: Metrics,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -51,10 +52,11 @@ class StateDirectory:
         Args:
             root: the state folder of all applications; None keeps state in memory.
             application: the application id.
+            log: identity of the log: state goes with a changelog, whose positions mean nothing in another log.
             metrics: of the processor.
             clock: monotonic.
         """
-        self._home = None if root is None else root / quote(application, safe="")
+        self._home = None if root is None else root / quote(application, safe="") / quote(log, safe="")
         self._metrics = metrics
         self._clock = clock
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING
 
 from headrace.log.embedded import topics
@@ -17,6 +18,16 @@ class EmbeddedAdmin:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+
+    def identity(self) -> str:
+        """See `Admin.identity`; made up when it is asked for the first time."""
+        with self._session.write() as tx:
+            tx.execute("CREATE TABLE IF NOT EXISTS identity (id TEXT NOT NULL)")
+            found = tx.execute("SELECT id FROM identity").fetchone()
+            if found is None:
+                found = (uuid.uuid4().hex,)
+                tx.execute("INSERT INTO identity VALUES (?)", found)
+            return str(found[0])
 
     def topics(self) -> list[str]:
         """Give the names of all topics, sorted."""

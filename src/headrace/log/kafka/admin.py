@@ -58,6 +58,11 @@ class KafkaAdmin:
         with self._faults("cannot connect"):
             self._client = AdminClient(settings, logger=_SILENT)
 
+    def identity(self) -> str:
+        """Give the id of the cluster."""
+        with self._faults("cannot tell the cluster"):
+            return str(self._metadata().cluster_id)
+
     def topics(self) -> list[str]:
         """Give the names of all topics, sorted."""
         with self._faults("cannot list topics"):
