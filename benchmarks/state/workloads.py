@@ -151,6 +151,7 @@ def workloads(scale: float) -> tuple[Workload, ...]:
         return max(1, round(number * scale))
 
     windowed = Topic("payments", scaled(2_000_000), scaled(50_000))
+    dense = Topic("payments_of_few", scaled(2_000_000), scaled(500), seed=2)
     wide = Topic("wide_payments", scaled(4_000_000), scaled(2_000_000))
     sums = "COUNT(*) AS payments, SUM(amount) AS total, MAX(amount) AS largest"
     customers = Topic("customers", scaled(1_000_000), scaled(1_000_000), 60.0, each_once=True)
@@ -165,7 +166,15 @@ def workloads(scale: float) -> tuple[Workload, ...]:
             250_000,
         ),
         Workload(
-            "hopping 10 s every 1 s, final",
+            "hopping 10 s every 1 s, 500 keys",
+            (dense,),
+            f"SELECT STREAM {sums} FROM {{0}} WINDOW BY HOP 10s,1s GRACE BY 1s GROUP BY _key EMIT FINAL",
+            125_000,
+        ),
+        # A key has a record each six seconds here, so almost every record is in ten windows that hold little else: some
+        # six results are written for each record that is read.
+        Workload(
+            "hopping 10 s every 1 s, 50,000",
             (windowed,),
             f"SELECT STREAM {sums} FROM {{0}} WINDOW BY HOP 10s,1s GRACE BY 1s GROUP BY _key EMIT FINAL",
             125_000,
