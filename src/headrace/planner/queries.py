@@ -229,6 +229,11 @@ class Queries:
         reads = self.topics.read(name, span, key, value)
         if reads is not None:
             return TopicRelation(reads)
+        if name.upper() == "GLOBAL":
+            message = "a GLOBAL table, whole in every task, cannot run in a stream yet"
+            raise refusal(
+                codes.NOT_YET, message, span, "leave out GLOBAL: the table is spread over tasks by its key"
+            )
         later = self.topics.later_names
         if name in later:
             message = f"`{name}` is used before it is defined"

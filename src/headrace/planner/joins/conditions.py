@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 from sqlglot import exp
 
 from headrace.errors.codes import plan as codes
@@ -113,6 +114,9 @@ def add_part(
         left, right = (f"`{text}` ({type_name(side.type)})" for text, side in zip(shown, found, strict=True))
         message = f"{left} and {right} are never equal: their types differ"
         raise refusal(codes.JOIN_CONDITION, message, place, "convert one of them with CAST")
+    if pa.types.is_map(kind):
+        message = f"rows cannot be joined on the map `{shown[0]}`"
+        raise refusal(codes.JOIN_CONDITION, message, place, "name one of its values")
     while name in key.names:
         name += "_2"
     key.names.append(name)

@@ -95,6 +95,8 @@ class JoinNames:
             raise refusal(codes.AMBIGUOUS_COLUMN, f"`{shown}` is in {owners}", cover(parts), way_out)
         owners = " nor in ".join(f"`{scope.alias}`" for scope in self.scopes)
         message = f"column `{shown}` exists neither in {owners}"
+        if len(self.scopes) == 1:
+            message = f"column `{shown}` does not exist in {owners}"
         candidates = [f"{scope.alias}.{name}" for scope in self.scopes for name in scope.candidates()]
         plain = [name for scope in self.scopes for name in scope.candidates()]
         near = did_you_mean(shown, candidates if len(parts) > 1 else plain)
