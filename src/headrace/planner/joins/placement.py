@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from headrace.planner.relations import Relation
     from headrace.planner.stateful.drafts import FeedDraft
     from headrace.planner.typed import Typed
 
@@ -79,12 +80,23 @@ def is_of_key(rows: SelectRelation, part: Typed) -> bool:
 
 def _origins(rows: SelectRelation, key: Sequence[Typed]) -> set[str | None]:
     """Give the columns at the bottom that a key is made of."""
-    origins = {rows.source.origin(column.name) for part in key for column in part.node.find_all(exp.Column)}
-    if isinstance(rows.reads, TopicReads):
-        return origins
+    origins = {origin for part in key for origin in _below(rows.source, part.node)}
     reads = rows.reads
-    assert isinstance(reads, OperatorDraft)
+    if not isinstance(reads, OperatorDraft):
+        return origins
     return {None if name is None else reads.own_column(name) for name in origins}
+
+
+def _below(relation: Relation, node: exp.Expression) -> set[str | None]:
+    """Give the columns at the bottom that an expression over rows is made of; also of records that a SELECT hands on."""
+    found: set[str | None] = set()
+    for column in node.find_all(exp.Column):
+        below = relation.pulled.get(column.name) if isinstance(relation, SelectRelation) else None
+        if below is not None and isinstance(relation, SelectRelation) and _plain(below):
+            found |= _below(relation.source, below)
+        else:
+            found.add(relation.origin(column.name))
+    return found
 
 
 def _identity(rows: SelectRelation) -> set[str | None]:
