@@ -11,7 +11,7 @@ import pytest
 
 from headrace import _native
 from headrace.catalog import CatalogTopic, KnownTopics
-from headrace.engine.operators.kernels import LEADING, make_kernel, schema
+from headrace.engine.state.kernels import LEADING, make_kernel, schema
 from headrace.formats.interface import Format, Side
 from headrace.functions import Example, Kind, all_functions
 from headrace.planner import plan_program

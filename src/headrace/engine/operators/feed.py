@@ -12,7 +12,7 @@ from headrace.engine.assembly import conform
 from headrace.engine.faults import Fault, Stage
 from headrace.engine.guarded import GuardedQuery
 from headrace.engine.operators.changes import alone, settled, updates
-from headrace.engine.operators.kernels import schema
+from headrace.engine.state.kernels import schema
 from headrace.plan.operators import OP, TIME, Changes, RowKind
 
 if TYPE_CHECKING:

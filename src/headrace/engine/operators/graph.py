@@ -17,12 +17,12 @@ from headrace.engine.deadletter import late_records
 from headrace.engine.faults import Fault, Stage
 from headrace.engine.guarded import GuardedQuery
 from headrace.engine.operators.feed import Fed, FeedRunner, Lineage
-from headrace.engine.operators.kernels import LEADING, make_kernel
 from headrace.engine.operators.pipeline import ChangePipeline
 from headrace.engine.operators.step import Sending, Step
 from headrace.engine.pipeline import Output, PipelineRunner, SchemaIds
 from headrace.engine.query import InputRelation
 from headrace.engine.source import SourceReader
+from headrace.engine.state.kernels import LEADING, make_kernel
 from headrace.log.records import HEADERS, TIMESTAMP
 from headrace.plan.operators import OP, PARTITION, TIME, RowKind
 from headrace.plan.topology import ROW
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from headrace import _native
     from headrace.engine.operators.step import Arrived
     from headrace.engine.policy import FailedRecord, Policies
     from headrace.engine.refusals import Refusals
+    from headrace.engine.state.kernels import NativeKernel
     from headrace.formats.interface import Registry
     from headrace.plan.operators import Operator
     from headrace.plan.topology import SourceTopic, Topology
@@ -79,7 +79,7 @@ class OperatorNode:
     """An operator with all that reads it, and what waits to be processed by it."""
 
     operator: Operator
-    kernel: _native.Kernel
+    kernel: NativeKernel
     relation: InputRelation
     relation_schema: pa.Schema
     pipelines: list[ChangePipeline] = field(default_factory=list)

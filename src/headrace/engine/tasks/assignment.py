@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headrace import _native
+from headrace.engine.state.kernels import DamagedStateError
 from headrace.engine.state.restore import RestoreJob, Restorer, StoreRestore
 from headrace.log.interface import TopicPartition
 
@@ -206,7 +206,7 @@ class Tasks:
         try:
             for operator in group.operators:
                 self._graph.operators[operator.id].kernel.open(task.partition, task.folder.store)
-        except _native.DamagedStateError:
+        except DamagedStateError:
             self._forget(task)
             self._directory.discard(task.folder)
             task.folder = task.job = None

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from headrace import _native
 from headrace.engine.delivery import Kind
 from headrace.engine.pipeline import Output
 from headrace.engine.policy import record_failed
@@ -21,6 +20,7 @@ from headrace.engine.positions import partitions_of
 from headrace.engine.session import Session, size_of
 from headrace.engine.state.changelog import marks
 from headrace.engine.state.directory import StateDirectory, state_failed
+from headrace.engine.state.kernels import DamagedStateError
 from headrace.engine.state.restore import Restorer
 from headrace.engine.tasks.assignment import Tasks
 from headrace.engine.tasks.frontier import Frontier
@@ -119,7 +119,7 @@ class StatefulSession(Session):
         """
         try:
             super().run()
-        except _native.DamagedStateError as error:
+        except DamagedStateError as error:
             self._tasks.distrust()
             raise StateDamagedError(str(error)) from error
         except RuntimeError as error:

@@ -1,4 +1,4 @@
-"""Makes the native kernel of an operator from its plan."""
+"""Makes the native kernel of an operator from its plan; with the errors that kernels and stores raise."""
 
 from __future__ import annotations
 
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
     from headrace.plan.operators import Column
 
+NativeKernel = _native.Kernel
+DamagedStateError = _native.DamagedStateError
+"""A local store cannot be read: it is wiped and comes back from its changelog."""
+
 LEADING = (
     pa.field(PARTITION, pa.int32()),
     pa.field(SEQ, pa.int64()),
@@ -38,10 +42,10 @@ LEADING = (
 """The columns that every batch into and out of a kernel begins with."""
 
 
-def make_kernel(operator: Operator) -> _native.Kernel:
+def make_kernel(operator: Operator) -> NativeKernel:
     """Give a kernel without tasks."""
     inputs = [schema((*feed.key, *feed.value)) for feed in operator.feeds]
-    return _native.Kernel(json.dumps(specification(operator)), inputs, schema(operator.columns))
+    return NativeKernel(json.dumps(specification(operator)), inputs, schema(operator.columns))
 
 
 def schema(columns: Sequence[Column]) -> pa.Schema:
