@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -23,6 +23,11 @@ from headrace.telemetry.progress import ProgressReporter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from headrace.plan.topology import Topology
+
+_ALL: Final = "all"
+"""Stands for every store."""
 
 
 @click.command(
@@ -54,7 +59,8 @@ if TYPE_CHECKING:
     "--discard-state",
     metavar="STORE",
     multiple=True,
-    help="Give up the state of a store, here and in the log; may be repeated. Stop all other processes of the application first.",
+    help="Give up the state of a store, or of `all`, here and in the log; may be repeated. Stop all other processes of the "
+    "application first.",
 )
 @log_options
 @reported
@@ -86,7 +92,7 @@ def command(
             instance=environment.instance,
             until_end=until_end,
             state_dir=state_folder(state_dir, environment.state_dir, session.log.name),
-            discard_state=frozenset(discard_state),
+            discard_state=_discarded(discard_state, topology),
         )
         processor = Processor(topology, session.log, session.registry, options)
         with (
@@ -95,6 +101,17 @@ def command(
             ProgressLine(ProgressReporter(processor.metrics).look),
         ):
             processor.run()
+
+
+def _discarded(wanted: tuple[str, ...], topology: Topology) -> frozenset[str]:
+    """Give the stores whose state is given up."""
+    stores = [operator.store.name for operator in topology.operators]
+    unknown = [name for name in wanted if name not in (*stores, _ALL)]
+    if unknown:
+        has = f"it has {', '.join(f'`{name}`' for name in stores)}" if stores else "it keeps no state"
+        message = f"the program has no store `{unknown[0]}` whose state could be given up"
+        raise bad_call(message, help=has)
+    return frozenset(stores if _ALL in wanted else wanted)
 
 
 @contextmanager

@@ -36,6 +36,22 @@ class TaskFolder:
     path: Path | None
 
 
+def home_of(root: Path, application: str, log: str) -> Path:
+    """Give the folder of an application's state that goes with the changelogs of a log.
+
+    Args:
+        root: of all applications.
+        application: the application id.
+        log: identity of the log.
+    """
+    return root / quote(application, safe="") / quote(log, safe="")
+
+
+def folder_of(home: Path, task: str, number: int = 0) -> Path:
+    """Give the folder of a task; those with a number are used where another process is slow to let go of the first."""
+    return home / (quote(task, safe="") + (f"~{number}" if number else ""))
+
+
 class StateDirectory:
     """The folders of an application's tasks. Thread safe."""
 
@@ -56,7 +72,7 @@ class StateDirectory:
             metrics: of the processor.
             clock: monotonic.
         """
-        self._home = None if root is None else root / quote(application, safe="") / quote(log, safe="")
+        self._home = None if root is None else home_of(root, application, log)
         self._metrics = metrics
         self._clock = clock
 
@@ -73,7 +89,7 @@ class StateDirectory:
             return TaskFolder(_native.LocalStore(None), None)
         number = 0
         while True:
-            path = self._home / (f"{quote(task, safe='')}" + (f"~{number}" if number else ""))
+            path = folder_of(self._home, task, number)
             try:
                 return TaskFolder(_open(path, self._metrics), path)
             except _native.LockedStateError:

@@ -93,18 +93,24 @@ def discard(admin: Admin, topology: Topology, stores: Collection[str]) -> None:
             admin.delete(operator.store.changelog.name)
 
 
-def _check(wanted: TopicDescription, there: TopicDescription) -> None:
+def misfit(wanted: TopicDescription, there: TopicDescription) -> str | None:
+    """Say why an internal topic that is there cannot be used; None if it can."""
     if wanted.partitions not in (-1, there.partitions):
-        message = (
+        return (
             f"internal topic `{wanted.name}` has {there.partitions} partitions, the program needs "
             f"{wanted.partitions}"
         )
-        raise _unfit(message)
     policies = [set(topic.configs.get(_POLICY, "delete").split(",")) for topic in (wanted, there)]
     if policies[0] != policies[1]:
         has, needs = (topic.configs.get(_POLICY, "delete") for topic in (there, wanted))
-        message = f"internal topic `{wanted.name}` has `{_POLICY}={has}`, the program needs `{needs}`"
-        raise _unfit(message)
+        return f"internal topic `{wanted.name}` has `{_POLICY}={has}`, the program needs `{needs}`"
+    return None
+
+
+def _check(wanted: TopicDescription, there: TopicDescription) -> None:
+    fault = misfit(wanted, there)
+    if fault is not None:
+        raise _unfit(fault)
 
 
 def _unfit(message: str) -> RunError:
