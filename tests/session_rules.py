@@ -1,8 +1,10 @@
-"""Rules of a whole test session: which tests stay together and begin, how patient it is, and that nothing is skipped."""
+"""Rules of a whole test session: what stays together, how patient it is, where state lies, and that nothing is skipped."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -23,6 +25,14 @@ TOGETHER: Final[Mapping[str, str]] = {
 # A busy machine is no slow function.
 settings.register_profile("headrace", deadline=None)
 settings.load_profile("headrace")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the state of processors out of the home folder; workers and commands inherit where it lies."""
+    if "HEADRACE_STATE_DIR" not in os.environ:
+        folder = os.environ["HEADRACE_STATE_DIR"] = tempfile.mkdtemp(prefix="headrace-test-state-")
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 class _Scheduling(LoadScopeScheduling):  # type: ignore[misc]
