@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
-from headrace.testing import Variant, run_case
+from headrace.testing import Stop, Variant, run_case
 from headrace.testing.case_file import Case, TopicInput
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 KINDS = ("INNER", "LEFT", "RIGHT", "FULL")
-PLAIN = Variant("plain")
-SPREAD = Variant("3 partitions, batches of 10, restarted", batch=10, partitions=3, restart=True)
+PLAIN = Variant()
+SPREAD = Variant(batch=10, partitions=3, stop=Stop.CLEAN)
 
 
 def changes(seed: int, form: str, columns: int) -> TopicInput:
@@ -135,7 +135,7 @@ def test_streams(condition: str) -> None:
         "WITHIN (200, ms, 500, ms) GRACE BY 1h"
         for kind in KINDS
     )
-    found = run(sql, topics, Variant("plain", batch=7))
+    found = run(sql, topics, Variant(batch=7))
     with duckdb.connect() as duck:
         for topic in topics:
             load(duck, topic, table=False)

@@ -12,7 +12,7 @@ import pytest
 from headrace.formats.registry import open_registry
 from headrace.log import open_log
 from headrace.log.embedded import EmbeddedLog
-from headrace.testing import Case, Outcome, Variant, read_case, run_on
+from headrace.testing import Case, Outcome, Stop, Variant, read_case, run_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.kafka
 
 FOLDER = Path(__file__).parents[1] / "cases" / "run"
-VARIANT = Variant("4 partitions, batches of 7, restarted", batch=7, partitions=4, restart=True)
+VARIANT = Variant(batch=7, partitions=4, stop=Stop.CLEAN)
 NAMES = (
     "projection/all_columns_pass_tombstones_on",
     "facets/headers_are_read_and_passed_on",

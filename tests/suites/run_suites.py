@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from headrace.testing import Case, TopicInput, Variant, run_case
+from headrace.testing import Case, Stop, TopicInput, Variant, run_case
 from tests.suites import flink_programs, nexmark_programs
 from tests.suites.program import Program, Refused, Verdict
 from tests.suites.results import facts, latest, read_changes, read_results, table_of, text_words, words
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-_WHOLE: Final = Variant("whole")
-_RESTARTED: Final = Variant("restarted", batch=7, restart=True)
-_SPREAD: Final = Variant("4 partitions, restarted", batch=7, partitions=4, restart=True)
+_WHOLE: Final = Variant()
+_RESTARTED: Final = Variant(batch=7, stop=Stop.CLEAN)
+_SPREAD: Final = Variant(batch=7, partitions=4, stop=Stop.CLEAN)
 
 _EPOCH: Final = 1_577_836_800_000
 _STAGE: Final = 3_600_000

@@ -10,7 +10,16 @@ import click
 
 from headrace.cli.failures import ExitCode, bad_call, leave, reported
 from headrace.cli.options import examples
-from headrace.testing import PLAIN, VARIANTS, CaseFileError, Outcome, read_case, run_case, write_case
+from headrace.testing import (
+    PLAIN,
+    CaseFileError,
+    Outcome,
+    plan_case,
+    read_case,
+    run_case,
+    variants_of,
+    write_case,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +39,7 @@ def command(paths: tuple[Path, ...], update: bool) -> None:
     """Run the test cases in PATHS, files or folders; no broker is needed.
 
     A case is a text file: a program, the records that go in, and what must come out. Each is run several times: with
-    batches of different sizes, with more partitions, and with a restart in the middle; all must give the same.
+    batches of different sizes, with more partitions, with a restart or a crash in the middle; all must give the same.
     """
     files = [file for path in paths for file in _cases(path)]
     if not files:
@@ -45,7 +54,7 @@ def command(paths: tuple[Path, ...], update: bool) -> None:
         if update:
             changed = _update(file, case)
             click.echo(f"{'updated' if changed else 'same'} {file}")
-        elif problem := _problem(case):
+        elif problem := _problem(file.stem, case):
             failed += 1
             click.echo(f"FAILED {file}{problem}")
         else:
@@ -66,13 +75,14 @@ def _update(file: Path, case: Case) -> bool:
     return file.read_text(encoding="utf-8") != before
 
 
-def _problem(case: Case) -> str | None:
+def _problem(name: str, case: Case) -> str | None:
     """Run a case in every way; give the first difference, or None."""
     expected = Outcome(case.expected)
     # What is refused or fails stops at a place that depends on how it was run.
     ends_early = {"diagnostics", "failure"} & case.expected.keys()
-    for variant in (PLAIN,) if ends_early else VARIANTS:
-        wanted, found = expected.comparable(run_case(case, variant))
+    planned = plan_case(case)
+    for variant in (PLAIN,) if ends_early else variants_of(name, stateful=planned.stateful):
+        wanted, found = expected.comparable(run_case(case, variant, planned))
         if wanted != found:
             way = "" if variant is PLAIN else f" ({variant.name})"
             return f"{way}\n{_difference(wanted, found)}"

@@ -34,7 +34,8 @@ class TopicInput:
     """A topic of a case before the program runs.
 
     Args:
-        options: `format`, `partitions`, `key schema`, `value schema`, as written.
+        options: `format`, `partitions`, `key schema`, `value schema`, as written; `restart`: how many records come before a
+            restart in the middle, where not all topics shall be cut at one time.
         records: one JSON object each: `key`, `value`, or their bytes as `key_hex`, `value_hex`; `timestamp` in milliseconds,
             `headers`, `partition`.
     """

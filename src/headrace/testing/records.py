@@ -24,9 +24,11 @@ _PRIMITIVES: Final[dict[Format, pa.DataType]] = {
 }
 _BEGINNING: Final = -2
 _VOLATILE: Final = frozenset(
-    f"headrace.error.{name}" for name in ("application", "partition", "offset", "timestamp")
+    f"headrace.{kind}.{name}"
+    for kind in ("error", "late")
+    for name in ("application", "partition", "offset", "timestamp")
 )
-"""Headers of dead letters that depend on how the case is run."""
+"""Headers of dead letters and late records that depend on how the case is run."""
 _PATIENCE: Final = 40
 """Empty polls before a topic counts as unreadable."""
 
@@ -48,6 +50,12 @@ def register_schemas(topic: TopicInput, registry: Registry | None) -> dict[str, 
     return ids
 
 
+def time_of(number: int, record: dict[str, Any]) -> int:
+    """Give the timestamp of a record: its number, counted from 1, in seconds where it says none."""
+    time: int = record.get("timestamp", (number + 1) * 1000)
+    return time
+
+
 def encode_records(
     topic: TopicInput, records: Sequence[tuple[int, dict[str, Any]]], ids: dict[str, int]
 ) -> pa.RecordBatch:
@@ -63,9 +71,9 @@ def encode_records(
     columns: dict[str, pa.Array[Any]] = {
         "key": _side(topic, "key", key_format, rows, ids),
         "value": _side(topic, "value", value_format, rows, ids),
-        "timestamp": pa.array(
-            [record.get("timestamp", (number + 1) * 1000) for number, record in records], pa.int64()
-        ).cast(TIMESTAMP),
+        "timestamp": pa.array([time_of(number, record) for number, record in records], pa.int64()).cast(
+            TIMESTAMP
+        ),
         "headers": pa.array([_headers(record) for record in rows], HEADERS),
         "partition": pa.array([record.get("partition") for record in rows], pa.int32()),
     }
@@ -184,9 +192,9 @@ def record_lines(
 
 
 def _texts(raw: list[bytes | None], side: Side | None, registry: Registry | None) -> list[str]:
-    if side is None or side.format in (Format.STRING, Format.BYTES):
+    if side is None or (side.format in (Format.STRING, Format.BYTES) and side.window is None):
         return [json.dumps(_plain(item), ensure_ascii=False) for item in raw]
-    if side.format is Format.JSON:
+    if side.format is Format.JSON and side.window is None:
         return ["null" if item is None else item.decode("utf-8", "backslashreplace") for item in raw]
     decoded = make_decoder(side, [()], registry).decode(pa.array(raw, pa.binary()))
     written = make_encoder(Side(Format.JSON, side.type)).encode(decoded.columns[0])
