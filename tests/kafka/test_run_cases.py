@@ -1,4 +1,4 @@
-"""Golden cases on the real broker: one of each kind, over four partitions and a restart."""
+"""Golden cases on the real broker: one of each kind, over four partitions and a restart or a crash."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.kafka
 
 FOLDER = Path(__file__).parents[1] / "cases" / "run"
-VARIANT = Variant(batch=7, partitions=4, stop=Stop.CLEAN)
+RESTARTED = Variant(batch=7, partitions=4, stop=Stop.CLEAN)
+CRASHED = Variant(batch=1, partitions=4, stop=Stop.CRASH)
+WITH_STATE = ("aggregate/", "table/", "window/", "join/")
 NAMES = (
     "projection/all_columns_pass_tombstones_on",
     "facets/headers_are_read_and_passed_on",
@@ -40,6 +42,14 @@ NAMES = (
     "errors/broken_avro_goes_to_the_dead_letter_topic",
     "settings/at_least_once_in_two_threads",
     "time/event_time_is_the_timestamp_of_the_output",
+    "aggregate/sum_avg_min_max_leave_nulls_out",
+    "aggregate/an_aggregate_of_an_aggregate",
+    "table/least_and_largest_of_what_is_left",
+    "table/a_rank_of_a_table_that_changes",
+    "window/hop_by_record",
+    "window/sessions_merge_by_a_late_record",
+    "window/tumble_final_results_come_once",
+    "join/foreign_key",
 )
 
 
@@ -74,7 +84,8 @@ def test_a_case_gives_the_same_on_kafka(name: str, log: Log) -> None:
     case = read_case((FOLDER / name).with_suffix(".case"))
     try:
         with EmbeddedLog(":memory:") as memory:
-            actual = run_on(case, VARIANT, log, open_registry(None, memory))
+            variant = CRASHED if name.startswith(WITH_STATE) else RESTARTED
+            actual = run_on(case, variant, log, open_registry(None, memory))
     finally:
         delete(log, topics_of(case))
     found, expected = actual.comparable(Outcome(case.expected))
