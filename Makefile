@@ -85,6 +85,13 @@ cases-update: native ## write the present results into the golden cases; read th
 kafka: native ## tests on real Apache Kafka
 	$(PYTEST) -n 4 -m kafka $(ARGS)
 
+# An hour or more on two cores: EXAMPLES and ARGS make it shorter or longer.
+EXAMPLES ?= 2000
+.PHONY: soak
+soak: native ## long runs: kernels beside their oracles, golden cases in every variant
+	HEADRACE_FUZZ_EXAMPLES=$(EXAMPLES) $(PYTEST) -n 2 tests/unit/state $(ARGS)
+	HEADRACE_ALL_VARIANTS=1 $(PYTEST) -n 2 tests/unit/test_run_cases.py $(ARGS)
+
 .PHONY: rust-test
 rust-test: ## tests of the Rust crates
 	$(CARGO) test --locked --workspace --exclude headrace-python
