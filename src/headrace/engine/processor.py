@@ -11,7 +11,8 @@ from headrace.engine.ends import EndOfProgram
 from headrace.engine.preparation import prepare
 from headrace.engine.reports import FailureReports
 from headrace.engine.session import Surroundings, ThreadState
-from headrace.engine.state.directory import StateDirectory
+from headrace.engine.state.description import describe_stores
+from headrace.engine.state.directory import StateDirectory, home_of
 from headrace.engine.state.memory import state_memory
 from headrace.engine.state.naming import named
 from headrace.engine.state.ownership import check_changelogs
@@ -137,10 +138,11 @@ class Processor:
 
     def _state_directory(self, admin: Admin) -> StateDirectory:
         options = self._options
-        keeps = options.state_dir is not None and self._topology.operators
-        return StateDirectory(
-            options.state_dir, options.application, admin.identity() if keeps else "", self.metrics
-        )
+        identity = ""
+        if options.state_dir is not None and self._topology.operators:
+            identity = admin.identity()
+            describe_stores(home_of(options.state_dir, options.application, identity), self._topology)
+        return StateDirectory(options.state_dir, options.application, identity, self.metrics)
 
     def stop(self) -> None:
         """Ask for the end and return at once: the batch is finished and committed, then the group is left.

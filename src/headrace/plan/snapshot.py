@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from headrace.plan.operators import Column
     from headrace.plan.topology import SourceTopic
 
 
@@ -46,6 +47,23 @@ class Scan:
 
 
 @dataclass(frozen=True, slots=True)
+class StateScan:
+    """The state of a processor as a relation of the query.
+
+    Args:
+        relation: its name in the query: `state0`, `state1`, …; its columns are `c0`, `c1`, ….
+        application: the application id of the processor.
+        store: name of the store.
+        columns: what the columns are called, and their types.
+    """
+
+    relation: str
+    application: str
+    store: str
+    columns: tuple[Column, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SnapshotPlan:
     """A snapshot query, ready to run.
 
@@ -55,6 +73,7 @@ class SnapshotPlan:
         names: of the result's columns as the user wrote them, in order (DuckDB's may differ in case).
         limit: stop after so many rows, where no row that comes later can change them; None reads to the end.
         setup: SQL to run once on the connection before the query.
+        states: the stores of processors; one that is named twice is read twice.
         follows: whether `--follow` makes sense: one scan, and each record gives its rows independent of all others.
     """
 
@@ -64,3 +83,4 @@ class SnapshotPlan:
     limit: int | None = None
     setup: tuple[str, ...] = ()
     follows: bool = False
+    states: tuple[StateScan, ...] = ()

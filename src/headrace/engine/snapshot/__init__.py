@@ -1,5 +1,6 @@
 """Snapshot queries: SQL over what the topics hold now."""
 
 from headrace.engine.snapshot.query import SnapshotQuery
+from headrace.engine.snapshot.states import LocalStates
 
-__all__ = ["SnapshotQuery"]
+__all__ = ["LocalStates", "SnapshotQuery"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
@@ -9,6 +10,7 @@ import pyarrow as pa
 
 from headrace.engine.failures import failure_of
 from headrace.engine.snapshot.scan import TopicScan
+from headrace.engine.snapshot.states import LocalStates, StatePass
 from headrace.errors import Diagnostic, HeadraceError, RunError
 from headrace.errors.codes.run import QUERY_FAILED
 from headrace.planner.connection import connection
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     from headrace.formats.interface import Registry
     from headrace.log.interface import Log
-    from headrace.plan.snapshot import Scan, SnapshotPlan
+    from headrace.plan.snapshot import Scan, SnapshotPlan, StateScan
 
 _RESULT_ROWS = 8192
 """Rows of one batch of the result."""
@@ -36,6 +38,7 @@ class SnapshotQuery:
         *,
         properties: Mapping[str, str] | None = None,
         batch_records: int = 16_384,
+        states: LocalStates | None = None,
     ) -> None:
         """Open a DuckDB connection over the scans; nothing is read yet.
 
@@ -45,14 +48,17 @@ class SnapshotQuery:
             registry: for formats that need it.
             properties: of the consumers.
             batch_records: most records read at once from a topic.
+            states: for plans that read the state of processors.
         """
         self._plan = plan
+        self._states = states
         self._log = log
         self._registry = registry
         self._properties = properties or {}
         self._batch_records = batch_records
         self._connection = connection()
-        self._relations = [_Relation(scan, self._scan) for scan in plan.scans]
+        self._relations = [_Relation(scan.relation, partial(self._scan, scan)) for scan in plan.scans]
+        self._relations += [_Relation(scan.relation, partial(self._state, scan)) for scan in plan.states]
         try:
             for statement in plan.setup:
                 self._connection.execute(statement)
@@ -108,7 +114,7 @@ class SnapshotQuery:
         Only for plans that say so: a row of the result depends on one record alone.
         """
         (relation,) = self._relations
-        scan = self._scan(relation.scan, follow=True)
+        scan = self._scan(self._plan.scans[0], follow=True)
         records = scan.batches()
         try:
             for rows in records:
@@ -142,6 +148,10 @@ class SnapshotQuery:
             scan, self._log, self._registry, self._properties, self._batch_records, follow=follow
         )
 
+    def _state(self, scan: StateScan) -> StatePass:
+        assert self._states is not None
+        return StatePass(scan, self._states, self._properties)
+
     def _cause(self) -> HeadraceError | None:
         return next((relation.error for relation in self._relations if relation.error is not None), None)
 
@@ -155,18 +165,17 @@ class SnapshotQuery:
 
 
 class _Relation:
-    """A topic as DuckDB sees it: each pass of a query over the relation is a scan of its own."""
+    """A topic or a store as DuckDB sees it: each pass of a query over the relation is a scan of its own."""
 
-    def __init__(self, scan: Scan, open_scan: Callable[[Scan], TopicScan]) -> None:
-        self.scan = scan
-        self.name = scan.relation
+    def __init__(self, name: str, open_scan: Callable[[], TopicScan | StatePass]) -> None:
+        self.name = name
         self.only: pa.RecordBatch | None = None
         """With a value: the whole of the relation, in place of a scan."""
         self.error: HeadraceError | None = None
         """Why a scan failed: through DuckDB only the text of an error would come."""
         self._open = open_scan
-        self._schema = open_scan(scan).schema
-        self._scans: list[TopicScan] = []
+        self._schema = open_scan().schema
+        self._scans: list[TopicScan | StatePass] = []
         self._passes: list[Generator[pa.RecordBatch]] = []
 
     @property
@@ -192,13 +201,13 @@ class _Relation:
         self._passes.clear()
 
     def _pass(self) -> Iterator[pa.RecordBatch]:
-        scan = self._open(self.scan)
+        scan = self._open()
         self._scans.append(scan)
         rows = self._guarded(scan)
         self._passes.append(rows)
         return rows
 
-    def _guarded(self, scan: TopicScan) -> Generator[pa.RecordBatch]:
+    def _guarded(self, scan: TopicScan | StatePass) -> Generator[pa.RecordBatch]:
         try:
             yield from scan.batches()
         except HeadraceError as error:

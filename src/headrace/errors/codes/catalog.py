@@ -31,6 +31,14 @@ BAD_DECLARATION = Code(
     "STRING, INT, LONG and BYTES hold one value and no fields.",
 )
 
+UNKNOWN_STATE = Code(
+    "CAT0106",
+    "unknown state",
+    "`STATE('application', 'store')` reads the state of a processor, and nothing is known of this store here. What stores hold is "
+    "written into the folder of local state when a processor starts: run the query on a machine where the processor "
+    "runs or ran, with the same `--state-dir` and `--log`. `headrace plan` shows the names of stores.",
+)
+
 UNREADABLE_SAMPLE = Code(
     "CAT0105",
     "values of the topic do not follow one format",

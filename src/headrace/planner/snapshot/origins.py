@@ -21,6 +21,7 @@ from headrace.planner.scope import Scope
 from headrace.planner.snapshot import rows, sets
 from headrace.planner.snapshot.bounds import bounds_of
 from headrace.planner.snapshot.sources import Bound, DerivedRelation, Sources, View
+from headrace.planner.snapshot.states import is_state, state_table
 from headrace.planner.typed import Typed
 from headrace.sql.nodes import ArrayLateral
 from headrace.sql.spans import nearest_span, set_span, span_of
@@ -125,6 +126,12 @@ def _origin(
     if isinstance(origin, exp.Subquery):
         return _aside(worker.names, worker.bind(origin.this, named, sources.outer), origin)
     assert isinstance(origin, exp.Table)
+    if is_state(origin.this):
+        if not origin.alias:
+            _call_alias(origin)
+        return _aside(
+            worker.names, state_table(origin.this, worker.stored, worker.states, worker.names), origin
+        )
     if isinstance(origin.this, exp.Anonymous):
         within = worker.expressions(sources, named)
         made = rows.made(origin.this, within, worker.names)

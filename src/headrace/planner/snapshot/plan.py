@@ -28,24 +28,29 @@ from headrace.sql.spans import set_span, span_of
 from headrace.types.sql import duckdb_type, is_integer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from headrace.catalog import CatalogTopic, TopicCatalog
     from headrace.errors import Source, Span
     from headrace.formats.interface import Format, Registry
     from headrace.log.interface import TopicDescription
+    from headrace.plan.snapshot import StateScan
     from headrace.planner.snapshot.bounds import Constant
     from headrace.planner.snapshot.origins import ScanDraft
     from headrace.planner.snapshot.sources import Bound
+    from headrace.planner.snapshot.states import StoredStates
     from headrace.sql.nodes import Program
 
 _UNGROUPED = re.compile(r'column "?(\w+)"? must appear in the GROUP BY', re.IGNORECASE)
 
 
-def plan_query(program: Program, catalog: TopicCatalog) -> SnapshotPlan:
+def plan_query(program: Program, catalog: TopicCatalog, states: StoredStates | None = None) -> SnapshotPlan:
     """Plan a snapshot query.
 
     Args:
         program: one query; SET, WITH and CREATE TABLE may stand before it.
         catalog: what the topics hold.
+        states: what STATE() can read; None if nothing.
 
     Raises:
         ProgramError: what is wrong with it, with places in the text.
@@ -58,7 +63,7 @@ def plan_query(program: Program, catalog: TopicCatalog) -> SnapshotPlan:
         raise ProgramError((Diagnostic(codes.NOT_ONE_QUERY, message, place),), program.source)
     duck = connection()
     try:
-        return _plan(program, queries[0], _Declared.over(program, catalog), duck)
+        return _plan(program, queries[0], _Declared.over(program, catalog), states, duck)
     except ProgramError as fault:
         raise ProgramError(fault.diagnostics, program.source) from None
     except RecursionError:
@@ -69,11 +74,16 @@ def plan_query(program: Program, catalog: TopicCatalog) -> SnapshotPlan:
 
 
 def _plan(
-    program: Program, query: Query, catalog: TopicCatalog, duck: duckdb.DuckDBPyConnection
+    program: Program,
+    query: Query,
+    catalog: TopicCatalog,
+    states: StoredStates | None,
+    duck: duckdb.DuckDBPyConnection,
 ) -> SnapshotPlan:
     typer = Typer(duck, grouped=True)
     names = Names(typer)
-    worker = SnapshotQueries(catalog, typer, names, program.source, _constants(typer, duck, program.source))
+    constants = _constants(typer, duck, program.source)
+    worker = SnapshotQueries(catalog, typer, names, program.source, constants, states)
     entries = [entry for item in program.statements if isinstance(item, With) for entry in item.names] + list(
         query.names
     )
@@ -82,13 +92,15 @@ def _plan(
     worker.put_in(bound.query)
     scans = _scans(worker.scans, bound)
     shown = text(bound.query)
-    _check(shown, scans, duck, query, bound, typer.aggregates())
+    _check(shown, scans, worker.states, duck, query, bound, typer.aggregates())
     return SnapshotPlan(
         scans=scans,
         query=shown,
         names=tuple(item.name for item in bound.outputs),
         limit=_limit(query.query),
+        states=tuple(worker.states),
         follows=len(scans) == 1
+        and not worker.states
         and isinstance(bound.query, exp.Select)
         and _is_plain(bound.query, typer.aggregates()),
         setup=setup_sql(macros_in(shown)),
@@ -117,6 +129,7 @@ def _scans(drafts: list[ScanDraft], bound: Bound) -> tuple[Scan, ...]:
 def _check(
     shown: str,
     scans: tuple[Scan, ...],
+    states: Sequence[StateScan],
     duck: duckdb.DuckDBPyConnection,
     query: Query,
     bound: Bound,
@@ -127,6 +140,11 @@ def _check(
     for scan in scans:
         nulls = [f"CAST(NULL AS {duckdb_type(item.type)}) AS {item.name}" for item in scan.source.columns]
         tables.append(f"{scan.relation} AS (SELECT {', '.join([*nulls, 'false AS _tombstone'])})")
+    for state in states:
+        nulls = [
+            f"CAST(NULL AS {duckdb_type(item.type)}) AS c{index}" for index, item in enumerate(state.columns)
+        ]
+        tables.append(f"{state.relation} AS (SELECT {', '.join(nulls)})")
     try:
         duck.sql((f"WITH {', '.join(tables)} " if tables else "") + f"SELECT * FROM ({shown})")
     except duckdb.Error as fault:

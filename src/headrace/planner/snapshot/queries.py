@@ -28,9 +28,11 @@ if TYPE_CHECKING:
 
     from headrace.catalog import TopicCatalog
     from headrace.errors import Source
+    from headrace.plan.snapshot import StateScan
     from headrace.planner.duckdb_types import Typer
     from headrace.planner.relations import Names
     from headrace.planner.snapshot.origins import ScanDraft
+    from headrace.planner.snapshot.states import StoredStates
 
 _STREAMING = {"window": "WINDOW BY", "grace": "GRACE BY", "eventtime": "EVENTTIME BY", "emit": "EMIT"}
 
@@ -44,7 +46,9 @@ class SnapshotQueries:
     names: Names
     source: Source
     constant: Constant
+    stored: StoredStates | None = None
     scans: list[ScanDraft] = field(default_factory=list)
+    states: list[StateScan] = field(default_factory=list)
     inlined: dict[str, exp.Expression] = field(default_factory=dict)
 
     def bind(self, node: exp.Expression, named: Mapping[str, View], outer: Sources | None = None) -> Bound:

@@ -1,0 +1,139 @@
+"""Reads a store from outside: the copy on this machine, brought up to its changelog, or the changelog alone."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pyarrow as pa
+
+from headrace import _native
+from headrace.engine.state.changelog import vanished
+from headrace.engine.state.directory import folder_of, state_failed
+from headrace.engine.state.kernels import make_kernel
+from headrace.engine.state.restore import RestoreJob, Restorer, StoreRestore
+from headrace.log.interface import TopicPartition
+from headrace.plan.operators import Column
+from headrace.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Mapping
+
+    from headrace.engine.state.description import StoreDescription
+    from headrace.log.interface import Log
+
+_ENTRIES: Final = 8192
+"""Entries decoded at once."""
+
+_LOOK: Final = 0.02
+"""Seconds between two looks at whether a copy is complete."""
+
+_NOTHING: Final = pa.array([], pa.binary())
+
+
+def columns_of(found: StoreDescription) -> tuple[Column, ...]:
+    """Give the columns of decoded entries by the names that the program has for them."""
+    operator = found.operator
+    plain = [column.name for column in operator.columns]
+    labels = dict(zip(plain, operator.labels or plain, strict=True))
+    seen: set[str] = set()
+    columns = []
+    for field in make_kernel(operator).decode(_NOTHING, _NOTHING).schema:
+        name = labels.get(field.name, field.name)
+        if name.lower() in seen:
+            name = f"{name}_{field.name}"
+        seen.add(name.lower())
+        columns.append(Column(name, field.type))
+    return tuple(columns)
+
+
+def read_store(
+    log: Log, properties: Mapping[str, str], home: Path, found: StoreDescription
+) -> Generator[pa.RecordBatch]:
+    """Give the rows of a store as it is now, in the columns of `columns_of`; the names are the kernel's.
+
+    The copy of a processor that does not run is used, and the end of the changelog is read into it. Where a processor has it
+    open, or there is none, the changelog is read into a copy that goes again.
+
+    Args:
+        log: where the changelog is.
+        properties: of the consumers.
+        home: folder of the application's state.
+        found: what the store holds.
+
+    Raises:
+        RunError: the changelog was deleted, or is of another program; the log or the disk fails.
+    """
+    store = found.operator.store
+    with closing(log.admin()) as admin:
+        there = admin.describe(store.changelog.name)
+    if there is None:
+        raise vanished(store.name, store.changelog.name)
+    kernel = make_kernel(found.operator)
+    restorer = Restorer(log, properties, Metrics())
+    with closing(restorer):
+        for number in range(there.partitions):
+            with ExitStack() as opened:
+                local = _current(opened, restorer, home, found, number)
+                for keys, values in _entries(local, store.name):
+                    yield kernel.decode(keys, values)
+
+
+def _current(
+    opened: ExitStack, restorer: Restorer, home: Path, found: StoreDescription, number: int
+) -> _native.LocalStore:
+    """Give one partition of a store, with everything that its changelog holds."""
+    local = _own_copy(folder_of(home, f"{found.group}_{number}"), found)
+    if local is not None:
+        opened.callback(local.close)
+        if _restore(restorer, local, found, number):
+            return local
+    folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="headrace-state-"))
+    local = _native.LocalStore(Path(folder) / "store")
+    opened.callback(local.close)
+    if not _restore(restorer, local, found, number):
+        raise state_failed(RuntimeError("a copy that was just made is damaged"))
+    return local
+
+
+def _restore(restorer: Restorer, local: _native.LocalStore, found: StoreDescription, number: int) -> bool:
+    """Read what the changelog has beyond a copy; False if the copy is damaged."""
+    store = found.operator.store
+    stores = [StoreRestore(store, TopicPartition(store.changelog.name, number))]
+    job = RestoreJob(f"{found.group}_{number}", local, stores, time.monotonic())
+    restorer.begin(job)
+    while not job.finished:
+        time.sleep(_LOOK)
+    if job.error is not None:
+        raise job.error
+    return not job.damaged
+
+
+def _own_copy(path: Path, found: StoreDescription) -> _native.LocalStore | None:
+    """Open the copy that a processor left here; None if there is none of use, or a processor has it open."""
+    if not path.is_dir():
+        return None
+    store = found.operator.store
+    try:
+        local = _native.LocalStore(path)
+    except (_native.LockedStateError, _native.DamagedStateError):
+        return None
+    except (OSError, RuntimeError) as error:
+        raise state_failed(error) from error
+    if local.fingerprint(store.name) == store.fingerprint and local.position(store.name) is not None:
+        return local
+    local.close()
+    return None
+
+
+def _entries(local: _native.LocalStore, store: str) -> Iterator[tuple[pa.BinaryArray, pa.BinaryArray]]:
+    after: bytes | None = None
+    while True:
+        keys, values = local.entries(store, after, _ENTRIES)
+        if not len(keys):
+            return
+        yield keys, values
+        after = keys[-1].as_py()
