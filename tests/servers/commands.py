@@ -30,7 +30,7 @@ import json, os, signal, socket, sys
 call = json.dumps(["headrace.cli", sys.argv[2:], os.getcwd(), dict(os.environ)]).encode()
 with socket.socket(socket.AF_UNIX) as server:
     server.connect(sys.argv[1])
-    socket.send_fds(server, [call], [0, 1, 2])
+    server.sendall(call[socket.send_fds(server, [call], [0, 1, 2]):])
     server.shutdown(socket.SHUT_WR)
     answer = server.makefile("rb").read().split()
 code = int(answer[1])
@@ -55,15 +55,22 @@ class ForkedProcess:
     def __init__(self, folder: Path, module: str, arguments: Sequence[str], output: IO[str]) -> None:
         call = json.dumps([module, arguments, str(_ROOT), dict(os.environ)]).encode()
         self._server = socket.socket(socket.AF_UNIX)
-        self._server.connect(str(folder.parent / "socket"))
-        with Path(os.devnull).open("rb") as nothing:
-            socket.send_fds(self._server, [call], [nothing.fileno(), output.fileno(), output.fileno()])
-        self._server.shutdown(socket.SHUT_WR)
         self._answer = b""
         self._code: int | None = None
-        while b"\n" not in self._answer:
-            self._receive(60.0)
-        self.pid = int(self._answer)
+        try:
+            self._server.connect(str(folder.parent / "socket"))
+            with Path(os.devnull).open("rb") as nothing:
+                streams = [nothing.fileno(), output.fileno(), output.fileno()]
+                sent = socket.send_fds(self._server, [call], streams)
+            self._server.sendall(call[sent:])
+            self._server.shutdown(socket.SHUT_WR)
+            while b"\n" not in self._answer:
+                self._receive(60.0)
+        except BaseException:
+            self._server.close()
+            raise
+        # The exit code of a short one may have come along.
+        self.pid = int(self._answer.split(b"\n")[0])
 
     def send_signal(self, number: signal.Signals) -> None:
         if self.poll() is None:
@@ -92,13 +99,15 @@ class ForkedProcess:
         return self._code
 
     def _receive(self, timeout: float) -> None:
-        """Take what the server says; it hangs up after the exit code."""
+        """Take what the server says, in whatever pieces; it hangs up after the exit code."""
         self._server.settimeout(timeout)
         more = self._server.recv(64)
         self._answer += more
         if not more:
             self._server.close()
-            self._code = int(self._answer.split()[1])
+            words = self._answer.split()
+            assert len(words) == 2, f"the server of the commands said {self._answer!r}"
+            self._code = int(words[1])
 
 
 class CommandServer:
