@@ -62,6 +62,11 @@ _ALL: Final = "all"
     help="Give up the state of a store, or of `all`, here and in the log; may be repeated. Stop all other processes of the "
     "application first.",
 )
+@click.option(
+    "--standby",
+    is_flag=True,
+    help="Keep copies of the state of tasks that other processes run: a take-over reads the last records alone.",
+)
 @log_options
 @reported
 def command(
@@ -72,6 +77,7 @@ def command(
     port: int | None,
     state_dir: str | None,
     discard_state: tuple[str, ...],
+    standby: bool,
     log: str | None,
     registry: str | None,
 ) -> None:
@@ -93,6 +99,7 @@ def command(
             until_end=until_end,
             state_dir=state_folder(state_dir, environment.state_dir, session.log.name),
             discard_state=_discarded(discard_state, topology),
+            standby=standby,
         )
         processor = Processor(topology, session.log, session.registry, options)
         with (

@@ -23,6 +23,7 @@ class ProcessorOptions:
         lag_interval: seconds between two looks at the ends of the inputs, for the lag metric; 0 never looks.
         state_dir: folder of local state, of all applications; None keeps it in memory: each start reads the changelogs.
         discard_state: stores whose state is given up at the start.
+        standby: keep copies of the state of tasks that other processes run.
         patience: seconds to wait at the end for a log that is away, before giving up what is not committed.
     """
 
@@ -34,4 +35,5 @@ class ProcessorOptions:
     lag_interval: float = 3.0
     state_dir: Path | None = None
     discard_state: frozenset[str] = frozenset()
+    standby: bool = False
     patience: float = 30.0

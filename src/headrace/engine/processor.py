@@ -17,6 +17,7 @@ from headrace.engine.state.memory import state_memory
 from headrace.engine.state.naming import named
 from headrace.engine.state.ownership import check_changelogs
 from headrace.engine.state.purge import Purge
+from headrace.engine.state.standby import Standby
 from headrace.engine.waiting import ServiceWatch
 from headrace.engine.worker import work
 from headrace.log.errors import LogError
@@ -100,6 +101,10 @@ class Processor:
             directory=self._state_directory(admin),
             state_memory=state_memory(self._topology.settings.state_memory),
         )
+        standby = None
+        if self._options.standby and self._options.state_dir is not None:
+            properties = {**settings.client, **settings.consumer_client}
+            standby = Standby(self._topology, self._log, properties, around.directory, self.metrics)
         try:
             end = None
             if self._options.until_end:
@@ -115,9 +120,13 @@ class Processor:
             self._running = True
             for thread in self._threads:
                 thread.start()
+            if standby is not None:
+                standby.start()
             self._watch(end, Purge(self._topology, admin))
         finally:
             self._stopping.set()
+            if standby is not None:
+                standby.close()
             for thread in self._threads:
                 thread.join()
             self._reports.tell(everything=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from headrace.telemetry.metrics import Metrics
+
+_ASKED: Final = 2.0
+"""Seconds for which a task counts as waiting after it has asked for its folder."""
 
 _PATIENCE: Final = 10.0
 """Seconds to wait for a folder that another process has not let go of yet, before another folder is used."""
@@ -75,6 +79,7 @@ class StateDirectory:
         self._home = None if root is None else home_of(root, application, log)
         self._metrics = metrics
         self._clock = clock
+        self._wanted: dict[str, float] = {}
 
     def open(self, task: str, since: float) -> TaskFolder | None:
         """Give the state of a task; None if another process uses its folder: ask again later.
@@ -91,11 +96,33 @@ class StateDirectory:
         while True:
             path = folder_of(self._home, task, number)
             try:
-                return TaskFolder(_open(path, self._metrics), path)
+                opened = TaskFolder(_open(path, self._metrics), path)
             except _native.LockedStateError:
+                self._wanted[task] = self._clock()
                 if self._clock() - since < _PATIENCE:
                     return None
                 number += 1
+            else:
+                self._wanted.pop(task, None)
+                return opened
+
+    def borrow(self, task: str) -> TaskFolder | None:
+        """Give the state of a task to bring it up to date; None if it is in use, or wanted, or kept in memory.
+
+        Whoever borrows it closes it at once when it is `wanted`.
+        """
+        if self._home is None or self.wanted(task):
+            return None
+        path = folder_of(self._home, task)
+        try:
+            return TaskFolder(_open(path, self._metrics), path)
+        except _native.LockedStateError:
+            return None
+
+    def wanted(self, task: str) -> bool:
+        """Say whether a task waits for its state to be let go of."""
+        # Tasks ask many times a second; one that was taken away again asks no more.
+        return self._clock() - self._wanted.get(task, -math.inf) < _ASKED
 
     def discard(self, folder: TaskFolder) -> None:
         """Close and empty a folder whose files turned out to be damaged."""

@@ -73,7 +73,7 @@ def read_store(
     if there is None:
         raise vanished(store.name, store.changelog.name)
     kernel = make_kernel(found.operator)
-    restorer = Restorer(log, properties, Metrics())
+    restorer = Restorer(log, properties, Metrics(), announces=False)
     with closing(restorer):
         for number in range(there.partitions):
             with ExitStack() as opened:

@@ -97,6 +97,8 @@ class Restorer:
         metrics: Metrics,
         discarded: Collection[str] = (),
         clock: Callable[[], float] = time.monotonic,
+        *,
+        announces: bool = True,
     ) -> None:
         """Begin without tasks.
 
@@ -106,7 +108,9 @@ class Restorer:
             metrics: of the processor.
             discarded: stores whose changelogs were deleted on purpose.
             clock: monotonic.
+            announces: tell how far it is and when a task is ready; not for copies that no task waits for.
         """
+        self._announces = announces
         self._log = log
         self._discarded = frozenset(discarded)
         self._properties = dict(properties)
@@ -271,7 +275,7 @@ class Restorer:
                 _begin_anew(job, item)
             if not item.marked and not item.empty:
                 job.error = foreign(item.store.name, f"changelog topic `{item.place.topic}`")
-        if job.error is None:
+        if job.error is None and self._announces:
             TaskRestored(job.task, job.records, self._clock() - job.began).emit(self._metrics)
         self._finish(job)
 
@@ -294,7 +298,7 @@ class Restorer:
 
     def _tell(self) -> None:
         now = self._clock()
-        for job in self._jobs:
+        for job in self._jobs if self._announces else ():
             if now - max(job.told, job.began) < _TELL:
                 continue
             job.told = now

@@ -1,0 +1,105 @@
+"""Warm standby: an instance keeps copies of the state of tasks that others run, and takes over with them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from headrace.engine import Processor, ProcessorOptions
+from headrace.engine.state.directory import StateDirectory
+from headrace.engine.state.verdicts import Verdict, judge
+from headrace.plan.topology import RunSettings
+from headrace.telemetry.metrics import Metrics
+from tests.engine.programs import create, fill, numbers, unique
+from tests.engine.stateful import counting, expected_histories, histories, last
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from headrace.log.interface import Log
+    from headrace.plan.topology import Topology
+
+KEYS = 40
+QUICK = RunSettings(commit_interval=0.05)
+
+
+def key_of(number: int) -> str:
+    return f"k{number % KEYS}"
+
+
+def give(log: Log, source: str, values: range) -> None:
+    fill(log, source, numbers(values), keys=[key_of(value).encode() for value in values])
+
+
+@contextmanager
+def running(topology: Topology, log: Log, application: str, state: Path) -> Iterator[Processor]:
+    options = ProcessorOptions(application, state_dir=state, standby=True, lag_interval=0)
+    processor = Processor(topology, log, None, options)
+    thread = threading.Thread(target=processor.run)
+    thread.start()
+    try:
+        yield processor
+    finally:
+        processor.stop()
+        thread.join()
+
+
+def wait_for(met: Callable[[], bool]) -> None:
+    end = time.monotonic() + 40
+    while not met():
+        assert time.monotonic() < end, "it does not come about"
+        time.sleep(0.1)
+
+
+def test_an_instance_has_the_state_of_tasks_that_another_runs(log: Log, tmp_path: Path) -> None:
+    source, sink, application = create(log, unique("in"), 4), unique("out"), unique("app")
+    topology = counting(source, sink, QUICK)
+    one, two = tmp_path / "one", tmp_path / "two"
+
+    def total() -> int:
+        return sum(processor.metrics.snapshot().consumed.get(source, 0) for processor in (first, second))
+
+    def folders(state: Path) -> int:
+        return sum(path.is_dir() for path in state.glob("*/*/*"))
+
+    with running(topology, log, application, one) as first:
+        wait_for(lambda: folders(one) == 4)
+        with running(topology, log, application, two) as second:
+            give(log, source, range(2000))
+            wait_for(lambda: total() >= 2000)
+            # Those that it runs and those that it follows.
+            wait_for(lambda: folders(one) == folders(two) == 4)
+            time.sleep(5)  # two rounds of following
+        give(log, source, range(2000, 2500))
+        wait_for(lambda: total() >= 2500)
+        time.sleep(0.5)
+    for state in (one, two):
+        # In step but for the records since it was last looked: nothing is read from the beginning.
+        (verdict,) = judge(topology, log, application, state)
+        assert verdict.verdict is Verdict.KEEP, verdict
+    wanted = last(expected_histories((key_of(number), number) for number in range(2500)))
+    assert last(histories(log, sink)) == wanted
+    give(log, source, range(2500, 2600))
+    options = ProcessorOptions(application, until_end=True, state_dir=two, lag_interval=0)
+    Processor(topology, log, None, options).run()
+    wanted = last(expected_histories((key_of(number), number) for number in range(2600)))
+    assert last(histories(log, sink)) == wanted
+
+
+def test_a_task_gets_its_folder_from_whoever_follows_it(tmp_path: Path) -> None:
+    directory = StateDirectory(tmp_path, "app", "log", Metrics())
+    borrowed = directory.borrow("task_0")
+    assert borrowed is not None
+    assert not directory.wanted("task_0")
+    assert directory.open("task_0", time.monotonic()) is None
+    assert directory.wanted("task_0")
+    borrowed.store.close()
+    assert directory.borrow("task_0") is None
+    opened = directory.open("task_0", time.monotonic())
+    assert opened is not None
+    assert not directory.wanted("task_0")
+    assert directory.borrow("task_0") is None
+    opened.store.close()
