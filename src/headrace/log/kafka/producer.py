@@ -132,7 +132,14 @@ class KafkaProducer:
         with faults(self._log, "cannot abort a transaction"):
             # A broker that refused to write knows of no transaction to abort: the refusal is what matters.
             self._look_for_refusal(self._native.failures())
-            self._native.abort(_TRANSACTION_SECONDS)
+            try:
+                self._native.abort(_TRANSACTION_SECONDS)
+            except _native.KafkaError as error:
+                if error_name(error) != "INVALID_TXN_STATE":
+                    raise
+                # The broker was away before it had heard of this transaction, or ended it meanwhile: there is nothing to
+                # abort, and this producer can do no more. Another one with the same id can.
+                raise FencedError(fault(self._log, "cannot abort a transaction", error).diagnostics) from None
             # They belong to the aborted transaction: purged or refused, nobody waits for them any more.
             self._native.failures()
         self._open = False
