@@ -34,6 +34,10 @@ class Child:
     def kill(self) -> None:
         self._process.kill()
 
+    def poll(self) -> int | None:
+        """Give the exit code if it has ended."""
+        return self._process.poll()
+
     def terminate(self, timeout: float = 30.0) -> int:
         """Ask for the end as a supervisor does and give the exit code."""
         self._process.send_signal(signal.SIGTERM)

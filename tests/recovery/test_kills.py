@@ -1,4 +1,4 @@
-"""Killed at each step of a commit, a processor goes on so that every record counts exactly once."""
+"""Killed at each step of a commit, of a restore and of a rebalance, a processor goes on: every record counts exactly once."""
 
 from __future__ import annotations
 
@@ -7,66 +7,177 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.engine.processes import Child
-from tests.engine.programs import create, fill, numbers, unique
-from tests.engine.stateful import expected_histories, histories
-from tests.recovery.child import AFTER_COMMIT, AFTER_STORE, IN_RESTORE, STEPS
+from tests.engine.programs import unique
+from tests.recovery import child as steps
+from tests.recovery.programs import Workload
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from headrace.log.interface import Log
 
-COUNT = 4_000
-KEYS = 40
+RECORDS = 1_200
 
 
-def given(log: Log, source: str) -> dict[str, list[tuple[int, int]]]:
-    """Fill the topic; give what must come out."""
-    keys = [f"k{number % KEYS}" for number in range(COUNT)]
-    fill(log, source, numbers(range(COUNT)), keys=[key.encode() for key in keys])
-    return expected_histories(zip(keys, range(COUNT), strict=True))
+class Runs:
+    """Processes of one program, one after the other or side by side."""
+
+    def __init__(self, url: str, commands: Path, folder: Path, work: Workload) -> None:
+        self._start = (url, work.program, work.name)
+        self._commands = commands
+        self._folder = folder
+        self._number = 0
+
+    def start(self, *facts: str, instance: str = "one", state: str = "state") -> Child:
+        self._number += 1
+        named = f"instance={instance}", f"state={self._folder / state}", "batch=25", "interval=0.01"
+        lines = self._folder / f"{self._number}.log"
+        return Child(self._commands, lines, *self._start, *named, *facts, module="tests.recovery.child")
+
+    def killed(self, step: str, time: int, *facts: str, state: str = "state") -> None:
+        """Run until it kills itself."""
+        with self.start(f"step={step}", f"time={time}", *facts, state=state) as process:
+            assert process.wait() == -9, process.lines.read_text()
+
+    def finish(self, *facts: str, instance: str = "one", state: str = "state") -> None:
+        """Run to the end of the inputs."""
+        with self.start("until_end=yes", *facts, instance=instance, state=state) as process:
+            assert process.wait(90) == 0, process.lines.read_text()
 
 
-def facts(state: Path) -> tuple[str, ...]:
-    # The classic protocol lets a member of the same name take over at once.
-    return ("program=counting", "protocol=classic", "batch=100", "instance=one", f"state={state}")
+@pytest.fixture(params=[pytest.param("kafka", marks=pytest.mark.kafka)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Kafka, unless a test asks for the embedded log."""
+    if request.param == "kafka":
+        return str(request.getfixturevalue("kafka").url)
+    return f"sqlite:{tmp_path / 'log.db'}"
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_killed_in_a_commit(url: str, log: Log, commands: Path, tmp_path: Path, step: str) -> None:
-    source, sink, application = create(log, unique("in")), unique("out"), unique("app")
-    expected = given(log, source)
-    arguments = (url, source, sink, application, *facts(tmp_path / "state"))
-    for time in ("1", "3"):
-        with Child(
-            commands, tmp_path / f"{time}.log", step, time, *arguments, module="tests.recovery.child"
-        ) as child:
-            assert child.wait() != 0, child.lines.read_text()
-    with Child(commands, tmp_path / "last.log", *arguments, "until_end=yes") as child:
-        assert child.wait() == 0, child.lines.read_text()
-    assert histories(log, sink) == expected
+@pytest.fixture
+def work(log: Log, program: str) -> Workload:
+    made = Workload(log, program, unique(program))
+    made.grow(RECORDS)
+    return made
 
 
-@pytest.mark.parametrize("step", [AFTER_COMMIT, AFTER_STORE])
-def test_killed_while_it_restores(url: str, log: Log, commands: Path, tmp_path: Path, step: str) -> None:
-    source, sink, application = create(log, unique("in")), unique("out"), unique("app")
-    expected = given(log, source)
-    arguments = (url, source, sink, application)
-    with Child(
-        commands,
-        tmp_path / "first.log",
-        *(step, "4", *arguments, *facts(tmp_path / "here")),
-        module="tests.recovery.child",
-    ) as child:
-        assert child.wait() != 0, child.lines.read_text()
-    elsewhere = facts(tmp_path / "elsewhere")
-    with Child(
-        commands,
-        tmp_path / "second.log",
-        *(IN_RESTORE, "2", *arguments, *elsewhere),
-        module="tests.recovery.child",
-    ) as child:
-        assert child.wait() != 0, child.lines.read_text()
-    with Child(commands, tmp_path / "last.log", *arguments, *elsewhere, "until_end=yes") as child:
-        assert child.wait() == 0, child.lines.read_text()
-    assert histories(log, sink) == expected
+@pytest.fixture
+def runs(url: str, commands: Path, tmp_path: Path, work: Workload) -> Runs:
+    return Runs(url, commands, tmp_path, work)
+
+
+@pytest.mark.parametrize(
+    ("program", "step", "first", "second"),
+    [
+        ("totals", steps.BEFORE_OUTPUTS, 1, 4),
+        ("windows", steps.AMONG_OUTPUTS, 1, 7),
+        ("two", steps.AMONG_CHANGELOGS, 1, 4),
+        ("rows", steps.AFTER_CHANGELOG, 1, 3),
+        ("windows", steps.BEFORE_COMMIT, 2, 5),
+        ("totals", steps.AFTER_COMMIT, 1, 4),
+        ("two", steps.AMONG_STORES, 1, 3),
+        ("rows", steps.AFTER_STORE, 1, 3),
+    ],
+)
+def test_killed_in_a_commit(work: Workload, runs: Runs, step: str, first: int, second: int) -> None:
+    runs.killed(step, first)
+    runs.killed(step, second)
+    work.end()
+    runs.finish()
+    assert work.faults() == []
+
+
+@pytest.mark.parametrize("url", ["embedded"], indirect=True)
+@pytest.mark.parametrize(("program", "step"), [("totals", steps.BEFORE_COMMIT), ("rows", steps.AFTER_COMMIT)])
+def test_killed_on_the_embedded_log(work: Workload, runs: Runs, step: str) -> None:
+    runs.killed(step, 1)
+    runs.killed(step, 3)
+    work.end()
+    runs.finish()
+    assert work.faults() == []
+
+
+@pytest.mark.parametrize(
+    ("program", "step"), [("windows", steps.BEFORE_OFFSETS), ("totals", steps.AFTER_OFFSETS)]
+)
+def test_killed_between_the_requests_of_a_transaction(work: Workload, runs: Runs, step: str) -> None:
+    runs.killed(step, 1)
+    runs.killed(step, 3)
+    work.end()
+    runs.finish()
+    assert work.faults() == []
+
+
+@pytest.mark.parametrize(
+    ("program", "step"), [("totals", steps.IN_RESTORE), ("windows", steps.AFTER_RESTORE)]
+)
+def test_killed_while_it_restores(work: Workload, runs: Runs, step: str) -> None:
+    runs.killed(steps.AFTER_COMMIT, 3, state="here")
+    runs.killed(step, 2, state="elsewhere")
+    work.end()
+    runs.finish(state="elsewhere")
+    assert work.faults() == []
+
+
+@pytest.mark.parametrize(
+    ("program", "step", "time"),
+    # The first time that partitions are assigned is no rebalance.
+    [("totals", steps.BEFORE_REVOKED, 1), ("windows", steps.AFTER_ASSIGNED, 2)],
+)
+def test_killed_in_a_rebalance(work: Workload, runs: Runs, step: str, time: int) -> None:
+    with runs.start(f"step={step}", f"time={time}") as first:
+        first.wait_for("is ready")
+        with runs.start(instance="two", state="other") as second:
+            assert first.wait() == -9, first.lines.read_text()
+            second.kill()
+    runs.finish()
+    work.end()
+    runs.finish()
+    assert work.faults() == []
+
+
+@pytest.mark.parametrize("program", ["totals"])
+def test_a_rolling_restart_moves_no_task(work: Workload, runs: Runs) -> None:
+    names = ("one", "two", "three")
+    processes = {name: runs.start(instance=name, state=name) for name in names}
+    try:
+        for name in names:
+            processes[name].wait_for("assigned")
+        for name in names:
+            work.grow(200)
+            assert processes[name].terminate() == 0
+            processes[name] = runs.start(instance=name, state=name)
+            processes[name].wait_for("is ready")
+        lines = {name: processes[name].lines.read_text() for name in names}
+    finally:
+        for process in processes.values():
+            process.kill()
+    for text in lines.values():
+        # Each gets what it had, once; its state is on its disk, to the last record.
+        assert text.count("assigned") == 1, lines
+        assert "revoked" not in text, lines
+        assert "is ready: 0 changelog records read" in text, lines
+    runs.finish()
+    work.end()
+    runs.finish()
+    assert work.faults() == []
+
+
+@pytest.mark.parametrize("program", ["windows"])
+def test_more_processes_and_fewer(work: Workload, runs: Runs) -> None:
+    with runs.start() as first:
+        first.wait_for("is ready")
+        with (
+            runs.start(instance="two", state="two") as second,
+            runs.start(instance="three", state="three") as third,
+        ):
+            second.wait_for("is ready")
+            third.wait_for("is ready")
+            work.grow(400)
+            assert second.terminate() == 0
+            assert third.terminate() == 0
+        work.grow(400)
+        assert first.terminate() == 0
+    runs.finish()
+    work.end()
+    runs.finish()
+    assert work.faults() == []
