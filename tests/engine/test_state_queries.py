@@ -150,7 +150,7 @@ def test_a_changelog_that_was_deleted_is_no_empty_state(log: Log, state: Path, a
         ("STATE('{app}', 'total')", "did you mean `totals`"),
         ("STATE('nobody', 'totals')", "nothing is known here of a store `totals` of application `nobody`"),
         ("STATE('{app}')", "both as text"),
-        ("STATE({app}, totals)", "both as text"),
+        ("STATE(app, totals)", "both as text"),
     ],
 )
 def test_what_is_no_store_is_refused(
