@@ -8,13 +8,23 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ResourceType,
+)
 
 from headrace.engine import Processor, ProcessorOptions
+from headrace.errors import RunError
 from headrace.log import open_log
+from headrace.log.interface import ConsumerOptions, TopicPartition
 from headrace.plan.topology import RunSettings
 from tests.engine.programs import create, fill, numbers, read, unique
 from tests.engine.stateful import counting, expected_histories, histories
@@ -74,7 +84,9 @@ import sys
 from pathlib import Path
 from headrace.engine import Processor, ProcessorOptions
 from headrace.errors import RunError
+from headrace.errors import RunError
 from headrace.log import open_log
+from headrace.log.interface import ConsumerOptions, TopicPartition
 from headrace.plan.topology import RunSettings
 from tests.engine.stateful import counting
 
@@ -116,3 +128,42 @@ def test_a_full_disk_ends_the_run_and_harms_nothing(tmp_path: Path, kafka_log: L
     assert run(resource.RLIM_INFINITY)[0] == 0
     assert {row["key"].decode() for row in read(kafka_log, sink)} == set(keys)
     assert histories(kafka_log, sink) == expected_histories(zip(keys, range(30_000), strict=True))
+
+
+def _clean(log: Log, topic: str, policy: str) -> None:
+    entry = ConfigEntry("cleanup.policy", policy, incremental_operation=AlterConfigOpType.SET)
+    client = AdminClient({"bootstrap.servers": log.name.removeprefix("kafka://")})
+    change = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+    for done in client.incremental_alter_configs([change]).values():
+        done.result(30)
+
+
+@pytest.mark.kafka
+def test_a_changelog_that_is_cut_off(tmp_path: Path, kafka_log: Log) -> None:
+    source, sink, application = create(kafka_log, unique("in")), unique("out"), unique("app")
+    topology = counting(source, sink, QUICK)
+
+    def run(state: Path) -> None:
+        options = ProcessorOptions(application, until_end=True, batch_records=100, state_dir=state)
+        Processor(topology, kafka_log, None, options).run()
+
+    give(kafka_log, source, range(1_000))
+    run(tmp_path / "old")
+    give(kafka_log, source, range(1_000, 2_000))
+    run(tmp_path / "newer")
+    topic = f"{application}-totals-changelog"
+    places = [TopicPartition(topic, number) for number in range(4)]
+    with closing(kafka_log.consumer(ConsumerOptions())) as looker, closing(kafka_log.admin()) as admin:
+        ends = {place: end for place, (_, end) in looker.watermarks(places).items()}
+        # As by somebody who had the topic cleaned by age for a while: Kafka cuts off nothing that is only compacted.
+        _clean(kafka_log, topic, "delete")
+        admin.delete_records(ends)
+        _clean(kafka_log, topic, "compact")
+    give(kafka_log, source, range(2_000, 3_000))
+    found = histories(kafka_log, sink)
+    assert found == expected_histories((f"k{value % KEYS}", value) for value in range(2_000))
+    # Nothing is made up from what is left, neither over an older copy nor without any.
+    for state in ("old", "none"):
+        with pytest.raises(RunError, match="lost its beginning"):
+            run(tmp_path / state)
+    assert histories(kafka_log, sink) == found

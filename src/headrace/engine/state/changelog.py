@@ -68,3 +68,13 @@ def vanished(store: str, topic: str) -> RunError:
     )
     way_out = f"run it under a new application id, or give the state up with `--discard-state={store}`"
     return RunError((Diagnostic(STATE_OF_OTHERS, message, help=way_out),))
+
+
+def cut_off(store: str, topic: str) -> RunError:
+    """Say that a changelog has lost its beginning, and with it state that no local copy has."""
+    message = f"changelog topic `{topic}` has lost its beginning: what it held of `{store}` was deleted, by hand or by age"
+    way_out = (
+        f"bring back local state that is newer, or give the state up with `--discard-state={store}`; "
+        "the topic needs `cleanup.policy` compact"
+    )
+    return RunError((Diagnostic(STATE_OF_OTHERS, message, help=way_out),))

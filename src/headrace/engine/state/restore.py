@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, cast
 import pyarrow as pa
 
 from headrace import _native
-from headrace.engine.state.changelog import by_partition, foreign, split_marks, vanished
+from headrace.engine.state.changelog import by_partition, cut_off, foreign, split_marks, vanished
 from headrace.engine.state.directory import state_failed
 from headrace.log.interface import Consumer, ConsumerOptions, TopicPartition
 from headrace.telemetry.events import StateStale, TaskRestored, TaskRestoring
@@ -214,9 +214,10 @@ class Restorer:
             position = job.local.position(name) if known == item.store.fingerprint else None
             reason = None
             item.stale = known is not None and known != item.store.fingerprint
-            if position is not None and position < low:
-                reason = "the changelog does not reach back to it"
-            elif position is not None and position > high:
+            if low > (position or 0):
+                # Changelogs are only compacted, which leaves their beginning where it is.
+                raise cut_off(name, item.place.topic)
+            if position is not None and position > high:
                 if high == low and name not in self._discarded:
                     raise vanished(name, item.place.topic)
                 reason = "its changelog was begun anew"

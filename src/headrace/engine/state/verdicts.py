@@ -141,12 +141,13 @@ def _verdict(store: Store, changelog: Changelog, copies: dict[int, _Copy]) -> St
         if copy.position is not None and copy.position > high and high == low:
             reason = f"changelog topic `{topic}` is empty, and the local state is not: the topic was deleted"
             return StoreVerdict(store.name, Verdict.REFUSE, reason)
-        if copy.position is not None and not low <= copy.position <= high:
-            fault = (
-                "the changelog was begun anew"
-                if copy.position > high
-                else "the changelog does not reach back to it"
+        if low > (copy.position or 0) and not copy.in_use:
+            reason = (
+                f"changelog topic `{topic}` has lost its beginning, and no local state has what was in it"
             )
+            return StoreVerdict(store.name, Verdict.REFUSE, reason)
+        if copy.position is not None and copy.position > high:
+            fault = "the changelog was begun anew"
         if fault is not None and high > low:
             faults.setdefault(fault, []).append(number)
         if copy.position is not None and fault is None:
