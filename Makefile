@@ -87,10 +87,12 @@ kafka: native ## tests on real Apache Kafka
 
 # An hour or more on two cores: EXAMPLES and ARGS make it shorter or longer.
 EXAMPLES ?= 2000
+KILLS ?= 200
 .PHONY: soak
-soak: native ## long runs: kernels beside their oracles, golden cases in every variant
+soak: native ## long runs: kernels beside oracles, cases in every variant, 200 random kills
 	HEADRACE_FUZZ_EXAMPLES=$(EXAMPLES) $(PYTEST) -n 2 tests/unit/state $(ARGS)
 	HEADRACE_ALL_VARIANTS=1 $(PYTEST) -n 2 tests/unit/test_run_cases.py $(ARGS)
+	$(BIN)/python -m tests.recovery.soak --kills $(KILLS)
 
 .PHONY: rust-test
 rust-test: ## tests of the Rust crates
