@@ -132,7 +132,9 @@ class WindowedDecoder:
     def _bounds(self, data: pa.BinaryArray, there: pa.Array[Any], width: int) -> dict[str, pa.Array[Any]]:
         zeros = pa.scalar(bytes(width), pa.binary())
         tails = pc.if_else(there, pc.binary_slice(data, -width), zeros)
-        numbers = np.frombuffer(_contents(tails), _BIG_ENDIAN).reshape(len(data), width // _BOUND).astype(np.int64)
+        numbers = (
+            np.frombuffer(_contents(tails), _BIG_ENDIAN).reshape(len(data), width // _BOUND).astype(np.int64)
+        )
         missing = ~there.to_numpy(zero_copy_only=False)
         start = pa.array(numbers[:, -1].copy(), pa.int64(), mask=missing)
         if self._session:
