@@ -11,7 +11,7 @@ use arrow_array::builder::BinaryBuilder;
 use arrow_array::{Array, BinaryArray, Int32Array, RecordBatch, make_array};
 use arrow_data::ArrayData;
 use arrow_pyarrow::{FromPyArrowUnchecked, PyArrowType};
-use arrow_schema::{DataType, Schema, SchemaRef};
+use arrow_schema::{Schema, SchemaRef};
 use headrace_state::spec::Spec;
 use headrace_state::store::Write;
 use headrace_state::{Error, Processed, Result as StateResult, store};
