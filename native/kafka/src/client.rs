@@ -1,10 +1,10 @@
 //! One librdkafka client: its configuration, its callbacks and its end.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::consumer::{Rebalance, RebalanceKind};
 use crate::error::{Error, Result, code};
@@ -12,6 +12,9 @@ use crate::ffi::*;
 use crate::library::{Library, text};
 use crate::partitions::{c_string, copy};
 use crate::producer::Failure;
+
+/// How often a client that knows no broker is given the ones of its configuration.
+const BOOTSTRAP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What the callbacks have seen. They run on threads of librdkafka and on ours, and only ever write here.
 #[derive(Default)]
@@ -41,6 +44,9 @@ pub(crate) struct Client {
     pub(crate) library: &'static Library,
     pub(crate) handle: *mut Handle,
     events: Box<Callbacks>,
+    /// The addresses of the configuration, and when they may be given to the client again.
+    bootstrap: CString,
+    next_bootstrap: Mutex<Instant>,
 }
 
 pub(crate) struct Callbacks {
@@ -58,6 +64,11 @@ impl Client {
         kind: c_int,
         properties: &BTreeMap<String, String>,
     ) -> Result<Self> {
+        let bootstrap = c_string(
+            properties
+                .get("bootstrap.servers")
+                .map_or("", String::as_str),
+        )?;
         let callbacks = Box::new(Callbacks {
             library,
             events: std::sync::Arc::default(),
@@ -115,6 +126,8 @@ impl Client {
                 library,
                 handle,
                 events: callbacks,
+                bootstrap,
+                next_bootstrap: Mutex::new(Instant::now()),
             })
         }
     }
@@ -141,6 +154,24 @@ impl Client {
     /// Give the cause of the fatal error that this client has had.
     pub(crate) fn fatal(&self) -> Error {
         fatal(self.library, self.handle)
+    }
+
+    /// Give the client its first brokers back if it knows none any more; to be called from time to time while one waits.
+    ///
+    /// A broker that is shutting down, or has just started, may answer that the cluster has no brokers. librdkafka
+    /// believes it, forgets all of them and never connects again (confluentinc/librdkafka#5301).
+    pub(crate) fn keep_brokers(&self) {
+        // The same answer names no controller. No waiting: it is what the client remembers.
+        if unsafe { (self.library.controller)(self.handle, 0) } >= 0 {
+            return;
+        }
+        let mut next = lock(&self.next_bootstrap);
+        let now = Instant::now();
+        if now >= *next {
+            *next = now + BOOTSTRAP_INTERVAL;
+            // SAFETY: the text is copied. A broker of the configuration that is still there is not added twice.
+            unsafe { (self.library.brokers_add)(self.handle, self.bootstrap.as_ptr()) };
+        }
     }
 
     /// Ask any broker for its metadata: the only way to learn that one is connected again.

@@ -233,6 +233,7 @@ impl Consumer {
 
     /// The committed offsets; -1001 where there is none.
     pub fn committed(&self, partitions: &[Position], timeout: Duration) -> Result<Vec<Position>> {
+        self.client.keep_brokers();
         let list = self.list(partitions)?;
         self.check(unsafe {
             (self.library().committed)(self.client.handle, list.pointer, millis(timeout))
@@ -242,6 +243,7 @@ impl Consumer {
 
     /// Commit and wait for the answer; `_TIMED_OUT` if it has not come in time. The commit may then still happen.
     pub fn commit(&self, positions: &[Position], timeout: Duration) -> Result<()> {
+        self.client.keep_brokers();
         // librdkafka's own synchronous commit waits for as long as no broker answers.
         let list = self.list(positions)?;
         let library = self.library();
@@ -272,6 +274,7 @@ impl Consumer {
 
     /// The first and the end offset (the last stable one under `read_committed`).
     pub fn watermarks(&self, topic: &str, partition: i32, timeout: Duration) -> Result<(i64, i64)> {
+        self.client.keep_brokers();
         let name = c_string(topic)?;
         let (mut low, mut high) = (0, 0);
         let result = unsafe {
@@ -318,6 +321,7 @@ impl Consumer {
         times: &[Position],
         timeout: Duration,
     ) -> Result<Vec<Position>> {
+        self.client.keep_brokers();
         let list = self.list(times)?;
         self.check(unsafe {
             (self.library().offsets_for_times)(self.client.handle, list.pointer, millis(timeout))
@@ -417,6 +421,7 @@ impl Consumer {
     }
 
     fn look_for_broker(&mut self) {
+        self.client.keep_brokers();
         let events = self.client.events();
         let doubtful =
             events.down.load(Ordering::Relaxed) || !events.connected.load(Ordering::Relaxed);

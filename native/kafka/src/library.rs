@@ -54,6 +54,8 @@ library! {
     destroy = "rd_kafka_destroy_flags": fn(*mut Handle, c_int);
     poll = "rd_kafka_poll": fn(*mut Handle, c_int) -> c_int;
     yield_now = "rd_kafka_yield": fn(*mut Handle);
+    brokers_add = "rd_kafka_brokers_add": fn(*mut Handle, *const c_char) -> c_int;
+    controller = "rd_kafka_controllerid": fn(*mut Handle, c_int) -> i32;
     mem_free = "rd_kafka_mem_free": fn(*mut Handle, *mut c_void);
     metadata = "rd_kafka_metadata": fn(*mut Handle, c_int, *mut Topic, *mut *const Metadata, c_int) -> c_int;
     metadata_destroy = "rd_kafka_metadata_destroy": fn(*const Metadata);

@@ -98,6 +98,7 @@ impl Producer {
             while let Some(error) = self.produce(&mut arguments, &columns, row as usize)? {
                 match error.code {
                     code::QUEUE_FULL => {
+                        self.client.keep_brokers();
                         unsafe {
                             (self.client.library.poll)(self.client.handle, millis(FULL_WAIT))
                         };
@@ -127,6 +128,7 @@ impl Producer {
 
     /// Wait until everything is delivered or has failed; false if that took longer than `timeout`.
     pub fn flush(&self, timeout: Duration) -> bool {
+        self.client.keep_brokers();
         unsafe { (self.client.library.flush)(self.client.handle, millis(timeout)) == 0 }
     }
 
@@ -267,8 +269,9 @@ impl Producer {
         }
     }
 
-    /// Run the callbacks that wait.
+    /// Run the callbacks that wait; called again and again by whatever waits.
     fn serve(&self) {
+        self.client.keep_brokers();
         unsafe { (self.client.library.poll)(self.client.handle, 0) };
     }
 
