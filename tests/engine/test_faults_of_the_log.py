@@ -133,8 +133,10 @@ def test_a_broker_that_restarts_is_waited_for_with_one_line_each_way(
     caplog.set_level(logging.INFO, "headrace")
     with open_log(own_kafka.url) as log:
         source, sink, application = create(log, unique("in")), unique("out"), unique("app")
+        # Asked while it shuts down, the broker says that there are no brokers.
+        settings = RunSettings(guarantee=guarantee, client={"topic.metadata.refresh.interval.ms": "20"})
         processor = Processor(
-            doubling(source, sink, RunSettings(guarantee=guarantee)),
+            doubling(source, sink, settings),
             log,
             None,
             ProcessorOptions(application),
