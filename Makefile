@@ -36,8 +36,9 @@ demo: native ## run the vessel example on generated data, on the embedded log
 	@$(BIN)/headrace demo $(ARGS)
 
 .PHONY: bench
-bench: native ## measure the pipeline on a real Kafka and print the table
+bench: native ## measure the pipeline and programs with state on a real Kafka and print the tables
 	$(BIN)/python -m benchmarks.pipeline $(ARGS)
+	$(BIN)/python -m benchmarks.state $(STATE_ARGS)
 
 ##@ Check
 
