@@ -84,9 +84,7 @@ import sys
 from pathlib import Path
 from headrace.engine import Processor, ProcessorOptions
 from headrace.errors import RunError
-from headrace.errors import RunError
 from headrace.log import open_log
-from headrace.log.interface import ConsumerOptions, TopicPartition
 from headrace.plan.topology import RunSettings
 from tests.engine.stateful import counting
 
