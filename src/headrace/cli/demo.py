@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -65,13 +66,9 @@ def command(seconds: float, rate: int) -> None:
                 message = "the embedded log has no registry"
                 raise bad_call(message)
             ships = _Ships(log, registry, rate)
-            program = parse_program(PROGRAM, "demo.sql")
-            processor = Processor(
-                plan_program(program, Catalog(log, registry)),
-                log,
-                registry,
-                ProcessorOptions(application="demo"),
-            )
+            with closing(Catalog(log, registry)) as catalog:
+                topology = plan_program(parse_program(PROGRAM, "demo.sql"), catalog)
+            processor = Processor(topology, log, registry, ProcessorOptions(application="demo"))
             with open_screen(PROGRAM, f"{SHIPS} ships, {rate:,} reports a second, embedded log") as screen:
                 _show(log, registry, ships, processor, screen, seconds)
             written = sum(processor.metrics.snapshot().produced.values())
