@@ -26,9 +26,14 @@ class Child:
     def wait_for(self, text: str, timeout: float = 30.0) -> None:
         """Wait until a log line holds the text."""
         deadline = time.monotonic() + timeout
-        while text not in self.lines.read_text():
-            assert self._process.poll() is None, f"ended early:\n{self.lines.read_text()}"
-            assert time.monotonic() < deadline, f"no `{text}` in time:\n{self.lines.read_text()}"
+        while True:
+            # Asked before the file is read: what it has written to its end then stands there.
+            ended = self._process.poll() is not None
+            lines = self.lines.read_text()
+            if text in lines:
+                return
+            assert not ended, f"ended early:\n{lines}"
+            assert time.monotonic() < deadline, f"no `{text}` in time:\n{lines}"
             time.sleep(0.02)
 
     def kill(self) -> None:
