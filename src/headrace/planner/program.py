@@ -24,6 +24,7 @@ from headrace.planner.relations import Names
 from headrace.planner.selects import Selects
 from headrace.planner.targets import Targets, finish
 from headrace.planner.topics import Topics
+from headrace.sql.commands import Command
 from headrace.sql.nodes import CreateTable, Insert, Named, Query, Set, With
 
 if TYPE_CHECKING:
@@ -141,6 +142,10 @@ class _Plan:
             message = "a SELECT by itself gives no records to a topic"
             way_out = "write `INSERT INTO topic` before it, or run it with `headrace query`"
             self.faults.add([Diagnostic(codes.NOTHING_TO_RUN, message, statement.span, way_out)])
+        elif isinstance(statement, Command):
+            message = "a program that runs for ever has no commands"
+            way_out = "run it with `headrace query` or in `headrace sql`"
+            self.faults.add([Diagnostic(codes.NOT_IN_A_PROCESSOR, message, statement.span, way_out)])
 
     def _with(self, entries: tuple[Named, ...], into: dict[str, Named]) -> None:
         for entry in entries:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from headrace.sql.commands import Command
+
 if TYPE_CHECKING:
     from headrace.errors import Source, Span
 
@@ -172,7 +174,7 @@ class Query:
     span: Span
 
 
-Statement = Set | With | Insert | CreateTable | Query
+Statement = Set | With | Insert | CreateTable | Query | Command
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from sqlglot import exp
 
 from headrace.errors import Diagnostic, ProgramError, Source, Span
 from headrace.errors.codes import sql as codes
+from headrace.sql.commands import CreateView, Delete
 from headrace.sql.cursor import Fault
 from headrace.sql.nodes import CreateTable, Insert, Program, Query, Set, Statement, With
 from headrace.sql.spans import nearest_span
@@ -149,7 +150,11 @@ def _check_height(statement: Statement) -> None:
             trees = [named.query for named in statement.names]
         case CreateTable():
             trees = [column.type for column in statement.columns]
-        case Set():
+        case CreateView():
+            trees = [statement.query, *(named.query for named in statement.names)]
+        case Delete():
+            trees = [statement.condition]
+        case _:
             return
     stack: list[tuple[exp.Expr, int, int]] = [(tree, 1, 1) for tree in trees]
     while stack:

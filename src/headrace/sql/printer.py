@@ -7,13 +7,18 @@ What goes to DuckDB is printed by sqlglot's DuckDB dialect, after the planner ha
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from headrace.sql.nodes import ColumnDef, CreateTable, Insert, Named, Program, Query, Set, Statement, With
+from headrace.sql.print_commands import command_text
 from headrace.sql.print_expressions import expression, type_name
 from headrace.sql.print_queries import query as query_text
 from headrace.sql.words import RESERVED
+
+if TYPE_CHECKING:
+    from headrace.sql.commands import CreateView
 
 _BARE_PART = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
@@ -41,6 +46,13 @@ def _statement(statement: Statement) -> str:
         case Query():
             lines = [_names(statement.names)] if statement.names else []
             return "\n".join([*lines, query_text(statement.query, "\n")])
+        case _:
+            return command_text(statement, _name, _view)
+
+
+def _view(view: CreateView) -> str:
+    lines = [_names(view.names)] if view.names else []
+    return "\n".join([*lines, query_text(view.query, "\n")])
 
 
 def _names(names: tuple[Named, ...]) -> str:

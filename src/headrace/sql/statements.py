@@ -1,30 +1,27 @@
-"""The grammar of statements: SET, WITH, INSERT, CREATE TABLE, and a query by itself."""
+"""The grammar of statements: SET, WITH, INSERT, CREATE, a query by itself, and commands."""
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from headrace.errors import Span
 from headrace.errors.codes import sql as codes
+from headrace.sql.command_grammar import COMMANDS, CommandGrammar
 from headrace.sql.nodes import ColumnDef, CreateTable, Insert, Named, Query, Set, Statement, With
-from headrace.sql.queries import QueryGrammar
 from headrace.sql.spans import span_of
 from headrace.sql.tokens import Kind, Token
 from headrace.sql.words import STATEMENTS
 
+if TYPE_CHECKING:
+    from headrace.sql.commands import CreateSynonym, CreateView
+
 _UNSUPPORTED = {
-    "DROP": "delete a topic with `headrace topics delete`",
-    "TRUNCATE": "delete and create the topic with `headrace topics`",
     "ALTER": "change a topic with `headrace topics`",
-    "DELETE": "write tombstones: INSERT INTO topic SELECT NULL AS _value FROM …",
     "UPDATE": "write the new values: INSERT INTO topic SELECT … FROM …",
     "MERGE": "a topic with compaction keeps the last value of each key by itself",
-    "SHOW": "list topics with `headrace topics list`",
-    "DESCRIBE": "describe a topic with `headrace topics describe`",
-    "USE": "name the log by `--log` or the environment variable HEADRACE_LOG",
-    "KILL": "end the process that runs the query",
     "LIVE": "follow a topic with `headrace query --follow`",
     "EXPLAIN": "explain a program with `headrace plan`",
     "PIVOT": "write a column for each value: `COUNT(*) FILTER (WHERE column = 'value') AS name`",
@@ -34,7 +31,7 @@ _UNSUPPORTED = {
 _MAX_NUMBER = 18  # digits of a whole number in SET; longer ones stay text
 
 
-class StatementGrammar(QueryGrammar):
+class StatementGrammar(CommandGrammar):
     """Reads statements."""
 
     def statement(self) -> Statement:
@@ -51,6 +48,8 @@ class StatementGrammar(QueryGrammar):
             return self._create()
         if word in ("SELECT", "VALUES", "FROM") or self.at_mark("("):
             return self._query((), self.position)
+        if self.at_command():
+            return self.command()
         if word in _UNSUPPORTED:
             self.fail(
                 codes.UNSUPPORTED_STATEMENT,
@@ -59,7 +58,7 @@ class StatementGrammar(QueryGrammar):
                 _UNSUPPORTED[word],
             )
         self.unexpected(
-            "a statement: SET, WITH, INSERT, CREATE TABLE or SELECT", (*STATEMENTS, *_UNSUPPORTED)
+            "a statement: SET, WITH, INSERT, CREATE TABLE or SELECT", (*STATEMENTS, *COMMANDS, *_UNSUPPORTED)
         )
 
     # SET
@@ -233,31 +232,29 @@ class StatementGrammar(QueryGrammar):
                 self._require_from(query)
         return Query(query, names, self.span_from(start))
 
-    # CREATE TABLE
+    # CREATE
 
-    def _create(self) -> CreateTable:
+    def _create(self) -> CreateTable | CreateView | CreateSynonym:
         start = self.position
         self.advance()
+        replaces = self.take_words("OR", "REPLACE")
+        if self.at_word("VIEW"):
+            return self.create_view(start, replaces=replaces)
+        if self.at_word("SYNONYM") and not replaces:
+            return self.create_synonym(start)
         if not self.at_word("TABLE"):
             what = self.token
-            if what.upper in (
-                "VIEW",
-                "SYNONYM",
-                "STREAM",
-                "FUNCTION",
-                "INDEX",
-                "SCHEMA",
-                "OR",
-                "TEMP",
-                "TEMPORARY",
-            ):
+            if what.upper in ("STREAM", "FUNCTION", "INDEX", "SCHEMA", "TEMP", "TEMPORARY"):
                 self.fail(
                     codes.UNSUPPORTED_STATEMENT,
                     f"CREATE {what.upper} is not supported",
                     what.span,
                     "name a query by `WITH name AS (…);`, declare a topic by CREATE TABLE",
                 )
-            self.unexpected("`TABLE` after `CREATE`", ("TABLE",))
+            self.unexpected("`TABLE`, `VIEW` or `SYNONYM` after `CREATE`", ("TABLE", "VIEW", "SYNONYM"))
+        return self._create_table(start)
+
+    def _create_table(self, start: int) -> CreateTable:
         self.advance()
         name = self.topic("the name of a topic after `TABLE`")
         opening = self.expect_mark("(", " before the columns")

@@ -257,7 +257,7 @@ WRONG = [
         "`percentile_cont(0.5) WITHIN GROUP (OR…` cannot be computed from these types",
     ),
     ("SELECT id FROM orders; «SELECT id FROM orders»", "SQL0317", "a snapshot query is one SELECT"),
-    ("«DELETE» FROM orders", "SQL0110", "DELETE is not supported in a program"),
+    ("«DELETE FROM orders»", "SQL0101", "DELETE without WHERE would remove every record"),
     ("«PIVOT» orders ON customer USING count(*)", "SQL0110", "PIVOT is not supported in a program"),
     ("SELECT id FROM orders «USING» SAMPLE 10%", "SQL0110", "SAMPLE is not supported"),
     ("SELECT id FROM orders «FETCH» FIRST 3 ROWS ONLY", "SQL0110", "FETCH is not supported"),
