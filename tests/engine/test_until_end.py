@@ -27,6 +27,7 @@ from tests.engine.programs import (
     results,
     unique,
 )
+from tests.recovery.programs import Workload, plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -156,3 +157,32 @@ def test_a_transaction_of_a_killed_member_is_waited_for(kafka_log: Log) -> None:
     assert results(kafka_log, sink) == expected(range(20))
     killed.close()
     member.close()
+
+
+@pytest.mark.kafka
+def test_what_stands_behind_the_transaction_of_a_killed_member_belongs_to_the_program(kafka_log: Log) -> None:
+    """The records go on to a repartition topic, and come to be seen there when the broker has ended the transaction."""
+    work = Workload(kafka_log, "windows", unique("app"))
+    work.grow(100)
+    topology = plan(kafka_log, "windows", work.name, RunSettings())
+
+    def run_to_the_end() -> None:
+        Processor(topology, kafka_log, None, ProcessorOptions(work.name, until_end=True)).run()
+
+    run_to_the_end()
+    repartition = f"{work.name}-{work.name}-windows-aggregate-repartition"
+    killed = kafka_log.producer(ProducerOptions(transactional_id=unique("killed")))
+    killed.begin()
+    everywhere = pa.array(range(4), pa.int32())
+    killed.send(repartition, pa.record_batch({"value": pa.array([b"x"] * 4), "partition": everywhere}))
+    assert killed.flush(SECONDS) == []
+    work.end()
+    ending = threading.Thread(target=run_to_the_end)
+    ending.start()
+    ending.join(1.5)
+    assert ending.is_alive(), "ended before what had come of the last records was seen"
+    killed.abort()
+    killed.close()
+    ending.join(SECONDS)
+    assert not ending.is_alive()
+    assert work.faults() == []

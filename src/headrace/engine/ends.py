@@ -43,7 +43,7 @@ class EndOfInput:
 
     @staticmethod
     def of(consumer: Consumer, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
-        """Give the present ends; partitions that are empty have none to reach."""
+        """Give the present ends that this consumer sees; partitions that are empty have none to reach."""
         marks = consumer.watermarks(list(partitions))
         return {partition: end for partition, (first, end) in marks.items() if end > first}
 
@@ -73,26 +73,35 @@ class EndOfProgram:
     """The ends of all topics that a program reads, its repartition topics included. Belongs to one thread.
 
     A repartition topic has its end when everything before it has been processed: the topics are looked at in turn,
-    each when those that its writers read are done.
+    each when those that its writers read are done. What stands in one of them behind the open transaction of a member
+    that was killed belongs to it, so its end is taken with everything that is not committed yet.
     """
 
-    def __init__(self, topology: Topology, admin: Admin, member: Consumer) -> None:
-        """Take the present ends of the program's inputs, and a consumer of the group."""
+    def __init__(self, topology: Topology, admin: Admin, member: Consumer, looker: Consumer) -> None:
+        """Take the present ends of the program's inputs.
+
+        Args:
+            topology: what runs.
+            admin: tells the partitions of topics.
+            member: a consumer of the group.
+            looker: a consumer that sees records of open transactions.
+        """
         self._admin = admin
         self._member = member
+        self._looker = looker
         first, *self._later = _stages(topology)
-        self._stage = self._ends(first)
+        self._stage = self._ends(first, member)
 
     def reached(self, committed: Mapping[TopicPartition, int]) -> bool:
         """Say whether everything that stood in the inputs is processed to the very end."""
         while self._stage.reached(committed):
             if not self._later:
                 return True
-            self._stage = self._ends(self._later.pop(0))
+            self._stage = self._ends(self._later.pop(0), self._looker)
         return False
 
-    def _ends(self, topics: Sequence[str]) -> EndOfInput:
-        ends = EndOfInput.of(self._member, partitions_of_topics(self._admin, topics))
+    def _ends(self, topics: Sequence[str], consumer: Consumer) -> EndOfInput:
+        ends = EndOfInput.of(consumer, partitions_of_topics(self._admin, topics))
         return EndOfInput(ends, self._member)
 
 

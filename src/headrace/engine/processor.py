@@ -72,6 +72,7 @@ class Processor:
         self._lock = threading.Lock()
         self._running = False
         self._monitor: Consumer | None = None
+        self._looker: Consumer | None = None
 
     def run(self) -> None:
         """Process until `stop` is called, or until the end of the inputs is committed if the options say so.
@@ -108,7 +109,7 @@ class Processor:
         try:
             end = None
             if self._options.until_end:
-                end = EndOfProgram(self._topology, admin, self._monitoring())
+                end = EndOfProgram(self._topology, admin, self._monitoring(), self._looking())
             self._states = [ThreadState() for _ in range(count)]
             self._threads = [
                 threading.Thread(
@@ -132,8 +133,9 @@ class Processor:
             self._reports.tell(everything=True)
             self._running = False
             self.metrics.set_state(up=False, threads=0, waiting=0)
-            if self._monitor is not None:
-                self._monitor.close()
+            for consumer in (self._monitor, self._looker):
+                if consumer is not None:
+                    consumer.close()
             admin.close()
         if self._failure is not None:
             raise self._failure
@@ -228,3 +230,12 @@ class Processor:
                 )
             )
         return self._monitor
+
+    def _looking(self) -> Consumer:
+        """Give a consumer that sees what is not committed yet, if there are topics where that counts."""
+        if not any(source.internal for source in self._topology.sources.values()):
+            return self._monitoring()
+        settings = self._topology.settings
+        properties = {**settings.client, **settings.consumer_client}
+        self._looker = self._log.consumer(ConsumerOptions(read_committed=False, properties=properties))
+        return self._looker
