@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.pipeline.child import HEADRACE, Cost, run
+from benchmarks.state.large import Large
 from benchmarks.state.workloads import Topic, Workload, workloads
 from headrace.log import open_log
 from tests.servers.kafka import KafkaServer
@@ -154,12 +155,26 @@ def _print(figures: Sequence[Figures]) -> None:
         )
 
 
+def _large(log: Log, environment: dict[str, str], scale: float) -> None:
+    """Run a program whose state is larger than the memory it may have; print what it took, and check every result."""
+    workload = Large(round(20_000_000 * scale), round(4_000_000 * scale), 512 * MEBI)
+    workload.fill(log)
+    cost = workload.run(environment)
+    results = workload.check(log)
+    print(
+        f"{workload.keys:,} keys, {workload.records:,} records, {workload.memory / MEBI:.0f} MiB for state: "
+        f"{cost.wall:.0f} s, {cost.cpu:.0f} CPU s, peak {cost.peak / MEBI:.0f} MiB resident; {results:,} results, all as wanted",
+        flush=True,
+    )
+
+
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.state", description=__doc__)
     parser.add_argument("--scale", type=float, default=1.0, help="share of the records and keys")
     parser.add_argument("--runs", type=int, default=3, help="of each figure; the median counts")
     parser.add_argument("--only", default="", help="programs whose name has this in it")
+    parser.add_argument("--large", action="store_true", help="state larger than its memory, nothing else")
     options = parser.parse_args()
     print(f"python -m benchmarks.state {' '.join(sys.argv[1:])}".rstrip())
     print(
@@ -170,6 +185,9 @@ def main() -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="headrace-bench-")))
         server = stack.enter_context(KafkaServer())
         log = stack.enter_context(open_log(server.url))
+        if options.large:
+            _large(log, {"HEADRACE_LOG": server.url, "HEADRACE_STATE_DIR": str(folder)}, options.scale)
+            return
         bench = Bench(log, {"HEADRACE_LOG": server.url}, options.runs, folder)
         chosen = [item for item in workloads(options.scale) if options.only in item.name]
         _print([bench.measure(workload) for workload in chosen])
