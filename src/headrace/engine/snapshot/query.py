@@ -9,8 +9,10 @@ import duckdb
 import pyarrow as pa
 
 from headrace.engine.failures import failure_of
+from headrace.engine.snapshot.limits import Budget, Ending, Limits
 from headrace.engine.snapshot.scan import TopicScan
 from headrace.engine.snapshot.states import LocalStates, StatePass
+from headrace.engine.snapshot.times import shown, shown_as
 from headrace.errors import Diagnostic, HeadraceError, RunError
 from headrace.errors.codes.run import QUERY_FAILED
 from headrace.planner.connection import connection
@@ -39,6 +41,9 @@ class SnapshotQuery:
         properties: Mapping[str, str] | None = None,
         batch_records: int = 16_384,
         states: LocalStates | None = None,
+        limits: Limits | None = None,
+        skip_bad_records: bool = True,
+        timestamps: str | None = None,
     ) -> None:
         """Open a DuckDB connection over the scans; nothing is read yet.
 
@@ -49,6 +54,9 @@ class SnapshotQuery:
             properties: of the consumers.
             batch_records: most records read at once from a topic.
             states: for plans that read the state of processors.
+            limits: what may be read and given.
+            skip_bad_records: leave out what cannot be decoded; else it ends the query.
+            timestamps: `text` gives times as ISO 8601, `long` as milliseconds since 1970; None as times.
         """
         self._plan = plan
         self._states = states
@@ -56,6 +64,10 @@ class SnapshotQuery:
         self._registry = registry
         self._properties = properties or {}
         self._batch_records = batch_records
+        self._limits = limits or Limits()
+        self._skip_bad_records = skip_bad_records
+        self._times = timestamps
+        self._budget = Budget(self._limits)
         self._connection = connection()
         self._relations = [_Relation(scan.relation, partial(self._scan, scan)) for scan in plan.scans]
         self._relations += [_Relation(scan.relation, partial(self._state, scan)) for scan in plan.states]
@@ -81,6 +93,16 @@ class SnapshotQuery:
         """Records read so far."""
         return sum(relation.read for relation in self._relations)
 
+    @property
+    def ending(self) -> Ending:
+        """Why nothing more came: the end, or a limit."""
+        return self._budget.ending
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes of keys and values read so far."""
+        return self._budget.bytes
+
     def batches(self) -> Generator[pa.RecordBatch]:
         """Give the result over what is there now. Closing the iterator stops the scans.
 
@@ -88,7 +110,9 @@ class SnapshotQuery:
             RunError: an expression failed, or the log did.
         """
         reader = None
-        left = self._plan.limit
+        given = [item for item in (self._plan.limit, self._limits.rows) if item is not None]
+        left = min(given) if given else None
+        self._budget = Budget(self._limits)
         try:
             reader = self._connection.sql(self._plan.query).to_arrow_reader(_RESULT_ROWS)
             for batch in reader:
@@ -99,6 +123,7 @@ class SnapshotQuery:
                 if left is not None:
                     left -= shown.num_rows
                     if left <= 0:
+                        self._budget.full()
                         return
         except (duckdb.Error, pa.ArrowException) as error:
             raise self._cause() or _query_failed(error) from error
@@ -145,7 +170,14 @@ class SnapshotQuery:
 
     def _scan(self, scan: Scan, *, follow: bool = False) -> TopicScan:
         return TopicScan(
-            scan, self._log, self._registry, self._properties, self._batch_records, follow=follow
+            scan,
+            self._log,
+            self._registry,
+            self._properties,
+            self._batch_records,
+            follow=follow,
+            budget=None if follow else self._budget,
+            on_bad=None if self._skip_bad_records else _bad_record,
         )
 
     def _state(self, scan: StateScan) -> StatePass:
@@ -156,12 +188,13 @@ class SnapshotQuery:
         return next((relation.error for relation in self._relations if relation.error is not None), None)
 
     def _named(self, schema: pa.Schema) -> pa.Schema:
-        return pa.schema(
-            [field.with_name(name) for field, name in zip(schema, self._plan.names, strict=True)]
-        )
+        fields = [field.with_name(name) for field, name in zip(schema, self._plan.names, strict=True)]
+        return pa.schema([shown_as(field, self._times) for field in fields])
 
     def _renamed(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        return pa.RecordBatch.from_arrays(batch.columns, schema=self._named(batch.schema))
+        schema = self._named(batch.schema)
+        columns = [shown(column, field.type) for column, field in zip(batch.columns, schema, strict=True)]
+        return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 class _Relation:
@@ -213,6 +246,12 @@ class _Relation:
         except HeadraceError as error:
             self.error = error
             raise
+
+
+def _bad_record(place: str) -> None:
+    message = f"a record cannot be decoded ({place})"
+    way_out = "leave such records out: SET skip.bad.records = true"
+    raise RunError((Diagnostic(QUERY_FAILED, message, None, way_out),))
 
 
 def _query_failed(error: Exception) -> RunError:

@@ -16,8 +16,10 @@ from headrace.errors.codes.run import LOG_AWAY
 from headrace.log.interface import ConsumerOptions, TopicPartition
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping
 
+    from headrace.engine.faults import Fault
+    from headrace.engine.snapshot.limits import Budget
     from headrace.formats.interface import Registry
     from headrace.log.interface import Consumer, Log
     from headrace.plan.snapshot import Bounds, Scan
@@ -44,6 +46,8 @@ class TopicScan:
         batch_records: int,
         *,
         follow: bool = False,
+        budget: Budget | None = None,
+        on_bad: Callable[[str], None] | None = None,
     ) -> None:
         """Take what to read; nothing is opened before the first batch is asked for.
 
@@ -54,12 +58,16 @@ class TopicScan:
             properties: of the consumer.
             batch_records: most records of a batch.
             follow: go on after the present end, for ever.
+            budget: what may be read; None is everything.
+            on_bad: told why, and where, of the first record of a batch that cannot be decoded; may raise.
         """
         self._scan = scan
         self._log = log
         self._properties = properties
         self._batch_records = batch_records
         self._follow = follow
+        self._budget = budget
+        self._on_bad = on_bad
         self._reader = SourceReader(scan.source, registry)
         self.schema: pa.Schema = self._reader.schema
         self.failed = 0
@@ -83,6 +91,8 @@ class TopicScan:
         missing = dict(window)
         seen = time.monotonic()
         while self._follow or missing:
+            if self._budget is not None and self._budget.spent():
+                return
             batches = consumer.poll(self._batch_records, _POLL)
             if batches or consumer.healthy():
                 seen = time.monotonic()
@@ -94,6 +104,10 @@ class TopicScan:
                     decoded = self._reader.read(wanted)
                     self.read += wanted.num_rows
                     self.failed += len(decoded.faults)
+                    if self._budget is not None:
+                        self._budget.took(wanted)
+                    if decoded.faults and self._on_bad is not None:
+                        self._on_bad(_place_of_first(wanted, decoded.faults))
                     yield decoded.rows
             done = [
                 place
@@ -146,6 +160,14 @@ def _before(records: pa.RecordBatch, window: Window) -> pa.RecordBatch:
         if pc.any(late).as_py():
             records = records.filter(pc.invert(late))
     return records
+
+
+def _place_of_first(records: pa.RecordBatch, faults: Mapping[int, Fault]) -> str:
+    row = min(faults)
+    topic, partition, offset = (
+        records.column(name)[row].as_py() for name in ("topic", "partition", "offset")
+    )
+    return f"{topic}, partition {partition}, offset {offset}: {faults[row].reason}"
 
 
 def _log_away(name: str) -> RunError:

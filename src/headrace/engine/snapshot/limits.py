@@ -1,0 +1,88 @@
+"""How much a snapshot query may read, and which limit ended it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pyarrow as pa
+
+
+class Ending(StrEnum):
+    """Why a query stopped reading."""
+
+    END = "end"
+    """All there was at its start has been read."""
+    ROWS = "LIMIT"
+    SIZE = "max.size"
+    TIME = "max.query.time"
+    IDLE = "max.idle.time"
+    KILLED = "KILL QUERY"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a query may use at most; None is no limit.
+
+    Args:
+        rows: of the result.
+        max_bytes: of the keys and values that are read, all topics together.
+        max_seconds: from the first read to the last.
+        idle_seconds: between two records.
+        killed: asked now and then whether the query is to stop; must be quick.
+    """
+
+    rows: int | None = None
+    max_bytes: int | None = None
+    max_seconds: float | None = None
+    idle_seconds: float | None = None
+    killed: Callable[[], bool] | None = None
+
+
+class Budget:
+    """What is left of the limits, for all scans of one run of a query. Belongs to one thread.
+
+    Scans ask `spent` before each read, and end as at the end of their topic once it says so: the result is that of what was
+    read until then.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.ending = Ending.END
+        """Which limit ended the query; changed once at most."""
+        self.bytes = 0
+        """Bytes of keys and values read so far."""
+        self._limits = limits
+        self._began = time.monotonic()
+        self._last = self._began
+
+    def took(self, records: pa.RecordBatch) -> None:
+        """Count records that were read."""
+        self.bytes += records.column("key").nbytes + records.column("value").nbytes
+        self._last = time.monotonic()
+
+    def spent(self) -> bool:
+        """Say whether nothing more may be read."""
+        if self.ending is Ending.END:
+            self.ending = self._reached()
+        return self.ending is not Ending.END
+
+    def full(self) -> None:
+        """Note that the result has as many rows as it may."""
+        self.ending = Ending.ROWS
+
+    def _reached(self) -> Ending:
+        limits, now = self._limits, time.monotonic()
+        if limits.max_bytes is not None and self.bytes >= limits.max_bytes:
+            return Ending.SIZE
+        if limits.max_seconds is not None and now - self._began >= limits.max_seconds:
+            return Ending.TIME
+        if limits.idle_seconds is not None and now - self._last >= limits.idle_seconds:
+            return Ending.IDLE
+        if limits.killed is not None and limits.killed():
+            return Ending.KILLED
+        return Ending.END
