@@ -39,6 +39,9 @@ class Child:
     def kill(self) -> None:
         self._process.kill()
 
+    def send_signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
     def poll(self) -> int | None:
         """Give the exit code if it has ended."""
         return self._process.poll()

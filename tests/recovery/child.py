@@ -1,11 +1,12 @@
 """A processor that may kill itself: `python -m tests.recovery.child URL PROGRAM NAME [key=value …]`, until SIGTERM.
 
 PROGRAM is one of `tests.recovery.programs`, NAME that of its topics and of the application. With `step=` (of `STEPS`) and
-`time=` it ends with SIGKILL at that step, the so manieth time that it comes to it.
+`time=` it ends with SIGKILL at that step, the so manieth time that it comes to it. At SIGUSR1 it says where its threads stand.
 """
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import sys
@@ -150,6 +151,7 @@ class _Fuse:
 def main() -> None:
     url, program, name, *more = sys.argv[1:]
     facts = dict(item.split("=", 1) for item in more)
+    faulthandler.register(signal.SIGUSR1)
     if "step" in facts:
         _arm(facts["step"], int(facts["time"]))
     settings = RunSettings(

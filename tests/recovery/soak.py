@@ -2,7 +2,8 @@
 
 On a real Kafka of its own, under exactly-once. Each round takes a program, lets its inputs grow, starts one process or two
 and kills them some time later or at a step of a commit, of a restore or of a rebalance; now and then local state is deleted
-or damaged. After some kills the program runs to the end, and what came out is compared with what must come out.
+or damaged. After some kills the program runs to the end, and what came out is compared with what must come out. A run that
+does not come to its end is a fault too; where each thread of it stands is then told, and how far the group has come.
 """
 
 from __future__ import annotations
@@ -10,16 +11,18 @@ from __future__ import annotations
 import argparse
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from headrace.log import open_log
+from headrace.log.interface import ConsumerOptions, TopicPartition
 from tests.engine.processes import Child
 from tests.recovery.child import STEPS
 from tests.recovery.programs import PROGRAMS, Workload
@@ -30,6 +33,10 @@ if TYPE_CHECKING:
     from headrace.log.interface import Log
 
 _INSTANCES: Final = ("one", "two")
+_PATIENCE: Final = 180.0
+"""Seconds in which a program must come to the end of its inputs."""
+_STEP_SECONDS: Final = 8.0
+"""In which a process is to come to the step at which it ends."""
 
 
 @dataclass(slots=True)
@@ -74,8 +81,12 @@ class Soak:
             work.grow(records)
             names = _INSTANCES[: chance.choice((1, 1, 2))]
             with ExitStack() as stack:
-                children = [stack.enter_context(self._start(work, name, self._step())) for name in names]
-                time.sleep(chance.uniform(0.2, 4.0))
+                steps = [self._step() for _ in names]
+                children = [
+                    stack.enter_context(self._start(work, name, step))
+                    for name, step in zip(names, steps, strict=True)
+                ]
+                self._let_run(children, at_step=any(steps))
                 for process in children:
                     code = process.poll()
                     if code is None:
@@ -94,13 +105,55 @@ class Soak:
         outcome.rounds += 1
         outcome.records += work.records
 
+    def _let_run(self, children: list[Child], *, at_step: bool) -> None:
+        """Wait for the time to kill: soon after the start, or after some work, or when one has ended by itself."""
+        begun = time.monotonic()
+        if self._chance.random() < 0.8:
+            # A busy machine takes its time to start a process.
+            until = begun + _STEP_SECONDS
+            while time.monotonic() < until and not any("is ready" in c.lines.read_text() for c in children):
+                time.sleep(0.05)
+        until = time.monotonic() + (_STEP_SECONDS if at_step else self._chance.uniform(0.1, 3.0))
+        while time.monotonic() < until and not (at_step and any(c.poll() is not None for c in children)):
+            time.sleep(0.05)
+
     def _finished(self, work: Workload) -> bool:
         """Run to the end of the inputs."""
         with self._start(work, "one", ["until_end=yes"]) as last:
-            if last.wait(180) == 0:
-                return True
-            self.outcome.faults.append(f"{work.name}: the last run failed:\n{last.lines.read_text()}")
-            return False
+            try:
+                code = last.wait(_PATIENCE)
+            except TimeoutError:
+                last.send_signal(signal.SIGUSR1)
+                time.sleep(1.0)
+                fault = (
+                    f"came to no end in {_PATIENCE:g} s:\n{self._progress(work)}\n{last.lines.read_text()}"
+                )
+            else:
+                fault = "" if code == 0 else f"the last run failed:\n{last.lines.read_text()}"
+        if fault:
+            self.outcome.faults.append(f"{work.name}: {fault}")
+        return not fault
+
+    def _progress(self, work: Workload) -> str:
+        """Tell how far the group has come, and where the topics of the program end, seen and not seen yet."""
+        with (
+            closing(self._log.admin()) as admin,
+            closing(self._log.consumer(ConsumerOptions())) as reader,
+            closing(self._log.consumer(ConsumerOptions(read_committed=False))) as looker,
+        ):
+            committed = admin.group_offsets(work.name)
+            descriptions = [admin.describe(topic) for topic in admin.topics() if work.name in topic]
+            places = [
+                TopicPartition(item.name, number)
+                for item in descriptions
+                if item is not None
+                for number in range(item.partitions)
+            ]
+            stable, ends = reader.watermarks(places), looker.watermarks(places)
+        return "\n".join(
+            f"{item.topic}[{item.partition}]: committed {committed.get(item)}, stable {stable[item][1]}, end {ends[item][1]}"
+            for item in places
+        )
 
     def _step(self) -> list[str]:
         if self._chance.random() < 0.5:
