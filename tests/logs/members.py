@@ -60,8 +60,11 @@ class Reader:
         instance: str | None = None,
         offset_reset: OffsetReset = OffsetReset.EARLIEST,
         properties: dict[str, str] | None = None,
+        process: str | None = None,
     ) -> None:
-        self.consumer = log.consumer(ConsumerOptions(group, instance, offset_reset, True, properties or {}))
+        self.consumer = log.consumer(
+            ConsumerOptions(group, instance, offset_reset, True, properties or {}, process)
+        )
         self.owned: set[TopicPartition] = set()
         self.events: list[tuple[str, tuple[TopicPartition, ...]]] = []
         self.rows: list[dict[str, Any]] = []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from headrace.log.errors import LogError
-from headrace.log.interface import OffsetReset, TopicPartition
+from headrace.log.interface import GroupMember, OffsetReset, TopicPartition
 from tests.logs.members import Reader, produce, wait_for
 
 if TYPE_CHECKING:
@@ -42,6 +42,17 @@ def test_a_group_goes_on_where_it_committed(log: Log, make_topic: Callable[..., 
         reader.read(1)
         assert reader.values == [b"2"]
     assert log.admin().group_offsets(group) == {place: 2}
+
+
+def test_the_members_of_a_group_are_told(log: Log, make_topic: Callable[..., str], group: str) -> None:
+    topic = make_topic(3)
+    produce(log, topic, value=[b"0", b"1", b"2"], partition=[0, 1, 2])
+    assert log.admin().group_members(group) == []
+    with Reader(log, group=group, process="0123456789ab").subscribe(topic) as reader:
+        reader.read(3)
+        (member,) = log.admin().group_members(group)
+        assert member == GroupMember("0123456789ab", frozenset(all_of(topic, 3)))
+    assert log.admin().group_members(group) == []
 
 
 def test_without_a_commit_a_group_begins_anew(log: Log, make_topic: Callable[..., str], group: str) -> None:

@@ -48,6 +48,7 @@ class ConsumerOptions:
         offset_reset: where to begin without a committed offset.
         read_committed: hide records of open and aborted transactions.
         properties: further client properties, passed through as they are; the embedded log knows its time-outs alone.
+        process: what other members of the group know the process by, see `GroupMember`: 12 hexadecimal digits.
     """
 
     group: str | None = None
@@ -55,6 +56,7 @@ class ConsumerOptions:
     offset_reset: OffsetReset = OffsetReset.EARLIEST
     read_committed: bool = True
     properties: Mapping[str, str] = field(default_factory=dict)
+    process: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +231,19 @@ class TopicDescription:
     record_limit: int | None = field(default=None, compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class GroupMember:
+    """A member of a consumer group.
+
+    Args:
+        process: `ConsumerOptions.process` of whoever gave one; else what tells the member from others.
+        partitions: those that it reads, or is about to.
+    """
+
+    process: str
+    partitions: frozenset[TopicPartition]
+
+
 class Admin(Protocol):
     """Topics and groups."""
 
@@ -258,6 +273,9 @@ class Admin(Protocol):
 
     def group_offsets(self, group: str) -> dict[TopicPartition, int]:
         """Give what the group has committed."""
+
+    def group_members(self, group: str) -> list[GroupMember]:
+        """Give who is in the group now; nobody if there is no such group."""
 
     def close(self) -> None:
         """Free everything; may be called twice."""

@@ -5,19 +5,21 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from headrace.log.embedded import topics
+from headrace.log.embedded import groups, topics
 from headrace.log.interface import TopicDescription, TopicPartition
 
 if TYPE_CHECKING:
     from headrace.log.embedded.database import Session
-    from headrace.log.interface import Offsets
+    from headrace.log.embedded.timing import Clock
+    from headrace.log.interface import GroupMember, Offsets
 
 
 class EmbeddedAdmin:
     """`Admin` of the embedded log."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, clock: Clock) -> None:
         self._session = session
+        self._clock = clock
 
     def identity(self) -> str:
         """See `Admin.identity`; made up when it is asked for the first time."""
@@ -64,6 +66,11 @@ class EmbeddedAdmin:
                 "SELECT topic, partition, next_offset FROM committed WHERE consumer_group = ?", (group,)
             )
             return {TopicPartition(topic, partition): offset for topic, partition, offset in rows}
+
+    def group_members(self, group: str) -> list[GroupMember]:
+        """Give who is in the group and has been heard of in time."""
+        with self._session.read() as tx:
+            return groups.members(tx, group, self._clock())
 
     def close(self) -> None:
         """Free the connection."""

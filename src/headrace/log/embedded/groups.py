@@ -14,7 +14,7 @@ import json
 from typing import TYPE_CHECKING
 
 from headrace.log.embedded import topics
-from headrace.log.interface import TopicPartition
+from headrace.log.interface import GroupMember, TopicPartition
 
 if TYPE_CHECKING:
     import sqlite3
@@ -202,6 +202,27 @@ def has_members(tx: sqlite3.Connection, group: str) -> bool:
     return (
         tx.execute("SELECT 1 FROM member WHERE consumer_group = ? LIMIT 1", (group,)).fetchone() is not None
     )
+
+
+def incarnation(unique: str, process: str | None) -> str:
+    """Give what tells a member from those before it under the same name, and its process from others."""
+    return unique if process is None else f"{process}:{unique}"
+
+
+def members(tx: sqlite3.Connection, group: str, now_ms: int) -> list[GroupMember]:
+    """Give who is in the group and has not outlived its session time-out, with what is meant for each."""
+    found: dict[int, tuple[str, list[TopicPartition]]] = {}
+    for member, name in tx.execute(
+        "SELECT id, incarnation FROM member WHERE consumer_group = ? AND seen_ms + session_ms >= ? ORDER BY id",
+        (group, now_ms),
+    ):
+        found[member] = (name.partition(":")[0], [])
+    for member, topic, partition in tx.execute(
+        "SELECT target, topic, partition FROM claim WHERE consumer_group = ?", (group,)
+    ):
+        if member in found:
+            found[member][1].append(TopicPartition(topic, partition))
+    return [GroupMember(process, frozenset(places)) for process, places in found.values()]
 
 
 def commit(tx: sqlite3.Connection, group: str, offsets: Mapping[TopicPartition, int]) -> None:

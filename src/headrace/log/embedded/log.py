@@ -69,7 +69,7 @@ class EmbeddedLog:
 
     def admin(self) -> EmbeddedAdmin:
         """Give topics and groups."""
-        return EmbeddedAdmin(self._database.session())
+        return EmbeddedAdmin(self._database.session(), self._clock)
 
     def session(self) -> Session:
         """Give a connection to the file; the schema registry keeps its tables beside the topics."""
@@ -94,7 +94,9 @@ class EmbeddedLog:
     def _join(self, session: Session, options: ConsumerOptions, topics: tuple[str, ...]) -> Membership:
         assert options.group is not None, "the consumer has checked"
         timing = self._timing.with_properties(options.properties)
-        member = Membership(session, options.group, options.instance, topics, timing, self._clock)
+        member = Membership(
+            session, options.group, options.instance, topics, timing, self._clock, options.process
+        )
         with self._lock:
             if self._heartbeats is None:
                 self._heartbeats = Heartbeats(self._database.session(), self._clock)

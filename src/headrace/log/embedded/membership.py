@@ -43,6 +43,7 @@ class Membership:
         topics: Sequence[str],
         timing: Timing,
         clock: Clock,
+        process: str | None = None,
     ) -> None:
         self._session = session
         self._group = group
@@ -50,7 +51,7 @@ class Membership:
         self._topics = tuple(topics)
         self._timing = timing
         self._clock = clock
-        self._incarnation = uuid.uuid4().hex
+        self._incarnation = groups.incarnation(uuid.uuid4().hex, process)
         self._member: int | None = None
         self._owned: tuple[TopicPartition, ...] = ()
         self._revision = -1

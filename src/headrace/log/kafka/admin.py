@@ -21,7 +21,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourceType,
 )
 
-from headrace.log.interface import TopicDescription, TopicPartition
+from headrace.log.interface import GroupMember, TopicDescription, TopicPartition
 from headrace.log.kafka.faults import RETRIABLE, fault_of
 from headrace.log.kafka.properties import admin_properties
 
@@ -30,7 +30,10 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from confluent_kafka import KafkaError
-    from confluent_kafka.admin import ClusterMetadata  # type: ignore[attr-defined]
+    from confluent_kafka.admin import (  # type: ignore[attr-defined]
+        ClusterMetadata,
+        MemberDescription,
+    )
 
     from headrace.log.interface import Offsets
 
@@ -45,6 +48,9 @@ _SILENT: Final = logging.getLogger("headrace.log.kafka.silent")
 _SILENT.addHandler(logging.NullHandler())
 _SILENT.propagate = False
 _LOGGER: Final = logging.getLogger("headrace.log.kafka")
+
+_PROCESS: Final = re.compile(r"-([0-9a-f]{12})$")
+"""What `ConsumerOptions.process` adds to a client's name."""
 
 
 class KafkaAdmin:
@@ -150,6 +156,31 @@ class KafkaAdmin:
                 reader.close()
         return {TopicPartition(item.topic, item.partition): item.offset for item in found if item.offset >= 0}
 
+    def group_members(self, group: str) -> list[GroupMember]:
+        """Give who is in the group, under either protocol."""
+        doing = f"cannot describe the group `{group}`"
+        end = time.monotonic() + _SECONDS
+        while True:
+            with self._faults(doing):
+                try:
+                    found = self._client.describe_consumer_groups([group])[group].result(_SECONDS)
+                    break
+                except KafkaException as error:
+                    # A coordinator that is moving, or the first to be made.
+                    if error.args[0].name() not in RETRIABLE or time.monotonic() > end:
+                        raise
+            time.sleep(_PAUSE)
+        return [
+            GroupMember(
+                _process_of(member),
+                frozenset(
+                    TopicPartition(place.topic, place.partition)
+                    for place in (member.assignment.topic_partitions if member.assignment else ())
+                ),
+            )
+            for member in found.members
+        ]
+
     def close(self) -> None:
         """Free nothing: the client ends with its last reference."""
 
@@ -202,6 +233,11 @@ class KafkaAdmin:
             raise fault_of(self._log, doing, _text(reason), reason.name()) from None
         except TimeoutError:
             raise fault_of(self._log, doing, "no answer in time", "_TIMED_OUT") from None
+
+
+def _process_of(member: MemberDescription) -> str:
+    named = _PROCESS.search(member.client_id or "")
+    return named[1] if named else str(member.group_instance_id or member.member_id)
 
 
 class _LastFault:

@@ -72,6 +72,9 @@ def consumer_properties(bootstrap: str, log: Mapping[str, str], options: Consume
     }
     if options.instance is not None:
         properties["group.instance.id"] = options.instance
+    if options.process is not None:
+        # As with Kafka Streams, a name that was set is the first part of each client's.
+        properties["client.id"] += f"-{options.process}"
     return properties
 
 
