@@ -2,11 +2,15 @@
 
 from headrace.catalog.catalog import Catalog
 from headrace.catalog.declaration import declared_topic, format_named, primitive_type
+from headrace.catalog.definitions import Definitions, DefinitionStore, Kind
 from headrace.catalog.topic import CatalogTopic, KnownTopics, Origin, TopicCatalog
 
 __all__ = [
     "Catalog",
     "CatalogTopic",
+    "DefinitionStore",
+    "Definitions",
+    "Kind",
     "KnownTopics",
     "Origin",
     "TopicCatalog",

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from headrace.catalog.declaration import primitive_type
+from headrace.catalog.declaration import declared_topic, primitive_type
+from headrace.catalog.definitions import Definitions, DefinitionStore
 from headrace.catalog.sampling import sample_side, take_sample
 from headrace.catalog.topic import CatalogTopic, Origin
 from headrace.errors import Diagnostic, ProgramError
 from headrace.errors.codes import catalog as codes
 from headrace.formats.interface import Format, Registry, Side
+from headrace.sql import parse_program
+from headrace.sql.nodes import CreateTable
 from headrace.types.avro import avro_to_arrow
 
 if TYPE_CHECKING:
@@ -35,6 +38,7 @@ class Catalog:
         self._admin: Admin | None = None
         self._descriptions: dict[str, TopicDescription | None] = {}
         self._samples: dict[str, Sample] = {}
+        self._definitions: Definitions | None = None
         self._topics: dict[tuple[str, Format | None, Format | None], CatalogTopic] = {}
 
     @property
@@ -61,13 +65,31 @@ class Catalog:
             description = self.describe(name)
             if description is None:
                 return None
-            key = self._side(name, "key", key_format) or Side(Format.BYTES, _BYTES)
-            value = self._side(name, "value", value_format)
+            declared = self._declared(name, description.partitions)
+            known_key = _if_of(declared.key if declared else None, key_format)
+            known_value = _if_of(declared.value if declared else None, value_format)
+            key = known_key or self._side(name, "key", key_format) or Side(Format.BYTES, _BYTES)
+            value = known_value or self._side(name, "value", value_format)
             if value is None:
                 raise ProgramError((_nothing_known(name, value_format),))
             origin = Origin.REGISTRY if value.schema is not None else Origin.SAMPLED
+            origin = Origin.DECLARED if known_value is not None else origin
             self._topics[asked] = CatalogTopic(name, key, value, description.partitions, origin)
         return self._topics[asked]
+
+    @property
+    def definitions(self) -> Definitions:
+        """Tables, views and synonyms that users have defined on the log."""
+        if self._definitions is None:
+            self._definitions = DefinitionStore(self._log).load()
+        return self._definitions
+
+    def forget(self) -> None:
+        """Look anew at everything from now on: topics or definitions have changed."""
+        self._definitions = None
+        self._descriptions.clear()
+        self._samples.clear()
+        self._topics.clear()
 
     def close(self) -> None:
         """Close what was opened to look into the log."""
@@ -79,6 +101,14 @@ class Catalog:
         if self._admin is None:
             self._admin = self._log.admin()
         return self._admin
+
+    def _declared(self, name: str, partitions: int) -> CatalogTopic | None:
+        text = self.definitions.tables.get(name)
+        if text is None:
+            return None
+        (statement,) = parse_program(text, f"definition of {name}").statements
+        assert isinstance(statement, CreateTable)
+        return declared_topic(statement, partitions)
 
     def _side(self, name: str, part: str, form: Format | None) -> Side | None:
         primitive = None if form is None else primitive_type(form)
@@ -99,6 +129,13 @@ class Catalog:
 
 
 _BYTES = pa.binary()
+
+
+def _if_of(side: Side | None, form: Format | None) -> Side | None:
+    """Give a declared side where the format asked for is its own; what AVRO holds is the registry's to say."""
+    if side is None or side.format is Format.AVRO or form not in (None, side.format):
+        return None
+    return side
 
 
 def _nothing_known(name: str, form: Format | None) -> Diagnostic:

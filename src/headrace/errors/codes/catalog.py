@@ -45,3 +45,17 @@ UNREADABLE_SAMPLE = Code(
     "The sampled records of the topic follow no format that can be told from their bytes, or not the one that the program names. "
     "Declare the topic with `CREATE TABLE` to say what it holds.",
 )
+
+DEFINITIONS = Code(
+    "CAT0107",
+    "definitions cannot be read or written",
+    "Declared tables, views and synonyms are kept in the compacted topic `_headrace_definitions` of the log. Reading needs the "
+    "right to read it, defining the right to create and write it; nothing else may write to it.",
+)
+
+NOT_DEFINED = Code(
+    "CAT0108",
+    "no such definition",
+    "The statement names a table, view, synonym or query that is not there, or one that is there already. `SHOW TABLES`, "
+    "`SHOW VIEWS`, `SHOW SYNONYMS` and `SHOW QUERIES` list what is.",
+)
