@@ -34,6 +34,12 @@ def set_span(node: exp.Expr, span: Span) -> None:
     meta[_END] = span.end
 
 
+def place_all(tree: exp.Expression, span: Span) -> None:
+    """Say of a whole tree, read from another text, that it stands at one place of this text."""
+    for node in tree.walk():
+        set_span(node, span)
+
+
 def nearest_span(node: exp.Expr | None) -> Span | None:
     """Give the place of a node or, where it has none, of the nearest node around it that has."""
     while node is not None:

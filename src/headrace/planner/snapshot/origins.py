@@ -24,7 +24,7 @@ from headrace.planner.snapshot.sources import Bound, DerivedRelation, Sources, V
 from headrace.planner.snapshot.states import is_state, state_table
 from headrace.planner.typed import Typed
 from headrace.sql.nodes import ArrayLateral
-from headrace.sql.spans import nearest_span, set_span, span_of
+from headrace.sql.spans import nearest_span, place_all, set_span, span_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -158,7 +158,13 @@ def _call_alias(origin: exp.Table) -> None:
 def _view(worker: SnapshotQueries, name: exp.Identifier, view: View, named: Mapping[str, View]) -> Bound:
     if view.so_far is not None:
         return view.so_far
-    before = {key: other for key, other in named.items() if key != name.name}
+    place = span_of(name)
+    if view.stored and place is not None:
+        # What is wrong with a view is shown where the query names it.
+        place_all(view.query, place)
+    before = {
+        key: other for key, other in named.items() if key != name.name and (other.stored or not view.stored)
+    }
     found = sets.recursion(worker, name, view, before)
     return found or rows.renamed(worker.bind(view.query, before, None), view.columns)
 
@@ -190,6 +196,7 @@ def _scan(
 ) -> ScanDraft:
     key = format_named(formats.key.name, formats.key.span) if formats.key else None
     value = format_named(formats.value.name, formats.value.span) if formats.value else None
+    name = worker.synonyms.get(name, name)
     topic = worker.catalog.topic(name, key, value) if worker.catalog.describe(name) is not None else None
     if topic is None:
         message = f"there is no topic `{name}`"

@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 from sqlglot import exp
 
-from headrace.catalog import declared_topic
+from headrace.catalog import Definitions, declared_topic
 from headrace.errors import Diagnostic, ProgramError
 from headrace.errors.codes import plan as codes
 from headrace.functions import macros_in, setup_sql
@@ -22,6 +22,7 @@ from headrace.planner.inputs import source_columns
 from headrace.planner.relations import Names, columns_in
 from headrace.planner.snapshot.queries import SnapshotQueries
 from headrace.planner.snapshot.sources import Sources, View
+from headrace.planner.snapshot.views import stored_view
 from headrace.planner.typed import text
 from headrace.sql.nodes import CreateTable, Insert, Query, With
 from headrace.sql.spans import set_span, span_of
@@ -44,13 +45,19 @@ if TYPE_CHECKING:
 _UNGROUPED = re.compile(r'column "?(\w+)"? must appear in the GROUP BY', re.IGNORECASE)
 
 
-def plan_query(program: Program, catalog: TopicCatalog, states: StoredStates | None = None) -> SnapshotPlan:
+def plan_query(
+    program: Program,
+    catalog: TopicCatalog,
+    states: StoredStates | None = None,
+    definitions: Definitions | None = None,
+) -> SnapshotPlan:
     """Plan a snapshot query.
 
     Args:
         program: one query; SET, WITH and CREATE TABLE may stand before it.
         catalog: what the topics hold.
         states: what STATE() can read; None if nothing.
+        definitions: views and synonyms of the log.
 
     Raises:
         ProgramError: what is wrong with it, with places in the text.
@@ -63,7 +70,8 @@ def plan_query(program: Program, catalog: TopicCatalog, states: StoredStates | N
         raise ProgramError((Diagnostic(codes.NOT_ONE_QUERY, message, place),), program.source)
     duck = connection()
     try:
-        return _plan(program, queries[0], _Declared.over(program, catalog), states, duck)
+        declared = _Declared.over(program, catalog)
+        return _plan(program, queries[0], declared, states, definitions or Definitions(), duck)
     except ProgramError as fault:
         raise ProgramError(fault.diagnostics, program.source) from None
     except RecursionError:
@@ -78,16 +86,18 @@ def _plan(
     query: Query,
     catalog: TopicCatalog,
     states: StoredStates | None,
+    definitions: Definitions,
     duck: duckdb.DuckDBPyConnection,
 ) -> SnapshotPlan:
     typer = Typer(duck, grouped=True)
     names = Names(typer)
     constants = _constants(typer, duck, program.source)
-    worker = SnapshotQueries(catalog, typer, names, program.source, constants, states)
+    worker = SnapshotQueries(catalog, typer, names, program.source, constants, states, definitions.synonyms)
     entries = [entry for item in program.statements if isinstance(item, With) for entry in item.names] + list(
         query.names
     )
-    named = {entry.name: View(entry.query, entry.columns, entry.recursive) for entry in entries}
+    named = {name: View(stored_view(text), stored=True) for name, text in definitions.views.items()}
+    named |= {entry.name: View(entry.query, entry.columns, entry.recursive) for entry in entries}
     bound = worker.bind(query.query, named)
     worker.put_in(bound.query)
     scans = _scans(worker.scans, bound)

@@ -47,6 +47,7 @@ class SnapshotQueries:
     source: Source
     constant: Constant
     stored: StoredStates | None = None
+    synonyms: Mapping[str, str] = field(default_factory=dict)
     scans: list[ScanDraft] = field(default_factory=list)
     states: list[StateScan] = field(default_factory=list)
     inlined: dict[str, exp.Expression] = field(default_factory=dict)

@@ -50,12 +50,14 @@ class View:
         columns: what its columns are called instead, if anything.
         recursive: whether the query may read its own name.
         so_far: inside a recursion: the table of the rows found so far.
+        stored: it is a view of the log, which knows nothing of the names in the text around.
     """
 
     query: exp.Expression
     columns: tuple[exp.Identifier, ...] = ()
     recursive: bool = False
     so_far: Bound | None = None
+    stored: bool = False
 
 
 @dataclass(slots=True)
