@@ -28,7 +28,7 @@ def read_program(file: str | None, text: str | None) -> Source:
     if file == "-":
         return Source("<stdin>", sys.stdin.read())
     if file is not None:
-        return _read_file(Path(file))
+        return read_file(Path(file))
     if os.environ.get("SQL"):
         return Source("SQL", os.environ["SQL"])
     if not sys.stdin.isatty():
@@ -49,7 +49,12 @@ def application_name(source: Source) -> str:
     return "headrace-" + hashlib.sha256(source.text.encode()).hexdigest()[:10]
 
 
-def _read_file(path: Path) -> Source:
+def read_file(path: Path) -> Source:
+    """Read a file of SQL.
+
+    Raises:
+        ProgramError: it cannot be read, or is no UTF-8.
+    """
     try:
         return Source(str(path), path.read_text(encoding="utf-8"))
     except OSError as error:
