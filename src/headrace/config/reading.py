@@ -63,10 +63,12 @@ _FIELDS: Final = {
     "dead.letter.queue": "dead_letter_topic",
     "processing.guarantee": "guarantee",
     "num.stream.threads": "threads",
+    "num.standby.replicas": "standby_replicas",
     "auto.offset.reset": "offset_reset",
     "emit": "emit",
     "late.topic": "late_topic",
     "state.memory": "state_memory",
+    "functions.file": "functions_file",
     "_ktype": "key_format",
     "_vtype": "value_format",
 }

@@ -196,6 +196,16 @@ SETTINGS: Final = (
         least=1,
     ),
     Setting(
+        "num.standby.replicas",
+        Scope.RUN,
+        Kind.INT,
+        "0",
+        "How many other processes keep a copy of the state of each task, so that one that takes the task over reads the end of "
+        "the changelog alone. `--standby` of `headrace run` is as many as there are.",
+        legacy="num.standby.replicas",
+        least=0,
+    ),
+    Setting(
         "auto.offset.reset",
         Scope.RUN,
         Kind.CHOICE,
@@ -254,6 +264,14 @@ SETTINGS: Final = (
         "if it is not set.",
         unit="bytes",
         least=1 << 20,
+    ),
+    Setting(
+        "functions.file",
+        Scope.RUN,
+        Kind.STRING,
+        None,
+        "Python file with functions that the program may call (guide: user functions). A relative path counts from the folder "
+        "of the program's file.",
     ),
     Setting(
         "_ktype",
@@ -315,6 +333,7 @@ class ProgramSettings:
         late_topic: for late records.
         task_idle, idle_timeout: seconds.
         state_memory: bytes.
+        functions_file: Python file with user functions.
         client, consumer_client, producer_client: properties of the Kafka clients by librdkafka's names: of both, of one.
         key_format, value_format: of `_ktype` and `_vtype`.
     """
@@ -329,12 +348,14 @@ class ProgramSettings:
     guarantee: str = "exactly_once"
     commit_interval: float = 0.2
     threads: int = 1
+    standby_replicas: int = 0
     offset_reset: str = "earliest"
     emit: str = "commit"
     late_topic: str | None = None
     task_idle: float = 0.0
     idle_timeout: float = 60.0
     state_memory: int | None = None
+    functions_file: str | None = None
     client: Mapping[str, str] = field(default_factory=dict)
     consumer_client: Mapping[str, str] = field(default_factory=dict)
     producer_client: Mapping[str, str] = field(default_factory=dict)

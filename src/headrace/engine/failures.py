@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 import duckdb
+
+_USER_FUNCTION: Final = re.compile(r"UserFunctionError: (.*)")
 
 
 def failure_of(error: Exception) -> str:
     """Give the reason in words that may be logged."""
+    if isinstance(error, duckdb.Error) and (own := _USER_FUNCTION.search(str(error))):
+        # Its words name a function and a place in it, never a value.
+        return own[1]
     if isinstance(error, duckdb.Error) and "ivision by zero" in str(error):
         return "division by zero"
     if isinstance(error, duckdb.ConversionException):

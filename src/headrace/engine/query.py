@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any, cast
 import pyarrow as pa
 
 from headrace.planner.connection import connection
+from headrace.planner.user_functions import register
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import duckdb
+
+    from headrace.functions.user import UserFunction
 
 _MANY = 1 << 17
 """Rows of one Arrow chunk of a result."""
@@ -37,12 +40,15 @@ class _CurrentBatch:
 class InputRelation:
     """A DuckDB connection with the relation `input` of one source topic. Belongs to one thread."""
 
-    def __init__(self, schema: pa.Schema, setup: Sequence[str]) -> None:
+    def __init__(
+        self, schema: pa.Schema, setup: Sequence[str], functions: Sequence[UserFunction] = ()
+    ) -> None:
         self._current = _CurrentBatch(schema)
         self._connection = connection()
         self._prepared = 0
         for statement in setup:
             self._connection.execute(statement)
+        register(self._connection, functions)
         self._connection.register("input", self._current)
 
     def prepare(self, query: str) -> Callable[[pa.RecordBatch], pa.Table]:

@@ -62,7 +62,7 @@ class Transformer:
         try:
             for name, source in topology.sources.items():
                 reader = SourceReader(source, registry)
-                relation = InputRelation(reader.schema, topology.setup)
+                relation = InputRelation(reader.schema, topology.setup, topology.functions)
                 self._relations.append(relation)
                 self._readers[source.topic] = reader
                 self._pipelines[source.topic] = [

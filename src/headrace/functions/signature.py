@@ -52,6 +52,7 @@ _FITS: Final[dict[str, Callable[[pa.DataType], bool]]] = {
     "TIMESTAMP": lambda found: bool(pa.types.is_timestamp(found)),
     "ARRAY": _is_array,
     "RECORD": lambda found: bool(pa.types.is_struct(found)),
+    "MAP": lambda found: bool(pa.types.is_map(found)),
 }
 """Type names of declarations. INT and LONG both take every integer: DuckDB widens and checks the range."""
 

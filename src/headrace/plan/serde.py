@@ -9,6 +9,7 @@ import json
 from typing import Any, Final
 
 from headrace.formats.interface import Format, Side, Windowing
+from headrace.functions.user import resolve
 from headrace.log.interface import OffsetReset, TopicDescription
 from headrace.plan.operators_json import operator_data, operator_from
 from headrace.plan.topology import (
@@ -59,6 +60,7 @@ def to_data(topology: Topology) -> dict[str, Any]:
         "sinks": {name: _sink_data(item) for name, item in topology.sinks.items()},
         "settings": _settings_data(topology.settings),
         "setup": list(topology.setup),
+        **_functions_data(topology),
     }
 
 
@@ -73,7 +75,15 @@ def _topology(data: dict[str, Any]) -> Topology:
         settings=_settings(data["settings"]),
         setup=tuple(data["setup"]),
         operators=tuple(operator_from(item) for item in data.get("operators", ())),
+        functions=tuple(resolve(item["name"], item["origin"]) for item in data.get("functions", ())),
     )
+
+
+def _functions_data(topology: Topology) -> dict[str, Any]:
+    """Give where the user functions are found again; the code itself is no part of a plan."""
+    if not topology.functions:
+        return {}
+    return {"functions": [{"name": item.name, "origin": item.origin} for item in topology.functions]}
 
 
 def side_data(side: Side) -> dict[str, Any]:
@@ -224,6 +234,7 @@ def _settings_data(settings: RunSettings) -> dict[str, Any]:
         "task_idle": settings.task_idle,
         "idle_timeout": settings.idle_timeout,
         "state_memory": settings.state_memory,
+        "standby_replicas": settings.standby_replicas,
     }
 
 
@@ -240,4 +251,5 @@ def _settings(data: dict[str, Any]) -> RunSettings:
         task_idle=data.get("task_idle", 0.0),
         idle_timeout=data.get("idle_timeout", 0.0),
         state_memory=data.get("state_memory"),
+        standby_replicas=data.get("standby_replicas", 0),
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from headrace.log.interface import OffsetReset, TopicDescription
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from headrace.errors import Diagnostic
     from headrace.formats.interface import Path, Side
+    from headrace.functions.user import UserFunction
     from headrace.plan.operators import Operator
 
 
@@ -164,6 +165,10 @@ class SourceTopic:
     internal: bool = False
 
 
+ALL_PROCESSES: Final = (1 << 31) - 1
+"""As a number of standby replicas: every process keeps a copy of everything."""
+
+
 class ErrorPolicy(StrEnum):
     """What becomes of a record that cannot be decoded, computed or encoded."""
 
@@ -194,6 +199,7 @@ class RunSettings:
         task_idle: seconds that a task waits for records of an input that has none, before it goes on with its others.
         idle_timeout: seconds without records after which the stream time of a task moves on with the clock; 0: never.
         state_memory: bytes for state in memory; None: a share of what the process may have.
+        standby_replicas: how many other processes keep a copy of each task's state.
     """
 
     guarantee: Guarantee = Guarantee.EXACTLY_ONCE
@@ -207,6 +213,7 @@ class RunSettings:
     task_idle: float = 0.0
     idle_timeout: float = 0.0
     state_memory: int | None = None
+    standby_replicas: int = 0
     client: Mapping[str, str] = field(default_factory=dict)
     consumer_client: Mapping[str, str] = field(default_factory=dict)
     producer_client: Mapping[str, str] = field(default_factory=dict)
@@ -226,3 +233,5 @@ class Topology:
     """What the user should know before it runs; nothing that stops it."""
     operators: tuple[Operator, ...] = ()
     """Stateful operators; each stands behind those that it reads from."""
+    functions: tuple[UserFunction, ...] = ()
+    """User functions that the queries and operators call."""

@@ -32,7 +32,7 @@ def call(within: Expressions, node: exp.Expression) -> Typed:
     """Compile a call."""
     assert isinstance(node, exp.Anonymous)
     name = _OTHER_NAMES.get(str(node.this).upper(), str(node.this))
-    function = lookup(name, len(node.expressions))
+    function = lookup(name, len(node.expressions)) or _user_function(within, name)
     if function is None:
         return _duckdb_call(within, node, name)
     if function.kind is Kind.AGGREGATE:
@@ -59,6 +59,11 @@ def call(within: Expressions, node: exp.Expression) -> Typed:
         raise _misfit(within, node, name, arguments) from None
 
 
+def _user_function(within: Expressions, name: str) -> Function | None:
+    found = within.typer.user.find(name)
+    return None if found is None else found.declaration
+
+
 def _is_ours(within: Expressions, function: Function, arguments: list[Typed]) -> bool:
     """Say whether a call is meant for our function: DuckDB's of the same name may take arrays, or more arguments."""
     if function.kind is Kind.HEADER or within.inside_lambda:
@@ -83,6 +88,7 @@ def _duckdb_call(within: Expressions, node: exp.Anonymous, name: str) -> Typed:
             raise _aggregate(within, node, name)
         known = [
             *function_names(),
+            *(item.name for item in within.typer.user.all()),
             *(item.upper() for item in within.typer.functions() if item.isidentifier()),
         ]
         message = f"there is no function `{name}`"

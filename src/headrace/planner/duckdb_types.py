@@ -11,7 +11,9 @@ from sqlglot import exp
 
 from headrace.functions import macros_in, setup_sql
 from headrace.functions.declaration import MACRO_PREFIX
+from headrace.functions.user import UserFunctions
 from headrace.planner.typed import text
+from headrace.planner.user_functions import called_in, register
 from headrace.types.sql import duckdb_type, quote
 
 if TYPE_CHECKING:
@@ -72,15 +74,24 @@ class Typer:
     Args:
         connection: a configured connection; not closed here.
         grouped: take every column for one of GROUP BY, so that aggregates and columns can stand side by side.
+        user: the user functions that the program may call.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, *, grouped: bool = False) -> None:
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        *,
+        grouped: bool = False,
+        user: UserFunctions | None = None,
+    ) -> None:
+        self.user = user or UserFunctions()
         self._connection = connection
         self._grouped = grouped
         self._columns: dict[str, str] = {}
         self._known: dict[str, pa.DataType] = {}
         self._functions: dict[str, set[str]] = {}
         self._macros: set[str] = set()
+        self._registered: set[str] = set()
         self._made = count()
 
     def local(self, kind: pa.DataType) -> exp.Column:
@@ -165,6 +176,9 @@ class Typer:
         for statement in setup_sql(missing):
             self._connection.execute(statement)
         self._macros |= missing
+        unknown = [item for item in called_in(query, self.user) if item.name not in self._registered]
+        register(self._connection, unknown)
+        self._registered.update(item.name for item in unknown)
         try:
             return self._connection.sql(query)
         except duckdb.Error as fault:

@@ -24,6 +24,7 @@ from headrace.planner.relations import Names
 from headrace.planner.selects import Selects
 from headrace.planner.targets import Targets, finish
 from headrace.planner.topics import Topics
+from headrace.planner.user_functions import called_in, program_functions
 from headrace.sql.commands import Command
 from headrace.sql.nodes import CreateTable, Insert, Named, Query, Set, With
 
@@ -66,7 +67,7 @@ class _Plan:
     def __init__(self, program: Program, catalog: TopicCatalog, duck: duckdb.DuckDBPyConnection) -> None:
         self.program = program
         self.faults = Faults(program.source)
-        typer = Typer(duck)
+        self.typer = typer = Typer(duck)
         names = Names(typer)
         self.topics = Topics(catalog, names)
         self.selects = Selects(typer, names, program.source, self.faults)
@@ -80,6 +81,7 @@ class _Plan:
         sets = [item for item in self.program.statements if isinstance(item, Set)]
         settings, complaints = program_settings(sets, defaults)
         self.faults.add(complaints)
+        self._load_functions(settings, sets)
         self.topics.assume(settings.key_format, settings.value_format)
         self.selects.emit = Emit(settings.emit)
         self._declare()
@@ -107,15 +109,26 @@ class _Plan:
         self.faults.raise_if_any()
         queries = [item.query for item in found.pipelines]
         queries += [feed.query for operator in found.operators for feed in operator.feeds]
+        called = " ".join(queries)
         return Topology(
             found.sources,
             found.sinks,
             found.pipelines,
             run_settings(settings),
-            setup_sql(macros_in(" ".join(queries))),
+            setup_sql(macros_in(called)),
             self.faults.warnings,
             found.operators,
+            called_in(called, self.typer.user),
         )
+
+    def _load_functions(self, settings: ProgramSettings, sets: list[Set]) -> None:
+        places = [item.value_span for item in sets if ".".join(item.key).lower() == "functions.file"]
+        try:
+            self.typer.user = program_functions(
+                settings.functions_file, self.program.source, places[-1] if places else None
+            )
+        except ProgramError as fault:
+            raise ProgramError(fault.diagnostics, self.program.source) from None
 
     def _declare(self) -> None:
         seen: dict[str, Span] = {}

@@ -110,7 +110,7 @@ class Graph:
         try:
             for name, source in topology.sources.items():
                 reader = SourceReader(source, registry)
-                relation = InputRelation(reader.schema, topology.setup)
+                relation = InputRelation(reader.schema, topology.setup, topology.functions)
                 node = self.sources[name] = SourceNode(name, source, reader, relation)
                 if source.time_query is not None:
                     node.time = GuardedQuery(relation, source.time_query, _time_of)
@@ -119,9 +119,8 @@ class Graph:
                 schema = pa.schema(
                     [*columns, pa.field(ROW, pa.int32()), pa.field(OP, pa.int8()), pa.field(TIME, pa.int64())]
                 )
-                stage = OperatorNode(
-                    operator, make_kernel(operator), InputRelation(schema, topology.setup), schema
-                )
+                relation = InputRelation(schema, topology.setup, topology.functions)
+                stage = OperatorNode(operator, make_kernel(operator), relation, schema)
                 stage.waiting = [[] for _ in operator.feeds]
                 self._feed(operator)
                 self.operators[operator.id] = stage

@@ -30,3 +30,11 @@ BAD_JSON_PATH = Code(
     "The path of a JSON function follows JsonPath: `$`, `.name`, `['name']`, `[0]`, `[-1]`, `[*]`, `.*` and `..name`. "
     "Filters and slices are not supported.",
 )
+
+USER_FUNCTION = Code(
+    "SQL0405",
+    "user function cannot be used",
+    "The functions of a Python file (`functions.file`) or of an installed package (entry points of `headrace.functions`) are "
+    "loaded before the program is planned. A file that is not there or raises, an annotation that says no type of SQL, and "
+    "the name of a built-in function are refused.",
+)
