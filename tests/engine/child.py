@@ -34,6 +34,8 @@ def main() -> None:
         commit_interval=float(facts.get("interval", "0.05")),
         threads=int(facts.get("threads", "1")),
         client={"group.protocol": facts.get("protocol", "consumer")},
+        # Nobody takes over the transactions of a child without a name that is killed.
+        producer_client={"transaction.timeout.ms": "10000"},
     )
     options = ProcessorOptions(
         application,

@@ -160,6 +160,8 @@ def main() -> None:
         threads=int(facts.get("threads", "1")),
         # The classic protocol lets a member of the same name take over at once.
         client={"group.protocol": facts.get("protocol", "classic")},
+        # Nobody takes over the transactions of a second process that is killed and does not come back.
+        producer_client={"transaction.timeout.ms": "10000"},
         consumer_client=(
             {"session.timeout.ms": "6000", "heartbeat.interval.ms": "500"}
             if facts.get("protocol", "classic") == "classic"

@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 from contextlib import closing
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -38,28 +37,24 @@ if TYPE_CHECKING:
 KEYS = 40
 QUICK = RunSettings(commit_interval=0.05)
 
-# A broker that was killed, and comes back when the time of a transaction is over, ends it without a marker in the topics
-# whose leader is not known yet (seen with 4.4, one node): the producer's next commit then covers what was to be aborted.
-LASTING = replace(QUICK, producer_client={"transaction.timeout.ms": "60000"})
-
 
 def give(log: Log, source: str, values: range) -> None:
     fill(log, source, numbers(values), keys=[f"k{value % KEYS}".encode() for value in values])
 
 
 @pytest.mark.kafka
-@pytest.mark.parametrize("away", [0.0, 8.0])
+@pytest.mark.parametrize("away", [0.0, 30.0])
 def test_a_broker_that_is_killed(own_kafka: KafkaServer, tmp_path: Path, away: float) -> None:
     (node,) = own_kafka.nodes
     with open_log(f"kafka://{own_kafka.bootstrap}") as log:
         source, sink = create(log, unique("in")), unique("out")
         give(log, source, range(20_000))
         options = ProcessorOptions(unique("app"), batch_records=100, state_dir=tmp_path)
-        processor = Processor(counting(source, sink, LASTING), log, None, options)
+        processor = Processor(counting(source, sink, QUICK), log, None, options)
         thread = threading.Thread(target=processor.run)
         thread.start()
         try:
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 90
             while sum(processor.metrics.snapshot().consumed.values()) < 2_000:
                 assert time.monotonic() < deadline
                 time.sleep(0.01)

@@ -42,7 +42,7 @@ _CONSUMER: Final = {
 _BATCH_BYTES: Final = 1_000_000
 _MOST_RECORD_BYTES: Final = 64_000_000
 """What fits into the send queue."""
-_TRANSACTION_MS: Final = 10_000
+_TRANSACTION_MS: Final = 60_000
 _PRODUCER: Final = {
     "enable.idempotence": "true",
     # As Java's default partitioner: murmur2 of the key, without a key any partition.
@@ -112,8 +112,9 @@ def producer_properties(bootstrap: str, log: Mapping[str, str], options: Produce
 def _transaction_timeout(properties: Mapping[str, str]) -> int:
     """Give the time in ms after which the broker aborts a transaction whose producer has died.
 
-    Until then, those who read only what is committed wait behind it, so it is ten seconds and not librdkafka's sixty.
-    librdkafka refuses one that is shorter than the time limits of single requests, where the user gave any.
+    Until then, those who read only what is committed wait behind it. A single broker that is away for longer may double
+    records, so it is a minute and not the ten seconds of Kafka Streams (docs/adr/0009). librdkafka refuses one that is
+    shorter than the time limits of single requests, where the user gave any.
     """
     names = ("message.timeout.ms", "delivery.timeout.ms", "socket.timeout.ms")
     given = [properties.get(name, "") for name in names]
