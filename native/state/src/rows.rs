@@ -192,6 +192,11 @@ impl Keys {
         self.all_null.get(row).copied().unwrap_or(false)
     }
 
+    /// Let keys of nothing but nulls be keys like others.
+    pub fn keep_nulls(&mut self) {
+        self.all_null.clear();
+    }
+
     /// Whether a key column is null: such a key matches no other.
     pub fn any_null(&self, row: usize) -> bool {
         self.any_null.get(row).copied().unwrap_or(false)

@@ -44,6 +44,13 @@ pub struct Aggregate {
     pub window: Option<Window>,
     /// Give RETRACT changes instead of UPSERT.
     pub retracts: bool,
+    /// Rows whose keys are all null are a group like others.
+    #[serde(default)]
+    pub keeps_nulls: bool,
+    /// So many bytes of the values of a set, or of the windows of a key, lie in one entry of the state at most; what is more lies in
+    /// entries of its own. None: as the kernel thinks fit.
+    #[serde(default)]
+    pub inline_bytes: Option<usize>,
 }
 
 /// One aggregate function.
@@ -78,12 +85,15 @@ pub enum Emit {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Window {
     pub kind: WindowKind,
-    /// Of tumbling, hopping and sliding windows; the gap of sessions.
+    /// Of tumbling, hopping and sliding windows, the most of cumulating ones; the gap of sessions.
     pub size: i64,
-    /// Of hopping windows.
+    /// Of hopping windows; the step of cumulating ones.
     #[serde(default)]
     pub advance: Option<i64>,
     pub grace: i64,
+    /// How much later than at multiples of their step windows begin.
+    #[serde(default)]
+    pub offset: i64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -91,6 +101,7 @@ pub struct Window {
 pub enum WindowKind {
     Tumble,
     Hop,
+    Cumulate,
     Session,
     Slide,
 }
@@ -110,11 +121,26 @@ pub struct StreamJoin {
     pub before: i64,
     pub after: i64,
     pub grace: i64,
+    /// Rows meet in windows, rather than within a time.
+    #[serde(default)]
+    pub window: Option<JoinWindow>,
+}
+
+/// The window that the rows of a join have among their keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct JoinWindow {
+    /// Which key is its end, as int64.
+    pub end: usize,
+    /// How long it is at most.
+    pub size: i64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct LookupJoin {
     pub kind: JoinKind,
+    /// There is one table for all tasks, in the task of partition -1.
+    #[serde(default)]
+    pub broadcast: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -62,6 +62,7 @@ struct Groups {
     distinct: bool,
     /// What goes is given whole.
     retracts: bool,
+    keeps_nulls: bool,
     emit: Emit,
 }
 
@@ -85,11 +86,15 @@ impl Groups {
         }
         let calls = &aggregate.calls;
         Ok(Self {
-            accumulators: Arc::new(Accumulators::new(calls, input, keys, results, retracting)?),
+            accumulators: Arc::new(
+                Accumulators::new(calls, input, keys, results, retracting)?
+                    .divided_above(aggregate.inline_bytes),
+            ),
             keys: KeyCodec::new(&Arc::new(input.clone()), keys)?,
             key_columns: keys,
             distinct: calls.is_empty(),
             retracts: aggregate.retracts,
+            keeps_nulls: aggregate.keeps_nulls,
             emit: aggregate.emit,
         })
     }
@@ -166,8 +171,12 @@ impl Kernel for Aggregate {
         if !self.retracting && input.op.iter().any(|op| *op != op::INSERT) {
             return Err(Error::spec("a row of an APPEND input is not inserted"));
         }
+        let mut keys = self.groups.keys.encode(input.keys, input.rows())?;
+        if self.groups.keeps_nulls {
+            keys.keep_nulls();
+        }
         let batch = Batch {
-            keys: self.groups.keys.encode(input.keys, input.rows())?,
+            keys,
             rows: accumulators.bind(rows)?,
             input,
         };

@@ -22,6 +22,8 @@ const PREFIX: &[u8] = b"t";
 /// The inputs.
 const STREAM: usize = 0;
 const TABLE: usize = 1;
+/// The task whose table all look into, if there is one table for all.
+const WHOLE: i32 = -1;
 
 /// Make the kernel from its specification and the schemas of its inputs and output.
 pub fn make(spec: &Spec, inputs: Vec<SchemaRef>, output: SchemaRef) -> Result<Box<dyn Kernel>> {
@@ -50,6 +52,7 @@ pub fn make(spec: &Spec, inputs: Vec<SchemaRef>, output: SchemaRef) -> Result<Bo
         table_rows,
         output,
         nothing: (join.kind == JoinKind::Left).then_some(nothing),
+        broadcast: join.broadcast,
     };
     Ok(Box::new(Running::new(join, spec)))
 }
@@ -62,6 +65,7 @@ struct LookupJoin {
     output: SchemaRef,
     /// What stands for the table's row where there is none; None: such rows are dropped.
     nothing: Option<Box<[u8]>>,
+    broadcast: bool,
 }
 
 struct LookupTask {
@@ -178,7 +182,12 @@ impl Operator for LookupJoin {
         };
         let mut out = Found::default();
         for rows in walk(inputs) {
-            let table = &mut tasks.get(rows.partition)?.table;
+            let owner = if self.broadcast {
+                WHOLE
+            } else {
+                rows.partition
+            };
+            let table = &mut tasks.get(owner)?.table;
             for run in rows.places.chunk_by(|one, two| one.input == two.input) {
                 if run[0].input as usize == STREAM {
                     if let Some(stream) = &stream {

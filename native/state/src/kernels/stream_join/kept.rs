@@ -104,14 +104,15 @@ pub struct KeptRows {
 impl KeptRows {
     /// Args:
     /// - `keep`: how long a row may find partners.
+    /// - `ahead`: how much later than stream time rows may stand.
     /// - `now`: the stream time that was last committed, None before anything was seen.
-    pub fn open(store: &Store, keep: i64, now: Option<i64>) -> Result<Self> {
+    pub fn open(store: &Store, keep: i64, ahead: i64, now: Option<i64>) -> Result<Self> {
         let width = (keep / BUCKETS).max(1);
         let next = match store.get(NEXT, read_u64)? {
             None => 0,
             Some(next) => next?,
         };
-        let last = now.map_or(i64::MIN, |now| now.div_euclid(width));
+        let last = now.map_or(i64::MIN, |now| now.saturating_add(ahead).div_euclid(width));
         Ok(Self {
             store: store.clone(),
             width,

@@ -2,6 +2,9 @@
 //!
 //! Rows without a partner come out, where the kind of the join says so, as soon as stream time has passed all times that could
 //! match and the grace. A row that comes after that is late.
+//!
+//! Where rows meet in windows, which are among their keys, each stands at the last time of its window: its partners stand there
+//! too, and it is late when the window and the grace are over.
 
 mod bytes;
 mod kept;
@@ -9,6 +12,8 @@ mod unmatched;
 
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
 use arrow_array::{BinaryArray, Int64Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
@@ -22,7 +27,7 @@ use crate::kernels::stream_join::kept::{Kept, KeptRows};
 use crate::kernels::stream_join::unmatched::{Unmatched, Waiting};
 use crate::kernels::walk::{Place, walk};
 use crate::rows::{KeyCodec, Keys, RowBytes, RowCodec};
-use crate::spec::{Changes, JoinKind, KernelSpec, Spec};
+use crate::spec::{Changes, JoinKind, JoinWindow, KernelSpec, Spec};
 use crate::store::Store;
 use crate::tasks::{Part, Task, Tasks};
 use crate::time::StreamTime;
@@ -46,6 +51,17 @@ pub fn make(spec: &Spec, inputs: Vec<SchemaRef>, output: SchemaRef) -> Result<Bo
         return Err(Error::spec("the times of a join are not negative"));
     }
     check_keys(&inputs, spec.keys)?;
+    if let Some(window) = join.window {
+        let ends = inputs[0].fields()[LEADING..].get(window.end);
+        if window.end >= spec.keys
+            || ends.is_none_or(|field| field.data_type() != &DataType::Int64)
+            || [join.before, join.after] != [0, 0]
+        {
+            return Err(Error::spec(
+                "the end of a window is an int64 among the keys, and takes the place of times before and after",
+            ));
+        }
+    }
     let key_rows = RowCodec::of_keys(&inputs[0], spec.keys)?;
     let rows = [
         RowCodec::of_values(&inputs[0], spec.keys)?,
@@ -66,6 +82,7 @@ pub fn make(spec: &Spec, inputs: Vec<SchemaRef>, output: SchemaRef) -> Result<Bo
         ],
         reach: [join.after, join.before],
         grace: join.grace,
+        window: join.window,
         output,
     };
     Ok(Box::new(Running::new(join, spec)))
@@ -82,6 +99,7 @@ struct StreamJoin {
     /// How much later than a row of a side its partners may be.
     reach: [i64; 2],
     grace: i64,
+    window: Option<JoinWindow>,
     output: SchemaRef,
 }
 
@@ -92,14 +110,16 @@ struct StreamJoinTask {
     unmatched: Unmatched,
     /// The highest `_seq` seen.
     seq: i64,
-    /// As that of `KeptRows::open`.
+    /// As those of `KeptRows::open`.
     keep: i64,
+    ahead: i64,
 }
 
 impl StreamJoinTask {
-    fn open_rows(store: &Store, keep: i64, time: &StreamTime) -> Result<KeptRows> {
+    fn open_rows(store: &Store, keep: i64, ahead: i64, time: &StreamTime) -> Result<KeptRows> {
         let now = time.now();
-        KeptRows::open(store, keep, (now != StreamTime::NEVER).then_some(now))
+        let now = (now != StreamTime::NEVER).then_some(now);
+        KeptRows::open(store, keep, ahead, now)
     }
 }
 
@@ -109,7 +129,7 @@ impl Task for StreamJoinTask {
     }
 
     fn rolled_back(&mut self) -> Result<()> {
-        self.kept = Self::open_rows(&self.store, self.keep, &self.time)?;
+        self.kept = Self::open_rows(&self.store, self.keep, self.ahead, &self.time)?;
         Ok(())
     }
 }
@@ -138,6 +158,17 @@ impl StreamJoin {
             self.keys.encode(input.keys, input.rows())?,
             self.rows[side].encode(input.values, input.rows())?,
         )))
+    }
+
+    /// Give where a row stands in time: where it comes, or at the end of its window.
+    fn place(&self, input: &Input<'_>, row: usize) -> i64 {
+        match self.window {
+            None => input.time[row],
+            Some(window) => {
+                let ends = input.keys[window.end].as_primitive::<Int64Type>();
+                ends.value(row).saturating_sub(1)
+            }
+        }
     }
 
     /// The last time at which a partner of a row could come.
@@ -258,14 +289,19 @@ impl Operator for StreamJoin {
 
     fn open(&self, store: &Store) -> Result<Self::Task> {
         let time = StreamTime::open(store)?;
-        let keep = self.reach[0].max(self.reach[1]).saturating_add(self.grace);
+        let ahead = self.window.map_or(0, |window| window.size);
+        let keep = self.reach[0]
+            .max(self.reach[1])
+            .max(ahead)
+            .saturating_add(self.grace);
         Ok(StreamJoinTask {
             store: store.clone(),
-            kept: StreamJoinTask::open_rows(store, keep, &time)?,
+            kept: StreamJoinTask::open_rows(store, keep, ahead, &time)?,
             unmatched: Unmatched::open(store)?,
             time,
             seq: 0,
             keep,
+            ahead,
         })
     }
 
@@ -289,7 +325,8 @@ impl Operator for StreamJoin {
                 };
                 let cause = Cause::of(input, row);
                 task.seq = task.seq.max(cause.seq);
-                if self.is_late(side, cause.time, task.time.now()) {
+                let place = self.place(input, row);
+                if self.is_late(side, place, task.time.now()) {
                     dropped.late[side].push(row as i32);
                     continue;
                 }
@@ -297,7 +334,10 @@ impl Operator for StreamJoin {
                     self.close(task, cause, &mut out)?;
                 }
                 let step = Step {
-                    cause,
+                    cause: Cause {
+                        time: place,
+                        ..cause
+                    },
                     side,
                     key: keys.key(row),
                     hash: keys.hash(row),

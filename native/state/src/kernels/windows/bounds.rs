@@ -3,7 +3,11 @@
 use crate::error::{Error, Result};
 use crate::spec::{Window, WindowKind};
 
-/// Tumbling and hopping windows: [start, start + size), start a multiple of the advance.
+/// Windows of lengths that are known beforehand: tumbling, hopping and cumulating ones.
+///
+/// A tumbling or hopping window is [start, start + size), a cumulating one [start, start + n * advance) up to the size: all
+/// cumulating windows of one start grow from it. Starts are offset + a multiple of the advance (cumulating: of the size).
+/// As several windows may have one start, each is named by its end less the size: that of the others is their start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fixed {
     pub size: i64,
@@ -11,6 +15,9 @@ pub struct Fixed {
     pub grace: i64,
     /// Length of the sub-windows that make up every window: each row is kept in one of them.
     pub pane: i64,
+    /// Where the first window begins: at least zero.
+    pub offset: i64,
+    cumulates: bool,
 }
 
 impl Fixed {
@@ -18,12 +25,18 @@ impl Fixed {
     /// A size or advance that is not positive, or an advance that leaves gaps.
     pub fn new(window: &Window) -> Result<Self> {
         let advance = match window.kind {
-            WindowKind::Hop => window.advance.unwrap_or(window.size),
+            WindowKind::Hop | WindowKind::Cumulate => window.advance.unwrap_or(window.size),
             _ => window.size,
         };
+        let cumulates = window.kind == WindowKind::Cumulate;
         if advance <= 0 || advance > window.size || window.grace < 0 {
             return Err(Error::spec(
                 "a window needs a size above zero, an advance up to its size and a grace of at least zero",
+            ));
+        }
+        if cumulates && window.size % advance != 0 {
+            return Err(Error::spec(
+                "the size of cumulating windows is a multiple of their step",
             ));
         }
         let Window { size, grace, .. } = *window;
@@ -32,6 +45,10 @@ impl Fixed {
             advance,
             grace,
             pane: gcd(size, advance),
+            offset: window
+                .offset
+                .rem_euclid(if cumulates { size } else { advance }),
+            cumulates,
         })
     }
 
@@ -41,35 +58,84 @@ impl Fixed {
     }
 
     pub fn pane_of(&self, time: i64) -> i64 {
-        time - time.rem_euclid(self.pane)
+        time - (time - self.offset).rem_euclid(self.pane)
     }
 
-    pub fn end(&self, start: i64) -> i64 {
-        start.saturating_add(self.size)
+    /// Give where a window begins.
+    pub fn start(&self, window: i64) -> i64 {
+        if self.cumulates {
+            self.cycle(self.end(window) - 1)
+        } else {
+            window
+        }
     }
 
-    /// Give the start of the first window that has not closed.
+    pub fn end(&self, window: i64) -> i64 {
+        window.saturating_add(self.size)
+    }
+
+    /// Give start and end of a window.
+    pub fn bounds(&self, window: i64) -> (i64, i64) {
+        (self.start(window), self.end(window))
+    }
+
+    /// Whether a pane is part of a window.
+    pub fn has(&self, window: i64, pane: i64) -> bool {
+        (self.start(window)..self.end(window)).contains(&pane)
+    }
+
+    /// Give the name of the first window that has not closed.
     pub fn first_open(&self, stream_time: i64) -> i64 {
+        let first = self.offset
+            + if self.cumulates {
+                self.advance - self.size
+            } else {
+                0
+            };
         let least = stream_time
             .max(0)
             .saturating_sub(self.size)
             .saturating_sub(self.grace)
             + 1;
-        round_up(least.max(0), self.advance)
+        first.saturating_add(round_up((least - first).max(0), self.advance))
     }
 
-    /// Give the starts of the windows that a pane is part of, ascending.
+    /// Give the first pane that is part of a window that has not closed.
+    pub fn first_kept(&self, first_open: i64) -> i64 {
+        if self.cumulates {
+            self.offset
+                .saturating_add(round_up((first_open - self.offset).max(0), self.size))
+        } else {
+            first_open
+        }
+    }
+
+    /// Give the names of the windows that a pane is part of, ascending.
     pub fn windows_of(&self, pane: i64) -> impl DoubleEndedIterator<Item = i64> + use<> {
-        let advance = self.advance;
-        (self.first_window_of(pane) / advance..=pane / advance).map(move |number| number * advance)
+        let (first, advance) = (self.first_window_of(pane), self.advance);
+        let count = (self.last_window_of(pane) - first).div_euclid(advance) + 1;
+        (0..count).map(move |number| first + number * advance)
     }
 
     pub fn first_window_of(&self, pane: i64) -> i64 {
-        round_up((pane - self.size + 1).max(0), self.advance)
+        if self.cumulates {
+            pane + self.advance - self.size
+        } else {
+            self.offset + round_up((pane - self.size + 1 - self.offset).max(0), self.advance)
+        }
     }
 
     pub fn last_window_of(&self, pane: i64) -> i64 {
-        pane - pane % self.advance
+        if self.cumulates {
+            self.cycle(pane)
+        } else {
+            pane - (pane - self.offset).rem_euclid(self.advance)
+        }
+    }
+
+    /// Give the start of the cumulating windows that a time lies in.
+    fn cycle(&self, time: i64) -> i64 {
+        time - (time - self.offset).rem_euclid(self.size)
     }
 }
 
@@ -91,14 +157,19 @@ fn gcd(a: i64, b: i64) -> i64 {
 mod tests {
     use super::*;
 
-    fn hop(size: i64, advance: i64, grace: i64) -> Fixed {
+    fn fixed(kind: WindowKind, size: i64, advance: i64, grace: i64, offset: i64) -> Fixed {
         Fixed::new(&Window {
-            kind: WindowKind::Hop,
+            kind,
             size,
             advance: Some(advance),
             grace,
+            offset,
         })
         .unwrap()
+    }
+
+    fn hop(size: i64, advance: i64, grace: i64) -> Fixed {
+        fixed(WindowKind::Hop, size, advance, grace, 0)
     }
 
     fn is_closed(fixed: &Fixed, start: i64, stream_time: i64) -> bool {
@@ -118,6 +189,39 @@ mod tests {
                     expected,
                     "{fixed:?} {time}"
                 );
+            }
+        }
+    }
+
+    #[test]
+    fn an_offset_moves_all_windows() {
+        for (size, advance, offset) in [(10, 10, 3), (10, 5, -1), (10, 4, 7), (7, 3, 2)] {
+            let fixed = fixed(WindowKind::Hop, size, advance, 0, offset);
+            for time in fixed.offset..60 {
+                let expected: Vec<_> = (0..=time)
+                    .filter(|start| (start - offset) % advance == 0 && time < start + size)
+                    .collect();
+                let found: Vec<_> = fixed.windows_of(fixed.pane_of(time)).collect();
+                assert_eq!(found, expected, "{fixed:?} {time}");
+            }
+        }
+    }
+
+    #[test]
+    fn cumulating_windows_grow_from_one_start() {
+        for (size, step, offset) in [(15, 5, 0), (15, 5, 2), (4, 1, 3), (6, 6, 0)] {
+            let fixed = fixed(WindowKind::Cumulate, size, step, 0, offset);
+            for time in offset..60 {
+                let start = time - (time - offset) % size;
+                let expected: Vec<_> = (1..=size / step)
+                    .map(|number| (start, start + number * step))
+                    .filter(|(_, end)| time < *end)
+                    .collect();
+                let windows = fixed.windows_of(fixed.pane_of(time));
+                let found: Vec<_> = windows.map(|window| fixed.bounds(window)).collect();
+                assert_eq!(found, expected, "{fixed:?} {time}");
+                let kept = fixed.first_kept(fixed.first_open(time));
+                assert!(kept <= fixed.pane_of(time) && (kept - offset) % size == 0);
             }
         }
     }
@@ -146,6 +250,7 @@ mod tests {
             size: 5,
             advance: Some(6),
             grace: 0,
+            offset: 0,
         };
         assert!(Fixed::new(&window).is_err());
     }

@@ -1,4 +1,4 @@
-//! Aggregates over windows: tumbling and hopping ([`panes`]), session ([`sessions`]) and sliding ones ([`slides`]).
+//! Aggregates over windows: tumbling, hopping and cumulating ([`panes`]), session ([`sessions`]) and sliding ones ([`slides`]).
 //!
 //! Whatever the window, what was given last is always what the state was at the last flush. So the store holds no results:
 //! where old results are wanted (RETRACT changes), or it matters whether there was one, the parts of a window that change
@@ -42,7 +42,9 @@ use plan::Plan;
 pub fn make(spec: &Spec, inputs: &[SchemaRef], output: SchemaRef) -> Result<Box<dyn Kernel>> {
     let plan = Plan::new(spec, inputs, output)?;
     Ok(match plan.window.kind {
-        WindowKind::Tumble | WindowKind::Hop => Box::new(Windowed::<panes::Panes>::new(plan)?),
+        WindowKind::Tumble | WindowKind::Hop | WindowKind::Cumulate => {
+            Box::new(Windowed::<panes::Panes>::new(plan)?)
+        }
         WindowKind::Session => Box::new(Windowed::<sessions::Sessions>::new(plan)?),
         WindowKind::Slide => Box::new(Windowed::<slides::Slides>::new(plan)?),
     })

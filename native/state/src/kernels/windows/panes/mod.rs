@@ -1,4 +1,4 @@
-//! Tumbling and hopping windows. Rows are kept in panes, stretches of time that every window is made up of; a row is in one
+//! Tumbling, hopping and cumulating windows. Rows are kept in panes, stretches of time that every window is made up of; a row is in one
 //! pane, however many windows overlap. A tumbling window is one pane.
 
 mod results;
@@ -35,7 +35,7 @@ pub struct Panes {
     segments: Segments<PaneCodec>,
     /// In the order in which they changed. EMIT COMMIT only.
     dirty: Vec<Dirty>,
-    /// By key and start. EMIT COMMIT of hopping windows only, and seldom.
+    /// By key and window. EMIT COMMIT of windows of several panes only, and seldom.
     frozen: HashMap<(Box<[u8]>, i64), Frozen>,
 }
 
@@ -102,7 +102,7 @@ impl Windows for Panes {
             };
             self.close_window(context, start, cause, out)?;
         }
-        self.segments.remove_before(still_open)
+        self.segments.remove_before(fixed.first_kept(still_open))
     }
 
     fn look_ahead(&mut self, context: Context<'_, Self>, row: &Row<'_>) -> Option<Slot> {
@@ -122,7 +122,7 @@ impl Windows for Panes {
     ) -> Result<Taken> {
         let fixed = context.shape;
         let time = row.cause.time;
-        if time < 0 {
+        if time < fixed.offset {
             return Ok(Taken::Late);
         }
         let open = fixed.first_open(self.clock.now());
@@ -170,8 +170,8 @@ impl Windows for Panes {
     }
 
     fn expire(&mut self, context: Context<'_, Self>) -> Result<()> {
-        self.segments
-            .remove_before(context.shape.first_open(self.clock.now()))
+        let open = context.shape.first_open(self.clock.now());
+        self.segments.remove_before(context.shape.first_kept(open))
     }
 
     fn decode(
@@ -310,7 +310,7 @@ impl Panes {
         out: &mut Output<'_>,
     ) -> Result<Taken> {
         let plan = context.plan;
-        let bounds = (start, context.shape.end(start));
+        let bounds = context.shape.bounds(start);
         let table = self.segments.table(start)?;
         let slot = match row.slot {
             Some(slot) => slot,
@@ -358,7 +358,7 @@ impl Panes {
         }
         let places = self.of_key(row.key, row.hash, pane - fixed.size + 1, pane + fixed.size)?;
         for start in fixed.windows_of(pane).filter(|start| *start >= open) {
-            let inside = |place: &&Place| (start..fixed.end(start)).contains(&place.0);
+            let inside = |place: &&Place| fixed.has(start, place.0);
             let others = || places.iter().filter(inside).filter(|place| place.0 != pane);
             let mut parts: Vec<(i64, &Group)> = others()
                 .filter_map(|place| Some((place.0, &self.pane(*place)?.group)))
@@ -368,7 +368,7 @@ impl Panes {
             let Some(merged) = plan.merge(parts.iter().map(|part| part.1))? else {
                 continue;
             };
-            let bounds = (start, fixed.end(start));
+            let bounds = fixed.bounds(start);
             if parts.len() == 1 && !existed {
                 out.insert(row.cause, row.key, bounds, &merged);
                 continue;

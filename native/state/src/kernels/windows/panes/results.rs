@@ -35,10 +35,7 @@ impl Panes {
             time: dirty.time,
             ..cause
         };
-        let (key, bounds) = (
-            table.key(dirty.slot),
-            (dirty.pane, context.shape.end(dirty.pane)),
-        );
+        let (key, bounds) = (table.key(dirty.slot), context.shape.bounds(dirty.pane));
         if dirty.existed {
             out.update(cause, key, bounds, dirty.before.as_ref(), &pane.group);
         } else {
@@ -65,9 +62,7 @@ impl Panes {
         let places = self.of_key(&key, hash(&key), pane - fixed.size + 1, pane + fixed.size)?;
         let open = fixed.first_open(since);
         for start in fixed.windows_of(pane).filter(|start| *start >= open) {
-            let inside = places
-                .iter()
-                .filter(|place| (start..fixed.end(start)).contains(&place.0));
+            let inside = places.iter().filter(|place| fixed.has(start, place.0));
             let first = inside
                 .filter_map(|place| Some(self.dirty_of(self.pane(*place)?)?.0))
                 .min();
@@ -84,7 +79,7 @@ impl Panes {
                     time: found.time,
                     ..cause
                 },
-                (start, fixed.end(start)),
+                fixed.bounds(start),
             );
             if found.existed {
                 out.update(cause, &key, bounds, found.before.as_ref(), &found.group);
@@ -102,10 +97,9 @@ impl Panes {
         start: i64,
         places: &[Place],
     ) -> Result<Option<Frozen>> {
-        let end = context.shape.end(start);
         let panes: Vec<&Pane> = places
             .iter()
-            .filter(|place| (start..end).contains(&place.0))
+            .filter(|place| context.shape.has(start, place.0))
             .filter_map(|place| self.pane(*place))
             .collect();
         let Some(group) = context.plan.merge(panes.iter().map(|pane| &pane.group))? else {
@@ -154,7 +148,7 @@ impl Panes {
                 let dirty = self.pane(*place).and_then(|pane| self.dirty_of(pane));
                 dirty.is_some_and(|(_, dirty)| start >= fixed.first_open(dirty.since))
             };
-            let inside = |place: &&Place| (start..fixed.end(start)).contains(&place.0);
+            let inside = |place: &&Place| fixed.has(start, place.0);
             let name = (row.key.into(), start);
             if !self.frozen.contains_key(&name)
                 && places.iter().filter(inside).any(touched)
@@ -174,7 +168,7 @@ impl Panes {
         cause: Cause,
         out: &mut Output<'_>,
     ) -> Result<()> {
-        let bounds = (start, context.shape.end(start));
+        let bounds = context.shape.bounds(start);
         if context.shape.is_single() {
             let table = self.segments.table(start)?;
             let mut slots: Vec<_> = entries(table)?
@@ -191,7 +185,7 @@ impl Panes {
         }
         let mut index: HashTable<usize> = HashTable::new();
         let mut merged: Vec<(u64, Key, Group)> = Vec::new();
-        for (_, table) in self.segments.range_mut(start..bounds.1) {
+        for (_, table) in self.segments.range_mut(bounds.0..bounds.1) {
             let slots = entries(table)?;
             if merged.is_empty() {
                 merged.reserve(slots.len());
