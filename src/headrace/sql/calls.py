@@ -30,6 +30,13 @@ _INTERVAL_UNITS = frozenset(
 QUERY_WORDS = ("SELECT", "WITH", "FROM")
 """The words that a query inside brackets begins with."""
 
+_TAKE_LAMBDAS = frozenset(
+    f"{prefix}{name}"
+    for prefix in ("", "LIST_", "ARRAY_")
+    for name in ("APPLY", "FILTER", "REDUCE", "TRANSFORM")
+)
+"""Functions whose arguments behind the first may be `x -> …`; elsewhere `->` takes a part of a JSON text."""
+
 _AS_TIGHT_AS_IN = 60  # `expressions.RANGE`, which this module cannot import
 
 _TRIMS = {"BOTH": "trim", "LEADING": "ltrim", "TRAILING": "rtrim"}
@@ -114,7 +121,7 @@ class CallGrammar(TypeGrammar, WindowGrammar):
         """Read a call, from its name on, with FILTER, WITHIN GROUP and OVER."""
         start = self.position
         name = self.advance()
-        arguments = self.call_arguments()
+        arguments = self.call_arguments(lambdas=name.upper in _TAKE_LAMBDAS)
         node: exp.Expression = self.mark(exp.Anonymous(this=name.value, expressions=arguments), start)
         node.meta["name_start"], node.meta["name_end"] = name.start, name.end
         if self.at_words("WITHIN", "GROUP"):
@@ -135,21 +142,21 @@ class CallGrammar(TypeGrammar, WindowGrammar):
             node = self._over(node, start)
         return node
 
-    def call_arguments(self) -> list[exp.Expression]:
-        """Read the arguments of a call, with their brackets."""
+    def call_arguments(self, *, lambdas: bool = False) -> list[exp.Expression]:
+        """Read the arguments of a call, with their brackets; with `lambdas`, `x -> …` may be one behind the first."""
         opening = self.advance()
-        arguments = [] if self.at_mark(")") else self._arguments()
+        arguments = [] if self.at_mark(")") else self._arguments(lambdas=lambdas)
         self.close(opening)
         return arguments
 
-    def _arguments(self) -> list[exp.Expression]:
+    def _arguments(self, *, lambdas: bool) -> list[exp.Expression]:
         begin = self.position
         if self.take_word("DISTINCT"):
             items: list[exp.Expression] = [self.mark(exp.Distinct(expressions=self.expression_list()), begin)]
         else:
             items = [self._argument()]
             while self.take_mark(","):
-                items.append(self._argument())
+                items.append((self._arrow_lambda() if lambdas else None) or self._argument())
         if self.at_words("ORDER", "BY"):
             order = self.order_by()
             order.set("this", items[-1])
@@ -282,6 +289,27 @@ class CallGrammar(TypeGrammar, WindowGrammar):
         while self.take_mark(","):
             names.append(self.identifier())
         self.expect_mark(":", " after the arguments of the lambda")
+        return self.mark(exp.Lambda(this=self.expression(), expressions=names, colon=True), start)
+
+    def _arrow_lambda(self) -> exp.Expression | None:
+        """Read `x -> …` or `(x, i) -> …`; None if what comes next is neither."""
+        start = ahead = self.position
+        if self.at_mark("("):
+            ahead += 2
+            while self.tokens[ahead].text == "," and ahead + 1 < len(self.tokens):
+                ahead += 2
+            if self.tokens[ahead].text != ")":
+                return None
+        arrow = self.peek(ahead + 1 - start)
+        if arrow.text != "->" or arrow.kind is not Kind.MARK:
+            return None
+        opening = self.advance() if self.at_mark("(") else None
+        names = [self.identifier()]
+        while opening is not None and self.take_mark(","):
+            names.append(self.identifier())
+        if opening is not None:
+            self.close(opening)
+        self.advance()
         return self.mark(exp.Lambda(this=self.expression(), expressions=names, colon=True), start)
 
     def _extract(self) -> exp.Expression | None:
