@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from headrace.engine import Processor, ProcessorOptions
 from headrace.engine.state.directory import StateDirectory
 from headrace.engine.state.verdicts import Verdict, judge
 from headrace.plan.topology import RunSettings
+from headrace.telemetry.events import TaskRestored
 from headrace.telemetry.metrics import Metrics
 from tests.engine.programs import create, fill, numbers, unique
 from tests.engine.stateful import counting, expected_histories, histories, last
@@ -19,11 +21,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    import pytest
+
     from headrace.log.interface import Log
     from headrace.plan.topology import Topology
 
 KEYS = 40
-QUICK = RunSettings(commit_interval=0.05)
+QUICK = RunSettings(commit_interval=0.05, standby_replicas=1)
+INTERVAL = 0.25
 
 
 def key_of(number: int) -> str:
@@ -36,7 +41,7 @@ def give(log: Log, source: str, values: range) -> None:
 
 @contextmanager
 def running(topology: Topology, log: Log, application: str, state: Path) -> Iterator[Processor]:
-    options = ProcessorOptions(application, state_dir=state, standby=True, lag_interval=0)
+    options = ProcessorOptions(application, state_dir=state, lag_interval=0, standby_interval=INTERVAL)
     processor = Processor(topology, log, None, options)
     thread = threading.Thread(target=processor.run)
     thread.start()
@@ -54,7 +59,17 @@ def wait_for(met: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
-def test_an_instance_has_the_state_of_tasks_that_another_runs(log: Log, tmp_path: Path) -> None:
+def restored(caplog: pytest.LogCaptureFixture) -> dict[str, int]:
+    """Give the tasks that were made ready since this was last asked, with the records that were read for each."""
+    lines = [vars(item) for item in caplog.records if vars(item).get("event") == TaskRestored.name]
+    caplog.clear()
+    return {line["facts"]["task"]: line["facts"]["records"] for line in lines}
+
+
+def test_an_instance_has_the_state_of_tasks_that_another_runs(
+    log: Log, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     source, sink, application = create(log, unique("in"), 4), unique("out"), unique("app")
     topology = counting(source, sink, QUICK)
     one, two = tmp_path / "one", tmp_path / "two"
@@ -72,9 +87,14 @@ def test_an_instance_has_the_state_of_tasks_that_another_runs(log: Log, tmp_path
             wait_for(lambda: total() >= 2000)
             # Those that it runs and those that it follows.
             wait_for(lambda: folders(one) == folders(two) == 4)
-            time.sleep(5)  # two rounds of following
+            time.sleep(4 * INTERVAL)
+            restored(caplog)
         give(log, source, range(2000, 2500))
         wait_for(lambda: total() >= 2500)
+        # What the other one ran, with nothing to read for it.
+        taken = restored(caplog)
+        assert len(taken) == 2
+        assert not any(taken.values())
         time.sleep(0.5)
     for state in (one, two):
         # In step but for the records since it was last looked: nothing is read from the beginning.

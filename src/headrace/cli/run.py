@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -15,6 +16,7 @@ from headrace.cli.session import open_session
 from headrace.cli.signals import stopped_by_signals
 from headrace.cli.state_folder import state_folder
 from headrace.engine import Processor, ProcessorOptions
+from headrace.plan.topology import ALL_PROCESSES
 from headrace.planner import plan_program
 from headrace.sql import parse_program
 from headrace.telemetry.http import StatusServer
@@ -65,7 +67,13 @@ _ALL: Final = "all"
 @click.option(
     "--standby",
     is_flag=True,
-    help="Keep copies of the state of tasks that other processes run: a take-over reads the last records alone.",
+    help="Keep copies of the state of all tasks that other processes run: a take-over reads the last records alone.",
+)
+@click.option(
+    "--standby-replicas",
+    metavar="N",
+    type=click.IntRange(0),
+    help="Only so many processes keep a copy of each task; HEADRACE_STANDBY_REPLICAS. Default: num.standby.replicas.",
 )
 @log_options
 @reported
@@ -78,6 +86,7 @@ def command(
     state_dir: str | None,
     discard_state: tuple[str, ...],
     standby: bool,
+    standby_replicas: int | None,
     log: str | None,
     registry: str | None,
 ) -> None:
@@ -99,8 +108,14 @@ def command(
             until_end=until_end,
             state_dir=state_folder(state_dir, environment.state_dir, session.log.name),
             discard_state=_discarded(discard_state, topology),
-            standby=standby,
         )
+        if standby:
+            standby_replicas = ALL_PROCESSES
+        elif standby_replicas is None:
+            standby_replicas = environment.standby_replicas
+        if standby_replicas is not None:
+            settings = replace(topology.settings, standby_replicas=standby_replicas)
+            topology = replace(topology, settings=settings)
         processor = Processor(topology, session.log, session.registry, options)
         with (
             stopped_by_signals(processor.stop),

@@ -52,12 +52,27 @@ INSTANCE: Final = Variable(
     "HEADRACE_INSTANCE",
     "Name of this instance for static membership, such as the pod's name: a restart under it is no rebalance.",
 )
+STANDBY: Final = Variable(
+    "HEADRACE_STANDBY_REPLICAS",
+    "How many other processes keep a copy of the state of each task, in place of the program's `num.standby.replicas`.",
+)
 LOG_LEVEL: Final = Variable(
     "HEADRACE_LOG_LEVEL", "`DEBUG`, `INFO`, `WARNING` or `ERROR`; default `INFO`.", "ROOT_LOG_LEVEL"
 )
 LOG_FORMAT: Final = Variable("HEADRACE_LOG_FORMAT", "`text` or `json`; default `text`.")
 
-VARIABLES: Final = (LOG, REGISTRY, PROGRAM, APPLICATION, STATE_DIR, PORT, INSTANCE, LOG_LEVEL, LOG_FORMAT)
+VARIABLES: Final = (
+    LOG,
+    REGISTRY,
+    PROGRAM,
+    APPLICATION,
+    STATE_DIR,
+    PORT,
+    INSTANCE,
+    STANDBY,
+    LOG_LEVEL,
+    LOG_FORMAT,
+)
 
 CLIENT_PREFIX: Final = "HEADRACE_KAFKA_"
 """`HEADRACE_KAFKA_SOCKET_KEEPALIVE_ENABLE=true` is the client property `socket.keepalive.enable`."""
@@ -88,6 +103,7 @@ class Environment:
         state_dir: folder of local state.
         port: of metrics and health.
         instance: for static membership.
+        standby_replicas: processes that keep a copy of each task's state.
         log_level: name of a level of the standard library.
         log_json: log lines as JSON.
         client: properties of the Kafka client, by librdkafka's names.
@@ -102,6 +118,7 @@ class Environment:
     state_dir: str | None = None
     port: int | None = None
     instance: str | None = None
+    standby_replicas: int | None = None
     log_level: str = "INFO"
     log_json: bool = False
     client: Mapping[str, str] = field(default_factory=dict)
@@ -136,6 +153,7 @@ def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
         state_dir=_value(found, STATE_DIR),
         port=_port(found),
         instance=_value(found, INSTANCE),
+        standby_replicas=_replicas(found),
         log_level=_level(found),
         log_json=_choice(found, LOG_FORMAT, ("text", "json"), "text") == "json",
         client=client,
@@ -192,6 +210,13 @@ def _port(found: Mapping[str, str]) -> int | None:
     if value.isdigit() and int(value) < 65536:
         return int(value)
     raise _refused(_spelling(found, PORT), "a port number", "write a number from 0 to 65535")
+
+
+def _replicas(found: Mapping[str, str]) -> int | None:
+    value = _value(found, STANDBY)
+    if value is None or value.isdigit():
+        return None if value is None else int(value)
+    raise _refused(STANDBY.name, "a whole number", "write how many processes keep a copy, 0 for none")
 
 
 def _level(found: Mapping[str, str]) -> str:

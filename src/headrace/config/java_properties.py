@@ -39,7 +39,6 @@ EXPLAINED: Final = {
     "metric.reporters": "metrics are served at `/metrics`",
     "metrics.num.samples": "metrics are served at `/metrics`",
     "metrics.recording.level": "metrics are served at `/metrics`",
-    "num.standby.replicas": "`headrace run --standby` keeps copies of the state of all tasks",
     "partitioner.class": "records are partitioned by murmur2 of the key, as Kafka's own default",
     "replication.factor": "write `replication` or `defaults.topic.replication`",
     "schema.registry.url": "the registry is named by `--registry`, `HEADRACE_SCHEMA_REGISTRY` or `SQL_SCHEMA_REGISTRY_URL`",

@@ -23,7 +23,7 @@ class ProcessorOptions:
         lag_interval: seconds between two looks at the ends of the inputs, for the lag metric; 0 never looks.
         state_dir: folder of local state, of all applications; None keeps it in memory: each start reads the changelogs.
         discard_state: stores whose state is given up at the start.
-        standby: keep copies of the state of tasks that other processes run.
+        standby_interval: seconds between two rounds in which copies of other processes' state are brought up to date.
         patience: seconds to wait at the end for a log that is away, before giving up what is not committed.
     """
 
@@ -35,5 +35,5 @@ class ProcessorOptions:
     lag_interval: float = 3.0
     state_dir: Path | None = None
     discard_state: frozenset[str] = frozenset()
-    standby: bool = False
+    standby_interval: float = 2.0
     patience: float = 30.0

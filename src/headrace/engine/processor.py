@@ -17,6 +17,7 @@ from headrace.engine.state.memory import state_memory
 from headrace.engine.state.naming import named
 from headrace.engine.state.ownership import check_changelogs
 from headrace.engine.state.purge import Purge
+from headrace.engine.state.replicas import Replicas, process_name
 from headrace.engine.state.standby import Standby
 from headrace.engine.waiting import ServiceWatch
 from headrace.engine.worker import work
@@ -103,9 +104,17 @@ class Processor:
             state_memory=state_memory(self._topology.settings.state_memory),
         )
         standby = None
-        if self._options.standby and self._options.state_dir is not None:
-            properties = {**settings.client, **settings.consumer_client}
-            standby = Standby(self._topology, self._log, properties, around.directory, self.metrics)
+        if settings.standby_replicas and self._options.state_dir is not None:
+            process = process_name(around.identity)
+            replicas = Replicas(self._topology, self._options.application, process)
+            standby = Standby(
+                self._topology,
+                self._log,
+                replicas,
+                around.directory,
+                self.metrics,
+                self._options.standby_interval,
+            )
         try:
             end = None
             if self._options.until_end:

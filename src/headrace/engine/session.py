@@ -21,6 +21,7 @@ from headrace.engine.policy import (
 )
 from headrace.engine.positions import Positions, first_offset, partitions_of
 from headrace.engine.scratch import read_record
+from headrace.engine.state.replicas import process_name
 from headrace.errors import HeadraceError
 from headrace.log.errors import AbortableError, FencedError, LogError
 from headrace.log.interface import ConsumerOptions, Log, ProducerOptions, TopicPartition
@@ -57,8 +58,8 @@ _LINGER = 0.005
 _TRICKLE = 16
 """After a batch smaller than this, nothing is waited for: delay matters then, the cost of small batches does not."""
 
-_LONG_INTERVAL = 5.0
-"""Seconds between commits from which transactions need more than the ten seconds that the log gives them."""
+_LONG_INTERVAL = 30.0
+"""Seconds between commits from which transactions need more than the minute that the log gives them."""
 
 _BACK_OFF = (0.2, 5.0)
 """First and longest pause, in seconds, before the same work is tried again."""
@@ -149,6 +150,7 @@ class Session:
                 instance=f"{options.instance}-{number}" if options.instance else None,
                 offset_reset=settings.offset_reset,
                 properties={**settings.client, **settings.consumer_client},
+                process=process_name(around.identity),
             )
         )
         try:

@@ -58,6 +58,7 @@ def run_settings(settings: ProgramSettings) -> RunSettings:
         dead_letter_topic=settings.dead_letter_topic,
         commit_interval=settings.commit_interval,
         threads=settings.threads,
+        standby_replicas=settings.standby_replicas,
         offset_reset=OffsetReset(settings.offset_reset),
         late_topic=settings.late_topic,
         task_idle=settings.task_idle,

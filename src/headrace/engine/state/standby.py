@@ -10,19 +10,13 @@ from typing import TYPE_CHECKING, Final
 from headrace.engine.state.restore import RestoreJob, Restorer, StoreRestore
 from headrace.errors import HeadraceError
 from headrace.log.interface import TopicPartition
-from headrace.plan.subtopologies import subtopologies
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from headrace.engine.state.directory import StateDirectory
+    from headrace.engine.state.replicas import Replicas, StatefulTask
     from headrace.log.interface import Log
-    from headrace.plan.operators import Store
     from headrace.plan.topology import Topology
     from headrace.telemetry.metrics import Metrics
-
-_INTERVAL: Final = 2.0
-"""Seconds between two rounds over all tasks: how far copies are behind."""
 
 _HELD: Final = 4.0
 """Longest time to hold a folder, in seconds: less than a task of another process on this machine waits for it. What is
@@ -35,36 +29,31 @@ _LOGGER: Final = logging.getLogger("headrace.engine.state.standby")
 
 
 class Standby:
-    """A thread that follows the changelogs of all tasks that do not run here; from `start` to `close`."""
+    """A thread that follows the changelogs of tasks that do not run here; from `start` to `close`."""
 
     def __init__(
         self,
         topology: Topology,
         log: Log,
-        properties: Mapping[str, str],
+        replicas: Replicas,
         directory: StateDirectory,
         metrics: Metrics,
-        interval: float = _INTERVAL,
+        interval: float,
     ) -> None:
         """Begin with nothing.
 
         Args:
             topology: with the names of its internal topics.
             log: where the changelogs are.
-            properties: of the consumers.
+            replicas: tells which tasks.
             directory: of local state; a folder that is in use belongs to a task that runs.
             metrics: of the processor.
-            interval: seconds between two rounds.
+            interval: seconds between two rounds over all tasks: how far copies are behind.
         """
-        stores = {operator.id: operator.store for operator in topology.operators}
-        self._tasks: list[tuple[str, int, list[Store]]] = [
-            (f"{group.id}_{number}", number, [stores[name] for name in group.operators])
-            for group in subtopologies(topology)
-            if group.operators
-            for number in range(stores[group.operators[0]].changelog.partitions)
-        ]
+        settings = topology.settings
         self._log = log
-        self._properties = properties
+        self._replicas = replicas
+        self._properties = {**settings.client, **settings.consumer_client}
         self._directory = directory
         self._metrics = metrics
         self._interval = interval
@@ -87,10 +76,10 @@ class Standby:
         try:
             while not self._closing.wait(self._interval):
                 try:
-                    for task, number, stores in self._tasks:
+                    for task in self._replicas.mine(self._log):
                         if self._closing.is_set():
                             return
-                        self._follow(restorer, task, number, stores)
+                        self._follow(restorer, task)
                 except HeadraceError as error:
                     # A copy is of use and not needed: the processor itself says what is wrong when it meets it.
                     if str(error) != told:
@@ -104,18 +93,20 @@ class Standby:
     def _restorer(self) -> Restorer:
         return Restorer(self._log, self._properties, self._metrics, announces=False)
 
-    def _follow(self, restorer: Restorer, task: str, number: int, stores: list[Store]) -> None:
+    def _follow(self, restorer: Restorer, task: StatefulTask) -> None:
         """Bring the copy of one task to the present end of its changelogs."""
-        folder = self._directory.borrow(task)
+        folder = self._directory.borrow(task.name)
         if folder is None:
             return
-        places = [StoreRestore(store, TopicPartition(store.changelog.name, number)) for store in stores]
-        job = RestoreJob(task, folder.store, places, time.monotonic())
+        places = [
+            StoreRestore(store, TopicPartition(store.changelog.name, task.partition)) for store in task.stores
+        ]
+        job = RestoreJob(task.name, folder.store, places, time.monotonic())
         try:
             restorer.begin(job)
             end = time.monotonic() + _HELD
             while not job.finished:
-                if self._closing.is_set() or self._directory.wanted(task) or time.monotonic() > end:
+                if self._closing.is_set() or self._directory.wanted(task.name) or time.monotonic() > end:
                     restorer.cancel(job)
                 time.sleep(_LOOK)
         finally:
