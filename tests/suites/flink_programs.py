@@ -19,6 +19,12 @@ FROM window_source_t WINDOW BY {window} GRACE BY {grace} GROUP BY COALESCE(name,
 
 _TUMBLE: Final = _COUNTS_OF_WINDOW.format(window="TUMBLE 5s", grace="1s", end="_window.end")
 _HOP: Final = _COUNTS_OF_WINDOW.format(window="HOP 10s,5s", grace="1s", end="_window.end")
+_TUMBLE_LATER: Final = _COUNTS_OF_WINDOW.format(window="TUMBLE 5s OFFSET 1s", grace="1s", end="_window.end")
+_HOP_LATER: Final = _COUNTS_OF_WINDOW.format(window="HOP 10s,5s OFFSET 1s", grace="1s", end="_window.end")
+_CUMULATE: Final = _COUNTS_OF_WINDOW.format(window="CUMULATE 15s,5s", grace="1s", end="_window.end")
+_CUMULATE_LATER: Final = _COUNTS_OF_WINDOW.format(
+    window="CUMULATE 15s,5s OFFSET 1s", grace="1s", end="_window.end"
+)
 _SESSION: Final = _COUNTS_OF_WINDOW.format(window="SESSION 5s", grace="998ms", end="_window.end + 5000")
 
 _LEAST: Final = """
@@ -49,8 +55,6 @@ ON CASE WHEN o.total > 15.3 THEN o.customer_id END = c._key AND {condition}"""
 _FUNCTIONS: Final = "functions that the user writes in Java"
 _PATTERNS: Final = "MATCH_RECOGNIZE has no form in our SQL"
 _CLOCK: Final = "windows by the clock of the machine: ours go by the times of records"
-_OFFSET: Final = "windows that do not begin at a multiple of their length"
-_CUMULATE: Final = "CUMULATE windows"
 _ROWS_OF_WINDOWS: Final = "a window without a group gives its rows: windows belong to GROUP BY here"
 _JOINED_WINDOWS: Final = "joins of windows: a join WITHIN a time counts rows that are late for a window"
 _ONE_SESSION: Final = "sessions of all rows, grouped inside: sessions belong to their group here"
@@ -306,15 +310,17 @@ FROM Orders o JOIN (SELECT TABLE * FROM RatesHistory) r ON o.currency = r._key""
     Refused("temporal-sort-rowtime", _SORTED),
     Program("window-aggregate-tumble-event-time-two-phase", _TUMBLE, flush=True),
     Program("window-aggregate-tumble-event-time-two-phase-distinct-split", _TUMBLE, flush=True),
-    Refused("window-aggregate-tumble-event-time-two-phase-with-offset-distinct-split", _OFFSET),
+    Program(
+        "window-aggregate-tumble-event-time-two-phase-with-offset-distinct-split", _TUMBLE_LATER, flush=True
+    ),
     Program("window-aggregate-hop-event-time", _HOP, flush=True),
     Program("window-aggregate-hop-event-time-two-phase-distinct-split", _HOP, flush=True),
-    Refused("window-aggregate-hop-event-time-with-offset", _OFFSET),
-    Refused("window-aggregate-hop-event-time-two-phase-with-offset", _OFFSET),
-    Refused("window-aggregate-cumulate-event-time", _CUMULATE),
-    Refused("window-aggregate-cumulate-event-time-two-phase", _CUMULATE),
-    Refused("window-aggregate-cumulate-event-time-with-offset", _CUMULATE),
-    Refused("window-aggregate-cumulate-event-time-with-offset-distinct-split", _CUMULATE),
+    Program("window-aggregate-hop-event-time-with-offset", _HOP_LATER, flush=True),
+    Program("window-aggregate-hop-event-time-two-phase-with-offset", _HOP_LATER, flush=True),
+    Program("window-aggregate-cumulate-event-time", _CUMULATE, flush=True),
+    Program("window-aggregate-cumulate-event-time-two-phase", _CUMULATE, flush=True),
+    Program("window-aggregate-cumulate-event-time-with-offset", _CUMULATE_LATER, flush=True),
+    Program("window-aggregate-cumulate-event-time-with-offset-distinct-split", _CUMULATE_LATER, flush=True),
     Refused("window-aggregate-session-event-time", _ONE_SESSION),
     Refused("window-aggregate-session-event-time-two-phase", _ONE_SESSION),
     Program("window-aggregate-session-partition-event-time", _SESSION, flush=True),
@@ -347,7 +353,7 @@ FROM Orders o JOIN (SELECT TABLE * FROM RatesHistory) r ON o.currency = r._key""
     Refused("window-join-right-tumble-event-time", _JOINED_WINDOWS),
     Refused("window-join-semi-tumble-event-time", _JOINED_WINDOWS),
     Refused("window-join-hop-event-time", _JOINED_WINDOWS),
-    Refused("window-join-cumulate-event-time", _CUMULATE),
+    Refused("window-join-cumulate-event-time", _JOINED_WINDOWS),
     Program(
         "window-rank-tumble-tvf-max-top-n",
         """
@@ -376,5 +382,5 @@ INSERT INTO result SELECT TABLE * FROM (
         flush=True,
     ),
     Refused("window-rank-hop-tvf-min-top-n", _ROWS_OF_WINDOWS),
-    Refused("window-rank-cumulate-tvf-min-top-n", _CUMULATE),
+    Refused("window-rank-cumulate-tvf-min-top-n", _ROWS_OF_WINDOWS),
 )

@@ -76,6 +76,7 @@ class WindowKind(StrEnum):
 
     TUMBLE = "tumble"
     HOP = "hop"
+    CUMULATE = "cumulate"
     SESSION = "session"
     SLIDE = "slide"
 
@@ -85,15 +86,22 @@ class Window:
     """A window of an aggregate, in milliseconds.
 
     Args:
-        size: of TUMBLE, HOP, SLIDE; the gap of inactivity of SESSION.
-        advance: of HOP.
+        size: of TUMBLE, HOP, SLIDE; the longest of CUMULATE; the gap of inactivity of SESSION.
+        advance: of HOP; by how much CUMULATE grows.
         grace: how long after its end a window still takes records.
+        offset: how much later than at multiples of their step TUMBLE, HOP and CUMULATE begin; at least 0.
     """
 
     kind: WindowKind
     size: int
     grace: int
     advance: int | None = None
+    offset: int = 0
+
+    @property
+    def has_own_end(self) -> bool:
+        """Whether a window is told apart by its start and its end: several may begin at one time."""
+        return self.kind in (WindowKind.SESSION, WindowKind.CUMULATE)
 
 
 class Emit(StrEnum):

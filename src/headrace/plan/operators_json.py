@@ -190,8 +190,12 @@ def _window_data(window: Window) -> dict[str, Any]:
         "size": window.size,
         "grace": window.grace,
         "advance": window.advance,
+        # Plans and fingerprints from before there were offsets lack it.
+        **({"offset": window.offset} if window.offset else {}),
     }
 
 
 def _window(data: dict[str, Any]) -> Window:
-    return Window(WindowKind(data["kind"]), data["size"], data["grace"], data["advance"])
+    return Window(
+        WindowKind(data["kind"]), data["size"], data["grace"], data["advance"], data.get("offset", 0)
+    )

@@ -14,7 +14,6 @@ from headrace.formats.conversion import why_not
 from headrace.formats.interface import WINDOW_SIZE, Format, Side, Windowing
 from headrace.formats.windowed import key_of, windowed
 from headrace.log.interface import TopicDescription
-from headrace.plan.operators import WindowKind
 from headrace.plan.topology import Facet, KeyMode, Sink, ValueMode
 from headrace.planner import schemas
 from headrace.planner.columns import Column, columns_type, json_text, key_columns, value_columns
@@ -166,10 +165,10 @@ class Targets:
     def _window(self, target: Target, branch: SelectRelation, span: Span | None) -> None:
         """Bring the windows of keys together with those that the target has, or refuse."""
         window = window_of(branch)
-        size = None if window is None or window.kind is WindowKind.SESSION else window.size
+        size = None if window is None or window.has_own_end else window.size
         windowing = None
         if window is not None:
-            windowing = Windowing.SESSION if window.kind is WindowKind.SESSION else Windowing.TIME
+            windowing = Windowing.SESSION if window.has_own_end else Windowing.TIME
         if not target.writers and not target.fixed_key:
             target.window, target.window_size = windowing, size
             return

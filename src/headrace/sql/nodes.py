@@ -62,9 +62,18 @@ class Duration(exp.Expression):
 
 
 class Window(exp.Expression):
-    """A window. `kind`: TUMBLE HOP SESSION SLIDE, or SLIDING of 2018; `size`, `advance`, `retention`: Duration."""
+    """A window. `kind`: TUMBLE HOP CUMULATE SESSION SLIDE, or SLIDING of 2018.
 
-    arg_types = {"kind": True, "size": True, "advance": False, "retention": False}  # noqa: RUF012
+    `size`, `advance` (the step of CUMULATE), `retention`, `offset` (may be below zero): Duration.
+    """
+
+    arg_types = {  # noqa: RUF012
+        "kind": True,
+        "size": True,
+        "advance": False,
+        "retention": False,
+        "offset": False,
+    }
 
 
 class ArrayLateral(exp.Expression):

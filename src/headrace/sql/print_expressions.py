@@ -245,7 +245,9 @@ def _duration(node: exp.Expr) -> str:
 def _window_call(node: exp.Expr) -> str:
     lengths = (node.args.get(key) for key in ("size", "advance", "retention"))
     pairs = (f"{length.args['this']},{length.args['unit']}" for length in lengths if length is not None)
-    return f"{node.args['kind']}({','.join(pairs)})"
+    shown = f"{node.args['kind']}({','.join(pairs)})"
+    offset = node.args.get("offset")
+    return shown if offset is None else f"{shown} OFFSET {expression(offset)}"
 
 
 def _within(node: exp.Expr) -> str:

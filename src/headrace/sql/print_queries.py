@@ -120,7 +120,11 @@ def _definition(item: exp.Expr) -> exp.Expr:
 
 def _window_by(window: exp.Expr) -> str:
     lengths = (window.args.get(key) for key in ("size", "advance", "retention"))
-    return f"{window.args['kind']} {','.join(expression(length) for length in lengths if length is not None)}"
+    shown = (
+        f"{window.args['kind']} {','.join(expression(length) for length in lengths if length is not None)}"
+    )
+    offset = window.args.get("offset")
+    return shown if offset is None else f"{shown} OFFSET {expression(offset)}"
 
 
 def _modifiers(node: exp.Expr) -> list[str]:

@@ -11,7 +11,10 @@ from headrace.sql.nodes import Duration, Window
 from headrace.sql.tokens import UNITS, Kind, Token
 from headrace.sql.words import meant
 
-WINDOWS = ("TUMBLE", "HOP", "SESSION", "SLIDE", "SLIDING")
+WINDOWS = ("TUMBLE", "HOP", "CUMULATE", "SESSION", "SLIDE", "SLIDING")
+
+_ALIGNED = ("TUMBLE", "HOP", "CUMULATE")
+"""Windows that begin at multiples of a length, and may be moved by OFFSET."""
 
 _LONG_UNITS = {
     "MILLISECOND": "ms",
@@ -28,6 +31,7 @@ _MAX_DIGITS = 15
 _SHAPES = {
     "TUMBLE": (1, 1, "one duration, its size"),
     "HOP": (2, 2, "two durations, size and advance"),
+    "CUMULATE": (2, 2, "two durations, the longest size and the step"),
     "SESSION": (1, 2, "the gap, and perhaps the retention"),
     "SLIDE": (1, 1, "one duration, its size"),
     "SLIDING": (1, 1, "one duration, its size"),
@@ -105,10 +109,12 @@ class WindowGrammar(Cursor):
                 near = meant(token.text, (*WINDOWS, "TUMBLING", "HOPPING"))
                 near = {"TUMBLING": "TUMBLE", "HOPPING": "HOP"}.get(near or token.upper, near)
                 help_ = (
-                    f"did you mean `{near}`?" if near else "the windows are TUMBLE, HOP, SESSION and SLIDE"
+                    f"did you mean `{near}`?"
+                    if near
+                    else "the windows are TUMBLE, HOP, CUMULATE, SESSION and SLIDE"
                 )
                 self.fail(codes.UNKNOWN_WINDOW, f"`{token.text}` is not a window", token.span, help_)
-            self.unexpected("a window: TUMBLE, HOP, SESSION or SLIDE")
+            self.unexpected("a window: TUMBLE, HOP, CUMULATE, SESSION or SLIDE")
         self.advance()
         lengths = self.durations()
         least, most, shape = _SHAPES[token.upper]
@@ -117,5 +123,19 @@ class WindowGrammar(Cursor):
         second = lengths[1] if len(lengths) > 1 else None
         node = Window(kind=token.upper, size=lengths[0])
         if second is not None:
-            node.set("advance" if token.upper == "HOP" else "retention", second)
+            node.set("retention" if token.upper == "SESSION" else "advance", second)
+        if self.at_word("OFFSET"):
+            if token.upper not in _ALIGNED:
+                message = f"`{token.upper}` windows follow their rows, so they have no OFFSET"
+                self.fail(codes.BAD_DURATION, message, self.token.span, "leave it out")
+            self.advance()
+            node.set("offset", self._shift())
         return self.mark(node, start)
+
+    def _shift(self) -> Duration:
+        start = self.position
+        back = self.take_mark("-") is not None
+        found = self.duration()
+        if back:
+            found.set("this", -found.args["this"])
+        return self.mark(found, start)

@@ -81,7 +81,13 @@ def windows(draw: st.DrawFn) -> Window:
     if kind in {WindowKind.SESSION, WindowKind.SLIDE}:
         return Window(kind, draw(st.integers(0, 12)), grace)
     size = draw(st.integers(1, 12))
-    return Window(kind, size, grace, draw(st.integers(1, size)) if kind is WindowKind.HOP else None)
+    advance = None
+    if kind is WindowKind.HOP:
+        advance = draw(st.integers(1, size))
+    elif kind is WindowKind.CUMULATE:
+        advance = draw(st.sampled_from([step for step in range(1, size + 1) if size % step == 0]))
+    period = advance if kind is WindowKind.HOP and advance else size
+    return Window(kind, size, grace, advance, draw(st.just(0) | st.integers(0, period - 1)))
 
 
 @st.composite

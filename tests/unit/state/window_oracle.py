@@ -55,9 +55,9 @@ class Touch:
 
 @dataclass
 class Group:
-    """The windows of one key, by start. The rows of a session stand in the order in which its parts were merged."""
+    """The windows of one key. The rows of a session stand in the order in which its parts were merged."""
 
-    windows: dict[int, tuple[Bounds, list[Row]]] = field(default_factory=dict)
+    windows: dict[Bounds, list[Row]] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
 
 
@@ -138,7 +138,7 @@ class WindowOracle:
         results = []
         for key, bounds in sorted(closed, key=lambda name: name[1][1]):  # Stable: then by first touch.
             del task.open[key, bounds]
-            values = self._evaluate(task.groups[key].windows[bounds[0]][1])
+            values = self._evaluate(task.groups[key].windows[bounds])
             last = bounds[1] if self.window.kind in {WindowKind.SESSION, WindowKind.SLIDE} else bounds[1] - 1
             results.append(Result(partition, task.seq, last, RowKind.INSERT, key, bounds, values))
         return results
@@ -150,12 +150,12 @@ class WindowOracle:
         pane = 1
         if self.window.kind is not WindowKind.SLIDE:
             pane = gcd(self.window.size, self.window.advance or self.window.size)
-        return self.evaluate(sorted(rows, key=lambda row: row.time // pane))
+        return self.evaluate(sorted(rows, key=lambda row: (row.time - self.window.offset) // pane))
 
     def _touch(self, task: Task, row: Row, bounds: Bounds) -> list[Result]:
         """A fixed or sliding window has changed."""
         name = (row.key, bounds)
-        touch = Touch(bounds, self._evaluate(task.groups[row.key].windows[bounds[0]][1]), row.time)
+        touch = Touch(bounds, self._evaluate(task.groups[row.key].windows[bounds]), row.time)
         match self.emit:
             case Emit.RECORD:
                 return self._update(task, row.partition, row.key, touch)
@@ -190,15 +190,27 @@ class WindowOracle:
         return [Result(partition, task.seq, time, RowKind.DELETE, key, bounds, values)]
 
     def _add_to_fixed(self, task: Task, row: Row) -> tuple[list[Result], bool]:
-        size, advance = self.window.size, self.window.advance or self.window.size
-        starts = [start for start in range(0, row.time + 1, advance) if row.time < start + size]
-        live = [start for start in starts if not self.closed((start, start + size), task.time)]
+        live = [bounds for bounds in self._bounds(row.time) if not self.closed(bounds, task.time)]
         results = []
         windows = task.groups.setdefault(row.key, Group()).windows
-        for start in live:
-            windows.setdefault(start, ((start, start + size), []))[1].append(row)
-            results += self._touch(task, row, (start, start + size))
-        return results, bool(starts) and not live
+        for bounds in live:
+            windows.setdefault(bounds, []).append(row)
+            results += self._touch(task, row, bounds)
+        return results, not live
+
+    def _bounds(self, time: int) -> list[Bounds]:
+        """Give the windows that a time is in."""
+        size, first = self.window.size, self.window.offset
+        advance = self.window.advance or size
+        if self.window.kind is WindowKind.CUMULATE:
+            made = [
+                (start, end)
+                for start in range(first, time + 1, size)
+                for end in range(start + advance, start + size + 1, advance)
+            ]
+        else:
+            made = [(start, start + size) for start in range(first, time + 1, advance)]
+        return [bounds for bounds in made if time < bounds[1]]
 
     def _add_sliding(self, task: Task, row: Row) -> tuple[list[Result], bool]:
         size, time = self.window.size, row.time
@@ -212,13 +224,10 @@ class WindowOracle:
         results = []
         for start in sorted(starts):
             bounds = (start, start + size)
-            is_new = start not in group.windows
+            is_new = bounds not in group.windows
             if self.closed(bounds, task.time) or not (is_new or start <= time <= start + size):
                 continue
-            group.windows[start] = (
-                bounds,
-                [other for other in group.rows if start <= other.time <= start + size],
-            )
+            group.windows[bounds] = [other for other in group.rows if start <= other.time <= start + size]
             results += self._touch(task, row, bounds)
         return results, False
 
@@ -227,17 +236,17 @@ class WindowOracle:
         windows = task.groups.setdefault(key, Group()).windows
         parts = [
             (bounds, rows)
-            for _, (bounds, rows) in sorted(windows.items())
+            for bounds, rows in sorted(windows.items(), key=lambda item: item[0])
             if not self.closed(bounds, task.time) and bounds[0] - gap <= time <= bounds[1] + gap
         ]
         bounds = (min([time, *(b[0] for b, _ in parts)]), max([time, *(b[1] for b, _ in parts)]))
         if self.closed(bounds, task.time):
             return [], True
         for old, _ in parts:
-            del windows[old[0]]
-        windows[bounds[0]] = (bounds, [*(r for _, rows in parts for r in rows), row])
+            del windows[old]
+        windows[bounds] = [*(r for _, rows in parts for r in rows), row]
         gone = [old for old, _ in parts if old != bounds]
-        touch = Touch(bounds, self._evaluate(windows[bounds[0]][1]), time)
+        touch = Touch(bounds, self._evaluate(windows[bounds]), time)
         match self.emit:
             case Emit.RECORD:
                 deletes = [d for old in gone for d in self._delete(task, row.partition, key, old, time)]

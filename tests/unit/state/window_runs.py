@@ -82,7 +82,7 @@ class Program:
             "inputs": ["append"],
             "calls": calls,
         }
-        window = {name: getattr(self.window, name) for name in ("kind", "size", "advance", "grace")}
+        window = {name: getattr(self.window, name) for name in ("kind", "size", "advance", "grace", "offset")}
         return json.dumps(spec | {"emit": self.emit.value, "retracts": self.retracts, "window": window})
 
     def input(self) -> pa.Schema:

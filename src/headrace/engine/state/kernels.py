@@ -115,4 +115,5 @@ def _window(window: Window) -> dict[str, Any]:
         "size": window.size,
         "advance": window.advance,
         "grace": window.grace,
+        "offset": window.offset,
     }

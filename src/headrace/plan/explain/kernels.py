@@ -44,7 +44,8 @@ def _call(call: AggregateCall, feed: Feed) -> str:
 
 def _window(window: Window) -> str:
     advance = "" if window.advance is None else f" every {window.advance} ms"
-    return f"{window.kind.value} {window.size} ms{advance}, grace {window.grace} ms"
+    offset = f" from {window.offset} ms on" if window.offset else ""
+    return f"{window.kind.value} {window.size} ms{advance}{offset}, grace {window.grace} ms"
 
 
 def _rank(kernel: Rank) -> str:

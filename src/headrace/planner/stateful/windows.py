@@ -23,6 +23,7 @@ DAY: Final = 86_400_000
 _KINDS: Final = {
     "TUMBLE": WindowKind.TUMBLE,
     "HOP": WindowKind.HOP,
+    "CUMULATE": WindowKind.CUMULATE,
     "SESSION": WindowKind.SESSION,
     "SLIDE": WindowKind.SLIDE,
     "SLIDING": WindowKind.SLIDE,
@@ -78,7 +79,13 @@ def window_of(select: exp.Select, faults: Faults) -> Window | None:
                 "the advance of HOP is longer than its size, so records between the windows would be in none"
             )
             raise refusal(codes.BAD_WINDOW, message, span_of(node.args["advance"]))
-    return Window(kind, size, _grace(select, node, size), advance)
+    elif kind is WindowKind.CUMULATE:
+        advance = _length(node.args["advance"])
+        if advance > size or size % advance:
+            message = "the size of CUMULATE is no multiple of its step, so its windows would not end together"
+            way_out = "the longest size comes first, then the step: `CUMULATE 1h,10m`"
+            raise refusal(codes.BAD_WINDOW, message, span_of(node.args["advance"]), way_out)
+    return Window(kind, size, _grace(select, node, size), advance, _offset(node, kind, size, advance))
 
 
 def emit_of(
@@ -130,16 +137,29 @@ def _grace(select: exp.Select, node: WindowNode, size: int) -> int:
     return max(DAY - size, 0)
 
 
+def _offset(node: WindowNode, kind: WindowKind, size: int, advance: int | None) -> int:
+    """Give the offset as one of at least zero, below the length that windows begin at multiples of."""
+    offset = node.args.get("offset")
+    if offset is None:
+        return 0
+    millis = _millis(offset)
+    return millis % (advance if kind is WindowKind.HOP and advance is not None else size)
+
+
 def _length(node: exp.Expression, *, zero: bool = False) -> int:
+    millis = _millis(node)
+    if not millis and not zero:
+        raise refusal(codes.BAD_WINDOW, "a window is longer than nothing", span_of(node))
+    return millis
+
+
+def _millis(node: exp.Expression) -> int:
     assert isinstance(node, Duration)
     try:
-        millis = node.millis
+        return node.millis
     except ValueError as fault:
         message = f"{fault}, so it is no length of a window"
         way_out = "write it in days, such as `30d`"
         if node.args["unit"] == "M":
             way_out = f"`M` is months: write `{node.this}m` for minutes, or days, such as `30d`"
         raise refusal(codes.BAD_WINDOW, message, span_of(node), way_out) from None
-    if not millis and not zero:
-        raise refusal(codes.BAD_WINDOW, "a window is longer than nothing", span_of(node))
-    return millis
