@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Self
 
+from tests.servers.archives import archive_option
 from tests.servers.jars import registry_home
 from tests.servers.process import ServerProcess, free_ports
 
@@ -16,7 +17,9 @@ _API = "/apis/ccompat/v7"
 class RegistryServer:
     """One registry on a free port; empty at every start."""
 
-    def __init__(self) -> None:
+    def __init__(self, classes: str | None = None) -> None:
+        """Take the option of the JVM that says where an archive of the classes is; there is one by default."""
+        self._classes = archive_option("registry", registry_home(), _load) if classes is None else classes
         self._folder = tempfile.TemporaryDirectory(prefix="headrace-registry-")
         self._port = free_ports(1)[0]
         self._process: ServerProcess | None = None
@@ -33,6 +36,7 @@ class RegistryServer:
             [
                 "java",
                 "-Xmx384m",
+                self._classes,
                 "-XX:+UseSerialGC",
                 "-XX:TieredStopAtLevel=1",
                 f"-Dquarkus.http.port={self._port}",
@@ -47,9 +51,10 @@ class RegistryServer:
         self._process.wait_until(self._answers, 60)
         return self
 
-    def stop(self) -> None:
+    def stop(self, seconds: float = 15.0) -> None:
+        """End it, by force if it takes longer."""
         if self._process is not None:
-            self._process.stop()
+            self._process.stop(seconds)
             self._process = None
         self._folder.cleanup()
 
@@ -68,3 +73,9 @@ class RegistryServer:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+def _load(option: str) -> None:
+    """Let a registry load its classes, and give it the time to write them down."""
+    with RegistryServer(option) as registry:
+        registry.stop(120)

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final, Self
 from confluent_kafka.admin import AdminClient
 
 from tests.servers.apicurio import RegistryServer
+from tests.servers.archives import archive_option
 from tests.servers.certificates import Certificates, make_certificates
 from tests.servers.jars import cache_root, kafka_jars
 from tests.servers.process import ServerProcess, accepts, free_ports
@@ -120,6 +121,40 @@ class KafkaNode:
 
     def format(self, cluster: str, voters: str, replication: int, features: Mapping[str, int]) -> None:
         """Write the configuration and format the data folder."""
+        self._configure(voters, replication)
+        begun = self._begun(features)
+        data = self._folder / "data"
+        shutil.copytree(begun, data)
+        facts = {
+            "version": "1",
+            "cluster.id": cluster,
+            "node.id": str(self.number),
+            "directory.id": random_id(),
+        }
+        _write_properties(data / "meta.properties", facts)
+
+    def _begun(self, features: Mapping[str, int]) -> Path:
+        """Give a folder with what stands in every new cluster's log: made by the tool once for such features.
+
+        The tool takes longer than half a broker's start, and nothing of this tells clusters apart.
+        """
+        accounts = [f"--add-scram=SCRAM-SHA-{bits}=[name={USER},password={PASSWORD}]" for bits in (256, 512)]
+        levels = [f"--feature={feature}={level}" for feature, level in sorted(features.items())]
+        options = [*accounts, *levels]
+        named = hashlib.sha256(repr((kafka_jars().name, options)).encode()).hexdigest()[:12]
+        begun = cache_root() / f"kafka-begun-{named}"
+        with locked(begun.with_suffix(".lock")):
+            if not begun.exists():
+                self._run_tool(options)
+                part = Path(tempfile.mkdtemp(prefix="kafka-begun-", dir=cache_root()))
+                data = self._folder / "data"
+                (data / "meta.properties").unlink()
+                shutil.copytree(data, part, dirs_exist_ok=True)
+                shutil.rmtree(data)
+                part.rename(begun)
+        return begun
+
+    def _configure(self, voters: str, replication: int) -> None:
         addresses = ",".join(f"{name}://127.0.0.1:{self.ports[name]}" for name in _LISTENERS)
         plain = f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'
         scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
@@ -145,21 +180,12 @@ class KafkaNode:
             settings[f"listener.name.{listener}.scram-sha-256.sasl.jaas.config"] = scram
             settings[f"listener.name.{listener}.scram-sha-512.sasl.jaas.config"] = scram
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._config.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
-        accounts = [f"--add-scram=SCRAM-SHA-{bits}=[name={USER},password={PASSWORD}]" for bits in (256, 512)]
-        levels = [f"--feature={feature}={level}" for feature, level in features.items()]
+        _write_properties(self._config, settings)
+
+    def _run_tool(self, options: Sequence[str]) -> None:
+        tool = [*self._java("128m"), "kafka.tools.StorageTool", "format"]
         result = subprocess.run(
-            [
-                *self._java("128m"),
-                "kafka.tools.StorageTool",
-                "format",
-                "-t",
-                cluster,
-                "-c",
-                str(self._config),
-                *accounts,
-                *levels,
-            ],
+            [*tool, "-t", random_id(), "-c", str(self._config), *options],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -181,10 +207,10 @@ class KafkaNode:
         assert self._process is not None
         self._process.wait_until(lambda: accepts(self.ports["PLAINTEXT"]), 90)
 
-    def stop(self) -> None:
-        """End it in order (it hands its leaderships over)."""
+    def stop(self, seconds: float = 30.0) -> None:
+        """End it in order (it hands its leaderships over), by force if that takes longer."""
         if self._process is not None:
-            self._process.stop(30)
+            self._process.stop(seconds)
             self._process = None
 
     def kill(self) -> None:
@@ -211,34 +237,33 @@ class KafkaNode:
         ]
 
 
+def random_id() -> str:
+    """Give an id as Kafka makes them, without hyphens: its tools would take one at the beginning for an option."""
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
+
+
+def _write_properties(file: Path, properties: Mapping[str, str]) -> None:
+    file.write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
+
+
 def class_path() -> list[str]:
     """Give the option of the broker's jars: each of them, in an order that stays, as an archive of classes wants it."""
     return ["-cp", os.pathsep.join(str(jar) for jar in sorted(kafka_jars().glob("*.jar")))]
 
 
 def archived_classes() -> list[str]:
-    """Give the options to load the broker's classes from an archive, which saves four tenths of the CPU time of a start.
+    """Give the options to load the broker's classes from an archive."""
 
-    The archive is made once for this version of Kafka and of Java, by a broker that starts, stops in order and leaves what
-    it has loaded. A JVM that cannot use it goes on without.
-    """
-    java = Path(shutil.which("java") or "java").resolve()
-    version = f"{kafka_jars().name} {java} {java.stat().st_mtime_ns}"
-    archive = cache_root() / f"kafka-classes-{hashlib.sha256(version.encode()).hexdigest()[:12]}.jsa"
-    with locked(archive.with_suffix(".lock")):
-        if not archive.exists():
-            part = archive.with_suffix(".part")
-            part.unlink(missing_ok=True)
-            with KafkaServer(classes=class_path()) as server:
-                (node,) = server.nodes
-                node.stop()
-                node.launch(f"-XX:ArchiveClassesAtExit={part}")
-                node.await_ready()
-                server.await_nodes(1)
-                node.stop()
-            part.touch()
-            part.rename(archive)
-    return [f"-XX:SharedArchiveFile={archive}", *class_path()]
+    def run(option: str) -> None:
+        with KafkaServer(classes=class_path()) as server:
+            (node,) = server.nodes
+            node.stop()
+            node.launch(option)
+            node.await_ready()
+            server.await_nodes(1)
+            node.stop(120)
+
+    return [archive_option("kafka", kafka_jars(), run), *class_path()]
 
 
 class KafkaServer:
@@ -291,8 +316,7 @@ class KafkaServer:
 
     def start(self) -> Self:
         """Format, start all nodes and wait until the cluster answers."""
-        # Without hyphens: the tool would take one at the beginning for an option.
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
+        cluster = random_id()
         voters = ",".join(f"{node.number}@127.0.0.1:{node.ports['CONTROLLER']}" for node in self.nodes)
         for node in self.nodes:
             node.format(cluster, voters, min(3, len(self.nodes)), self._features)
