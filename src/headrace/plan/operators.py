@@ -60,6 +60,8 @@ class Feed:
         key: what rows are grouped, joined or told apart by.
         value: arguments of aggregates, or the columns that are carried on.
         changes: what the rows are.
+        labels: what the program calls the columns of key and value, one for each; for people, and to tell the columns of one
+            version of a program from those of another. Empty if it has no names for them.
     """
 
     source: str
@@ -69,6 +71,7 @@ class Feed:
     changes: Changes = Changes.APPEND
     sets_time: bool = False
     sets_op: bool = False
+    labels: tuple[str, ...] = ()
 
 
 class WindowKind(StrEnum):

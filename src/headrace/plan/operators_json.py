@@ -137,6 +137,7 @@ def _feed_data(feed: Feed) -> dict[str, Any]:
         "changes": feed.changes.value,
         "sets_time": feed.sets_time,
         "sets_op": feed.sets_op,
+        "labels": list(feed.labels),
     }
 
 
@@ -149,6 +150,7 @@ def _feed(data: dict[str, Any]) -> Feed:
         Changes(data["changes"]),
         data["sets_time"],
         data["sets_op"],
+        tuple(data.get("labels", ())),
     )
 
 

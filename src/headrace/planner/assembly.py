@@ -171,7 +171,14 @@ class _Assembly:
         (draft,) = queries
         query = self._finished(draft)
         return Feed(
-            self._source(draft.reads), query, key, value, feed.changes, draft.sets_time, draft.sets_op
+            self._source(draft.reads),
+            query,
+            key,
+            value,
+            feed.changes,
+            draft.sets_time,
+            draft.sets_op,
+            feed.labels(),
         )
 
     def _repartitioned(self, operator: str, feed: FeedDraft, queries: list[_Draft]) -> Feed:
@@ -211,7 +218,8 @@ class _Assembly:
             ["_row", *(f"{item.name} AS {name}" for item, name in zip(inputs, names, strict=True))]
         )
         sets_op = carried[-1:] == [(OP, pa.int8())]
-        return Feed(topic, f"SELECT {selected} FROM input", key, value, feed.changes, False, sets_op)
+        query = f"SELECT {selected} FROM input"
+        return Feed(topic, query, key, value, feed.changes, False, sets_op, feed.labels())
 
     def _pipeline(
         self,

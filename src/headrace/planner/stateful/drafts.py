@@ -91,6 +91,11 @@ class FeedDraft:
         """Give names and types of the value."""
         return _columns("v", [branch.value for branch in self.branches])
 
+    def labels(self) -> tuple[str, ...]:
+        """Give what the program calls the columns of key and value; nothing if not all have a name."""
+        first = self.branches[0]
+        return tuple(first.words) if len(first.words) == len(first.key) + len(first.value) else ()
+
 
 @dataclass(slots=True, eq=False)
 class OperatorDraft(ABC):
