@@ -1,0 +1,29 @@
+"""The log of a call and all that statements need beside it, opened for the length of a command."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from headrace.cli.session import open_session
+from headrace.cli.state_folder import state_folder
+from headrace.engine.snapshot import LocalStates
+from headrace.engine.statements import Workspace
+from headrace.engine.statements.running import RunningQueries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def open_workspace(log: str | None, registry: str | None, state_dir: str | None) -> Iterator[Workspace]:
+    """Open log, registry and local state; flags go before the environment, the environment before the default."""
+    with open_session(log, registry) as session:
+        folder = state_folder(state_dir, session.environment.state_dir, session.log.name)
+        yield Workspace(
+            session.log,
+            session.registry,
+            session.catalog,
+            LocalStates(folder, session.log),
+            None if folder is None else RunningQueries(folder / "queries.db", session.log.name),
+        )

@@ -1,0 +1,91 @@
+"""DELETE FROM: tombstones for keys of a compacted topic, offsets to begin at for any other."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Final
+
+import pyarrow as pa
+
+from headrace.engine.snapshot import SnapshotQuery
+from headrace.engine.statements.answers import Done
+from headrace.engine.statements.workspace import failed
+from headrace.engine.statements.writing import send
+from headrace.errors.codes import run as codes
+from headrace.log.interface import ConsumerOptions, TopicPartition
+from headrace.planner.snapshot import plan_offsets, plan_query
+from headrace.sql import parse_query
+from headrace.sql.printer import print_query
+
+if TYPE_CHECKING:
+    from headrace.engine.statements.workspace import Workspace
+    from headrace.errors import Source
+    from headrace.sql.commands import Delete
+
+_LATEST: Final = (
+    "SELECT _key AS k, _meta.partition AS p, max(_meta.offset) AS o "
+    "FROM {topic} WHERE _ktype = BYTES AND _vtype = BYTES AND _key IS NOT NULL GROUP BY _key, _meta.partition"
+)
+"""The bytes of each key and where its last record stands: what an older record held does not count any more."""
+
+_MATCHING: Final = "SELECT _meta.partition AS p, _meta.offset AS o FROM {topic} WHERE {condition}"
+
+
+def delete(statement: Delete, source: Source, workspace: Workspace) -> Done:
+    """Delete what a condition says.
+
+    Raises:
+        ProgramError: there is no such topic, the condition is wrong, or the topic cannot lose single records.
+        LogError: the log refuses.
+    """
+    topic = workspace.described(statement.name, statement.name_span)
+    if "compact" in topic.configs.get("cleanup.policy", ""):
+        # What is wrong with the condition is found, and shown in the user's text, before anything else.
+        workspace.catalog.topic(topic.name)
+        matching = _MATCHING.format(topic=_ticked(topic.name), condition=print_query(statement.condition))
+        count = _bury(
+            f"SELECT k, r.p AS p FROM ({_latest(topic.name)}) AS r JOIN ({matching}) AS m ON r.p = m.p AND r.o = m.o",
+            topic.name,
+            workspace,
+        )
+        return Done(f"{count} keys of `{topic.name}` deleted")
+    bounds = plan_offsets(statement, source, topic, workspace.catalog)
+    places = [TopicPartition(topic.name, number) for number in bounds.partitions or range(topic.partitions)]
+    with closing(workspace.log.consumer(ConsumerOptions())) as consumer:
+        marks = consumer.watermarks(places)
+    ends = {place: min(end, bounds.end_offset or 0) for place, (_, end) in marks.items()}
+    wanted = {place: end for place, end in ends.items() if end > marks[place][0]}
+    with closing(workspace.log.admin()) as admin:
+        admin.delete_records(wanted)
+    count = sum(end - marks[place][0] for place, end in wanted.items())
+    return Done(f"records of `{topic.name}` deleted, up to {count}")
+
+
+def delete_all_keys(topic: str, workspace: Workspace) -> int:
+    """Write a tombstone for each key of a topic; gives how many."""
+    return _bury(f"SELECT k, p FROM ({_latest(topic)}) AS r", topic, workspace)
+
+
+def _bury(text: str, topic: str, workspace: Workspace) -> int:
+    plan = plan_query(parse_query(text), workspace.catalog)
+    count = 0
+    with SnapshotQuery(plan, workspace.log, workspace.registry) as query:
+        for batch in query.batches():
+            tombstones = pa.RecordBatch.from_arrays(
+                [batch.column(0), batch.column(1).cast(pa.int32()), pa.nulls(batch.num_rows, pa.binary())],
+                names=["key", "partition", "value"],
+            )
+            send(workspace.log, topic, [tombstones])
+            count += batch.num_rows
+        if query.failed:
+            message = f"{query.failed} records of `{topic}` cannot be decoded, so the condition could not be asked of them"
+            raise failed(codes.QUERY_FAILED, message)
+    return count
+
+
+def _latest(topic: str) -> str:
+    return _LATEST.format(topic=_ticked(topic))
+
+
+def _ticked(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"

@@ -1,0 +1,174 @@
+"""Takes statements one after the other, as `headrace query` and `headrace sql` do."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+from headrace.config.query_settings import QuerySettings, read_query_settings
+from headrace.engine.snapshot import Limits, SnapshotQuery
+from headrace.engine.statements.answers import Answer, Done, Rows
+from headrace.engine.statements.deleting import delete
+from headrace.engine.statements.showing import describe, show
+from headrace.engine.statements.tables import create_table, drop_table, truncate
+from headrace.engine.statements.views import create_synonym, create_view, drop_definition
+from headrace.engine.statements.workspace import refused
+from headrace.engine.statements.writing import insert
+from headrace.errors import Diagnostic, ProgramError
+from headrace.errors.codes import catalog as codes
+from headrace.planner.snapshot import check_size, plan_query
+from headrace.sql.commands import (
+    CreateSynonym,
+    CreateView,
+    Delete,
+    Describe,
+    Drop,
+    Dropped,
+    KillQuery,
+    Show,
+    Truncate,
+    Use,
+)
+from headrace.sql.nodes import CreateTable, Insert, Program, Query, Set, With
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    import pyarrow as pa
+
+    from headrace.engine.statements.workspace import Workspace
+    from headrace.plan.snapshot import SnapshotPlan
+    from headrace.sql.nodes import Statement
+
+
+class Runner:
+    """Runs statements. What SET and WITH say holds for those that come later. Belongs to one thread."""
+
+    def __init__(self, workspace: Workspace, *, rows: int | None = None) -> None:
+        """Begin a session.
+
+        Args:
+            workspace: the log, and what is known of it.
+            rows: most rows that a query without a smaller LIMIT gives; None is all.
+        """
+        self._workspace = workspace
+        self._rows = rows
+        self._named: list[With] = []
+        self.settings = QuerySettings()
+        self.warnings: list[Diagnostic] = []
+        """What the settings of the last statement had to say; the caller shows and clears it."""
+
+    def run(self, statement: Statement, program: Program, *, follow: bool = False) -> Answer:
+        """Run a statement of a program.
+
+        Args:
+            statement: one of the program's.
+            program: for the places of what is wrong.
+            follow: a query goes on after the present end.
+
+        Raises:
+            ProgramError: it is wrong; nothing has changed.
+            RunError: it failed while it ran.
+        """
+        try:
+            return self._run(statement, program, follow=follow)
+        except ProgramError as fault:
+            raise ProgramError(fault.diagnostics, program.source) from None
+
+    def plan(self, query: Query, program: Program) -> SnapshotPlan:
+        """Plan a query with the names of earlier WITH statements."""
+        catalog = self._workspace.catalog
+        whole = Program((*self._named, query), program.source)
+        return plan_query(whole, catalog, self._workspace.states, catalog.definitions)
+
+    def _run(self, statement: Statement, program: Program, *, follow: bool) -> Answer:
+        workspace = self._workspace
+        match statement:
+            case Set():
+                self.settings, warnings = read_query_settings([statement], self.settings)
+                self.warnings += warnings
+                return Done("")
+            case With():
+                self._named.append(statement)
+                return Done("")
+            case Query():
+                return self._query(statement, program, follow=follow)
+            case Insert():
+                return insert(
+                    statement, Program((*self._named, statement), program.source), workspace, self.settings
+                )
+            case CreateTable():
+                return create_table(statement, program.source, workspace)
+            case CreateView():
+                return create_view(statement, program.source, workspace)
+            case CreateSynonym():
+                return create_synonym(statement, workspace)
+            case Drop():
+                drop = drop_table if statement.what is Dropped.TABLE else drop_definition
+                return drop(statement, workspace)
+            case Truncate():
+                return truncate(statement, workspace)
+            case Delete():
+                return delete(statement, program.source, workspace)
+            case Show():
+                return show(statement, workspace)
+            case Describe():
+                return describe(statement, workspace)
+            case Use():
+                return self._use(statement)
+            case KillQuery():
+                return self._kill(statement)
+
+    def _query(self, query: Query, program: Program, *, follow: bool) -> Rows:
+        plan = self.plan(query, program)
+        settings, workspace = self.settings, self._workspace
+        if not settings.live_aggregates:
+            check_size(query, plan)
+        text = program.source.text[query.span.start : query.span.end]
+        running = nullcontext(None) if workspace.running is None else workspace.running.noted(text)
+        killed: list[Callable[[], bool]] = []
+        limits = Limits(
+            self._rows,
+            settings.max_bytes,
+            settings.max_seconds,
+            settings.idle_seconds,
+            lambda: bool(killed) and killed[0](),
+        )
+        opened = SnapshotQuery(
+            plan,
+            workspace.log,
+            workspace.registry,
+            properties=settings.properties,
+            states=workspace.states,
+            limits=limits,
+            skip_bad_records=settings.skip_bad_records,
+            timestamps=settings.timestamps,
+        )
+
+        def batches() -> Generator[pa.RecordBatch]:
+            with running as ended:
+                if ended is not None:
+                    killed.append(ended)
+                yield from opened.follow() if follow else opened.batches()
+
+        return Rows(opened.schema, batches(), opened, opened)
+
+    def _use(self, statement: Use) -> Done:
+        kind = self._workspace.log.name.partition(":")[0]
+        known = {"sqlite": ("sqlite", "embedded"), "kafka": ("kafka",)}.get(kind, (kind,))
+        if statement.name.lower() not in known:
+            message = (
+                f"there is no connection `{statement.name}`; this session is on {self._workspace.log.name}"
+            )
+            way_out = "name another log by `--log` or the environment variable HEADRACE_LOG"
+            raise refused(codes.NOT_DEFINED, message, statement.name_span, way_out)
+        return Done(f"using {self._workspace.log.name}")
+
+    def _kill(self, statement: KillQuery) -> Done:
+        running = self._workspace.running
+        if running is None or not running.kill(statement.query):
+            message = f"no query {statement.query} runs"
+            raise refused(
+                codes.NOT_DEFINED, message, statement.query_span, "`SHOW QUERIES` lists those that run"
+            )
+        return Done(f"query {statement.query} is asked to end")

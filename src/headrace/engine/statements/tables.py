@@ -1,0 +1,135 @@
+"""CREATE TABLE, DROP TABLE, TRUNCATE TABLE: topics, their schemas, and what is declared of them."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Final
+
+from headrace.catalog import Kind, declared_topic
+from headrace.engine.statements.answers import Done
+from headrace.engine.statements.deleting import delete_all_keys
+from headrace.engine.statements.workspace import refused
+from headrace.errors.codes import catalog as catalog_codes
+from headrace.errors.codes import plan as codes
+from headrace.formats.interface import Format
+from headrace.log.interface import ConsumerOptions, TopicDescription, TopicPartition
+from headrace.sql import print_program
+from headrace.sql.nodes import Program
+from headrace.types.avro import arrow_to_avro
+
+if TYPE_CHECKING:
+    from headrace.engine.statements.workspace import Workspace
+    from headrace.errors import Source
+    from headrace.formats.interface import Side
+    from headrace.sql.commands import Drop, Truncate
+    from headrace.sql.nodes import CreateTable
+
+_NAMESPACE: Final = "lenses"
+_OWN: Final = ("partitions", "replication", "compacted", "delimiter", "header", "quote", "window.size")
+"""Properties that are not configurations of the topic."""
+
+
+def create_table(statement: CreateTable, source: Source, workspace: Workspace) -> Done:
+    """Create the topic, register its schemas, and keep the declaration.
+
+    A topic that is there already is declared and not changed.
+
+    Raises:
+        ProgramError: it is declared already, the declaration is wrong, or a schema does not fit the registry.
+    """
+    name, span = statement.name, statement.name_span
+    definitions = workspace.catalog.definitions
+    if name in definitions.tables:
+        way_out = f"`DESCRIBE TABLE {name}` shows it; `DROP TABLE {name}` removes it with its records"
+        raise refused(catalog_codes.NOT_DEFINED, f"`{name}` is declared already", span, way_out)
+    if name in definitions.views or name in definitions.synonyms:
+        raise refused(catalog_codes.NOT_DEFINED, f"`{name}` is the name of a view or synonym", span)
+    properties = dict(statement.properties)
+    wanted = _description(statement, properties)
+    declared = declared_topic(statement, wanted.partitions)
+    schemas = [
+        (f"{name}-{facet}", schema)
+        for facet, side in (("key", declared.key), ("value", declared.value))
+        if (schema := _schema(name, side)) is not None
+    ]
+    if schemas and workspace.registry is None:
+        message = f"`{name}` is declared as AVRO, and there is no schema registry"
+        raise refused(codes.NO_REGISTRY, message, span, "name one with --registry, or declare JSON")
+    for subject, schema in schemas:
+        assert workspace.registry is not None
+        reasons = workspace.registry.check(subject, schema)
+        if reasons:
+            message = f"the columns do not fit the schema of `{subject}` in the registry: {reasons[0]}"
+            raise refused(codes.INCOMPATIBLE_TARGET, message, span)
+    with closing(workspace.log.admin()) as admin:
+        created = admin.create(wanted)
+    for subject, schema in schemas:
+        assert workspace.registry is not None
+        workspace.registry.register(subject, schema)
+    text = print_program(Program((statement,), source)).rstrip().removesuffix(";")
+    workspace.definitions.define(Kind.TABLE, name, text)
+    workspace.catalog.forget()
+    return Done(
+        f"table `{name}` created" if created else f"topic `{name}` was there; its columns are declared now"
+    )
+
+
+def drop_table(statement: Drop, workspace: Workspace) -> Done:
+    """Delete a topic with its records, and the declaration. The schemas stay in the registry.
+
+    Raises:
+        ProgramError: there is no such topic.
+    """
+    name = workspace.topic_name(statement.name)
+    with closing(workspace.log.admin()) as admin:
+        gone = admin.delete(name)
+    if name in workspace.catalog.definitions.tables:
+        workspace.definitions.forget(Kind.TABLE, name)
+        gone = True
+    workspace.catalog.forget()
+    if not gone and not statement.if_exists:
+        workspace.described(name, statement.name_span)
+    return Done(f"table `{name}` dropped" if gone else f"there is no table `{name}`")
+
+
+def truncate(statement: Truncate, workspace: Workspace) -> Done:
+    """Remove all records of a topic: below its present ends, or, where the log keeps the last of each key, by tombstones.
+
+    Raises:
+        ProgramError: there is no such topic.
+        LogError: the log refuses.
+    """
+    topic = workspace.described(statement.name, statement.name_span)
+    policy = topic.configs.get("cleanup.policy", "delete")
+    if "delete" not in policy:
+        count = delete_all_keys(topic.name, workspace)
+        return Done(
+            f"{count} keys of `{topic.name}` deleted; the log removes their records when it compacts the topic"
+        )
+    places = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
+    with closing(workspace.log.consumer(ConsumerOptions())) as consumer:
+        marks = consumer.watermarks(places)
+    with closing(workspace.log.admin()) as admin:
+        admin.delete_records({place: end for place, (first, end) in marks.items() if first < end})
+    workspace.catalog.forget()
+    return Done(f"table `{topic.name}` truncated")
+
+
+def _description(statement: CreateTable, properties: dict[str, str]) -> TopicDescription:
+    configs = {key: value for key, value in properties.items() if key not in _OWN}
+    if properties.get("compacted") == "true":
+        configs.setdefault("cleanup.policy", "compact")
+    numbers = {}
+    for key, default in (("partitions", 1), ("replication", -1)):
+        text = properties.get(key)
+        if text is not None and not (text.isdigit() and int(text) > 0):
+            message = f"`{key}` is a number of at least 1"
+            raise refused(catalog_codes.BAD_DECLARATION, message, statement.span)
+        numbers[key] = default if text is None else int(text)
+    return TopicDescription(statement.name, numbers["partitions"], numbers["replication"], configs)
+
+
+def _schema(name: str, side: Side) -> str | None:
+    if side.format is not Format.AVRO:
+        return None
+    return arrow_to_avro(side.type, name, _NAMESPACE)

@@ -1,0 +1,133 @@
+"""INSERT INTO … VALUES and … SELECT: rows to records, once."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from headrace.engine.assembly import Assembly
+from headrace.engine.snapshot import SnapshotQuery
+from headrace.engine.statements.answers import Done
+from headrace.engine.statements.workspace import failed
+from headrace.errors.codes import run as codes
+from headrace.formats import make_encoder
+from headrace.formats.interface import Format
+from headrace.log.interface import ProducerOptions
+from headrace.planner.snapshot import plan_insertion
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from headrace.config.query_settings import QuerySettings
+    from headrace.engine.statements.workspace import Workspace
+    from headrace.formats.interface import Encoder, Side
+    from headrace.log.interface import Log
+    from headrace.plan.topology import OutputColumn
+    from headrace.sql.nodes import Insert, Program
+
+_SECONDS = 60.0
+
+
+def insert(statement: Insert, program: Program, workspace: Workspace, settings: QuerySettings) -> Done:
+    """Write the rows of a query as records of a topic.
+
+    Rows are encoded batch by batch before they are sent: one that does not fit keeps its batch back, and the error says how
+    many records were written before it.
+
+    Raises:
+        ProgramError: the statement is wrong. Nothing was written.
+        RunError: a value does not fit the topic, or the log refuses.
+    """
+    plan = plan_insertion(
+        statement,
+        program,
+        workspace.catalog,
+        states=workspace.states,
+        definitions=workspace.catalog.definitions,
+        formats=(settings.key_format, settings.value_format),
+    )
+    with SnapshotQuery(
+        plan.rows, workspace.log, workspace.registry, properties=settings.properties, states=workspace.states
+    ) as query:
+        names = query.schema.names
+        key = (
+            _Side(plan.target.key, plan.key, names, f"{plan.target.name}-key", workspace)
+            if plan.key
+            else None
+        )
+        value = (
+            _Side(plan.target.value, plan.value, names, f"{plan.target.name}-value", workspace)
+            if plan.value
+            else None
+        )
+        count = 0
+
+        def records() -> Iterable[pa.RecordBatch]:
+            nonlocal count
+            for batch in query.batches():
+                columns = {
+                    "key": key.encode(batch, count) if key else pa.nulls(batch.num_rows, pa.binary()),
+                    "value": value.encode(batch, count) if value else pa.nulls(batch.num_rows, pa.binary()),
+                }
+                yield pa.RecordBatch.from_pydict(columns)
+                count += batch.num_rows
+
+        send(workspace.log, plan.target.name, records())
+        if query.failed:
+            message = f"{query.failed} records that the query reads cannot be decoded and were left out; {count} were written"
+            raise failed(codes.QUERY_FAILED, message)
+    workspace.catalog.forget()
+    return Done(f"{count} record{'' if count == 1 else 's'} inserted into `{plan.target.name}`")
+
+
+def send(log: Log, topic: str, batches: Iterable[pa.RecordBatch]) -> None:
+    """Write records, and wait until they stand.
+
+    Raises:
+        RunError: the log refuses some of them.
+    """
+    with closing(log.producer(ProducerOptions())) as producer:
+        for batch in batches:
+            producer.send(topic, batch)
+        failures = producer.flush(_SECONDS)
+    if failures:
+        message = f"{len(failures)} records of `{topic}` were refused: {failures[0].reason}"
+        raise failed(codes.QUERY_FAILED, message, "the other records are written")
+
+
+class _Side:
+    """The keys or the values of an INSERT."""
+
+    def __init__(
+        self,
+        side: Side,
+        columns: Sequence[OutputColumn],
+        names: Sequence[str],
+        subject: str,
+        workspace: Workspace,
+    ) -> None:
+        self._assembly = Assembly(side.type, columns, names)
+        self._subject = subject
+        self._encoder: Encoder = make_encoder(side, _schema_id(side, subject, workspace))
+
+    def encode(self, batch: pa.RecordBatch, before: int) -> pa.Array[Any]:
+        try:
+            encoded = self._encoder.encode(self._assembly.build(batch))
+        except pa.ArrowException as error:
+            message = (
+                f"a value does not fit `{self._subject}`: {error}; {before} records were written before it"
+            )
+            raise failed(codes.QUERY_FAILED, message) from error
+        if encoded.errors:
+            first = encoded.errors[0]
+            message = f"row {before + first.row + 1} does not fit `{self._subject}`: {first.reason} ({before} written before)"
+            raise failed(codes.QUERY_FAILED, message)
+        return encoded.data
+
+
+def _schema_id(side: Side, subject: str, workspace: Workspace) -> int | None:
+    if side.format is not Format.AVRO or side.schema is None or workspace.registry is None:
+        return None
+    return workspace.registry.register(subject, side.schema)

@@ -1,0 +1,163 @@
+"""INSERT INTO a topic once, from VALUES or a snapshot query: which column of the rows goes where in the record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from headrace.catalog import Definitions, format_named
+from headrace.errors import Diagnostic, ProgramError
+from headrace.errors.codes import plan as codes
+from headrace.errors.suggest import did_you_mean
+from headrace.plan.topology import OutputColumn
+from headrace.planner.faults import refusal
+from headrace.planner.snapshot.plan import plan_query
+from headrace.sql.nodes import Program, Query, With
+from headrace.types.shape import field_named, field_names
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from headrace.catalog import CatalogTopic, TopicCatalog
+    from headrace.formats.interface import Format, Path, Side
+    from headrace.plan.snapshot import SnapshotPlan
+    from headrace.planner.snapshot.states import StoredStates
+    from headrace.sql.nodes import Insert
+
+_KEY, _VALUE = "_key", "_value"
+
+
+@dataclass(frozen=True, slots=True)
+class Insertion:
+    """An INSERT, ready to run.
+
+    Args:
+        rows: the query; its columns are `c0`, `c1`, ….
+        target: the topic and what it holds.
+        key, value: where the columns go; without key columns records have no key.
+        deletes: the value is null: each record is a tombstone.
+    """
+
+    rows: SnapshotPlan
+    target: CatalogTopic
+    key: tuple[OutputColumn, ...]
+    value: tuple[OutputColumn, ...]
+    deletes: bool = False
+
+
+def plan_insertion(
+    insert: Insert,
+    program: Program,
+    catalog: TopicCatalog,
+    *,
+    states: StoredStates | None = None,
+    definitions: Definitions | None = None,
+    formats: tuple[str | None, str | None] = (None, None),
+) -> Insertion:
+    """Plan an INSERT that runs once.
+
+    Args:
+        insert: the statement.
+        program: the text it is from; its WITH statements are known to the query.
+        catalog: what the topics hold.
+        states: what STATE() can read.
+        definitions: views and synonyms of the log.
+        formats: of key and value, where nothing else tells them (`_ktype`, `_vtype`).
+
+    Raises:
+        ProgramError: what is wrong with it. Nothing was written.
+    """
+    definitions = definitions or Definitions()
+    try:
+        return _plan(insert, program, catalog, states, definitions, formats)
+    except ProgramError as fault:
+        placed = [
+            item if item.span is not None else replace(item, span=insert.target_span)
+            for item in fault.diagnostics
+        ]
+        raise ProgramError(tuple(placed), program.source) from None
+
+
+def _plan(
+    insert: Insert,
+    program: Program,
+    catalog: TopicCatalog,
+    states: StoredStates | None,
+    definitions: Definitions,
+    formats: tuple[str | None, str | None],
+) -> Insertion:
+    if any(select.args.get("mode") for select in insert.query.find_all(exp.Select)):
+        message = "SELECT STREAM and SELECT TABLE go on for ever"
+        way_out = "start the program with `headrace run`, or leave the word out to insert what is there now"
+        raise refusal(codes.NOT_ONE_QUERY, message, insert.target_span, way_out)
+    if insert.target in definitions.views:
+        message = f"`{insert.target}` is a view: nothing can be written to it"
+        raise refusal(codes.INCOMPATIBLE_TARGET, message, insert.target_span)
+    target = _target(insert, catalog, definitions, formats)
+    earlier = [item for item in program.statements if isinstance(item, With)]
+    query = Query(insert.query, insert.names, insert.span)
+    rows = plan_query(Program((*earlier, query), program.source), catalog, states, definitions)
+    paths = insert.columns or _paths(insert, rows.names, target)
+    if len(paths) != len(rows.names):
+        message = f"{len(paths)} columns are named, and each row has {len(rows.names)} values"
+        raise refusal(codes.INCOMPATIBLE_TARGET, message, insert.target_span)
+    key: list[OutputColumn] = []
+    value: list[OutputColumn] = []
+    for index, path in enumerate(paths):
+        facet, rest = _place(path)
+        side = target.key if facet == _KEY else target.value
+        _check_path(side, facet, rest, insert)
+        (key if facet == _KEY else value).append(OutputColumn(f"c{index}", rest))
+    named = replace(rows, names=tuple(f"c{index}" for index in range(len(paths))))
+    return Insertion(named, target, tuple(key), tuple(value))
+
+
+def _target(
+    insert: Insert,
+    catalog: TopicCatalog,
+    definitions: Definitions,
+    formats: tuple[str | None, str | None],
+) -> CatalogTopic:
+    name = definitions.synonyms.get(insert.target, insert.target)
+    if catalog.describe(name) is None:
+        message = f"there is no topic `{name}`"
+        way_out = did_you_mean(name, catalog.names()) or f"make it: CREATE TABLE {name} (…) FORMAT (…)"
+        raise refusal(codes.MISSING_TARGET, message, insert.target_span, way_out)
+    wanted: list[Format | None] = []
+    for stored, given in ((insert.store_key, formats[0]), (insert.store_value, formats[1])):
+        text = stored or given
+        wanted.append(None if text is None else format_named(text, insert.target_span))
+    found = catalog.topic(name, wanted[0], wanted[1])
+    assert found is not None
+    return found
+
+
+def _paths(insert: Insert, names: Sequence[str], target: CatalogTopic) -> tuple[Path, ...]:
+    if not isinstance(insert.query, exp.Values):
+        return tuple(tuple(name.split(".")) for name in names)
+    fields = field_names(target.value.type)
+    if not fields:
+        return ((_VALUE,),)
+    return tuple((name,) for name in fields)
+
+
+def _place(path: Path) -> tuple[str, Path]:
+    if path[0] in (_KEY, _VALUE):
+        return path[0], path[1:]
+    return _VALUE, path
+
+
+def _check_path(side: Side, facet: str, path: Path, insert: Insert) -> None:
+    kind = side.type
+    for depth, name in enumerate(path):
+        part = field_named(kind, name)
+        if part is None:
+            names = field_names(kind)
+            shown = ".".join((facet, *path[: depth + 1]))
+            message = f"`{insert.target}` has no column `{shown}`"
+            way_out = did_you_mean(name, names) or (f"it has {', '.join(names)}" if names else None)
+            fault = Diagnostic(codes.INCOMPATIBLE_TARGET, message, insert.target_span, way_out)
+            raise ProgramError((fault,))
+        kind = part.type
