@@ -40,12 +40,12 @@ def bad_call(message: str, *, help: str | None = None, code: Code = cli.BAD_CALL
 def warn(diagnostics: Sequence[Diagnostic], source: Source | None = None) -> None:
     """Draw warnings on standard error."""
     if diagnostics:
-        click.echo(_drawn(HeadraceError(tuple(diagnostics), source)), err=True)
+        click.echo(drawn(HeadraceError(tuple(diagnostics), source)), err=True)
 
 
 def report(error: HeadraceError) -> ExitCode:
     """Draw an error on standard error and give the exit code."""
-    click.echo(_drawn(error), err=True)
+    click.echo(drawn(error), err=True)
     return ExitCode.WRONG if isinstance(error, ProgramError) else ExitCode.FAILED
 
 
@@ -77,7 +77,8 @@ def _debugging() -> bool:
     return False
 
 
-def _drawn(error: HeadraceError) -> str:
+def drawn(error: HeadraceError) -> str:
+    """Draw an error, in colour on a terminal."""
     return render(error, color=sys.stderr.isatty() and "NO_COLOR" not in os.environ)
 
 

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import difflib
-import sys
 from pathlib import Path
-from typing import Final
 
 import click
 
-from headrace.cli.failures import ExitCode, bad_call, leave, report, reported
+from headrace.cli.failures import ExitCode, leave, report, reported
 from headrace.cli.options import examples
-from headrace.cli.program import read_file
+from headrace.cli.program import STDIN, read_programs
 from headrace.errors import ProgramError, Source
 from headrace.sql.style import format_program
-
-SUFFIX: Final = ".sql"
-_STDIN: Final = "<stdin>"
 
 
 @click.command(
@@ -37,7 +32,7 @@ def command(paths: tuple[str, ...], check: bool, diff: bool) -> None:
     are laid out all the same.
     """
     changed = unreadable = 0
-    for source in _sources(paths):
+    for source in read_programs(paths):
         try:
             formatted = format_program(source.text, source.name)
         except ProgramError as error:
@@ -52,7 +47,7 @@ def command(paths: tuple[str, ...], check: bool, diff: bool) -> None:
             click.echo(f"would change {source.name}", err=True)
         if check or diff:
             continue
-        if source.name == _STDIN:
+        if source.name == STDIN:
             click.echo(formatted, nl=False)
         elif differs:
             Path(source.name).write_text(formatted, encoding="utf-8")
@@ -61,22 +56,6 @@ def command(paths: tuple[str, ...], check: bool, diff: bool) -> None:
         leave(ExitCode.WRONG)
     if check and changed:
         leave(ExitCode.FAILED)
-
-
-def _sources(paths: tuple[str, ...]) -> list[Source]:
-    """Read everything before anything is written."""
-    sources = []
-    for path in paths:
-        if path == "-":
-            sources.append(Source(_STDIN, sys.stdin.read()))
-        elif Path(path).is_dir():
-            sources += [read_file(file) for file in sorted(Path(path).rglob(f"*{SUFFIX}"))]
-        else:
-            sources.append(read_file(Path(path)))
-    if not sources:
-        message = f"no file `*{SUFFIX}` is in these folders"
-        raise bad_call(message)
-    return sources
 
 
 def _difference(source: Source, formatted: str) -> str:

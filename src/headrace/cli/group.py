@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "query": "Query topics once, or follow them.",
     "plan": "Check a program and show how it would run.",
     "test": "Run test cases; no broker is needed.",
+    "check": "Find what can run and is seldom meant.",
     "fmt": "Lay out programs in one style.",
     "topics": "List, describe, create and delete topics.",
     "produce": "Write JSON lines to a topic.",

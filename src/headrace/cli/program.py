@@ -7,9 +7,15 @@ import os
 import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from headrace.cli.failures import bad_call
 from headrace.errors import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+STDIN: Final = "<stdin>"
 
 
 def read_program(file: str | None, text: str | None) -> Source:
@@ -26,7 +32,7 @@ def read_program(file: str | None, text: str | None) -> Source:
     if text is not None:
         return Source("-e", text)
     if file == "-":
-        return Source("<stdin>", sys.stdin.read())
+        return Source(STDIN, sys.stdin.read())
     if file is not None:
         return read_file(Path(file))
     if os.environ.get("SQL"):
@@ -34,7 +40,7 @@ def read_program(file: str | None, text: str | None) -> Source:
     if not sys.stdin.isatty():
         piped = sys.stdin.read()
         if piped.strip():
-            return Source("<stdin>", piped)
+            return Source(STDIN, piped)
     message = "no program is given"
     raise bad_call(message, help="name a file, give the text with -e, pipe it in, or set the variable `SQL`")
 
@@ -47,6 +53,26 @@ def application_name(source: Source) -> str:
     if source.name.endswith(".sql"):
         return re.sub(r"[^A-Za-z0-9._-]", "-", Path(source.name).stem)
     return "headrace-" + hashlib.sha256(source.text.encode()).hexdigest()[:10]
+
+
+def read_programs(paths: Sequence[str]) -> list[Source]:
+    """Read files, the *.sql files of folders, and for `-` standard input.
+
+    Raises:
+        ProgramError: one of them cannot be read, or there are none.
+    """
+    sources = []
+    for path in paths:
+        if path == "-":
+            sources.append(Source(STDIN, sys.stdin.read()))
+        elif Path(path).is_dir():
+            sources += [read_file(file) for file in sorted(Path(path).rglob("*.sql"))]
+        else:
+            sources.append(read_file(Path(path)))
+    if not sources:
+        message = "no file `*.sql` is in these folders"
+        raise bad_call(message)
+    return sources
 
 
 def read_file(path: Path) -> Source:

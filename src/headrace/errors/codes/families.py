@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from headrace.errors.codes import catalog, cli, format, function, log, plan, run, setting, sql
+from headrace.errors.codes import catalog, cli, format, function, lint, log, plan, run, setting, sql
 
-FAMILIES = (sql, plan, function, catalog, format, log, run, setting, cli)
+FAMILIES = (sql, plan, function, catalog, format, log, run, setting, cli, lint)

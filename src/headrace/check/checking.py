@@ -1,0 +1,39 @@
+"""Runs the rules over a program."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headrace.check.program import CheckedProgram
+from headrace.check.rules import RULES
+from headrace.check.silence import apply_silences
+from headrace.errors import Span
+from headrace.planner import plan_program
+from headrace.sql.nodes import Insert
+
+if TYPE_CHECKING:
+    from headrace.catalog import TopicCatalog
+    from headrace.errors import Diagnostic
+    from headrace.sql.nodes import Program
+
+
+def check_program(program: Program, catalog: TopicCatalog | None = None) -> list[Diagnostic]:
+    """Give what the rules find in a program, in the order of its text; what its comments silence is left out.
+
+    Args:
+        program: parsed.
+        catalog: tells what the topics hold. With it the program is planned, too: the planner's warnings are among the findings.
+            Without it rules that need types know those of CREATE TABLE alone, and those that need the plan find nothing.
+
+    Raises:
+        ProgramError: the program cannot be planned.
+    """
+    plans = catalog is not None and any(isinstance(item, Insert) for item in program.statements)
+    topology = plan_program(program, catalog) if plans and catalog is not None else None
+    checked = CheckedProgram(program, topology, catalog)
+    found = [item for rule in RULES for item in rule.diagnostics(checked)]
+    if topology is not None:
+        found += topology.warnings
+    return sorted(
+        apply_silences(program.source, found), key=lambda item: (item.span or Span(0, 0), str(item.code))
+    )

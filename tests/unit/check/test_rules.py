@@ -1,0 +1,96 @@
+"""Each rule finds its own example, and nothing in the mended one; comments silence."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import pytest
+
+from headrace.catalog import Catalog
+from headrace.check import RULES, Rule, check_program
+from headrace.errors import Code
+from headrace.errors.codes import lint
+from headrace.log.embedded import EmbeddedLog
+from headrace.log.interface import TopicDescription
+from headrace.sql import parse_program
+from headrace.sql.nodes import CreateTable
+
+COUNTED = "INSERT INTO n SELECT STREAM a, COUNT(*) AS n FROM t GROUP BY a"
+
+
+def codes(text: str) -> list[str]:
+    return [str(item.code) for item in check_program(parse_program(text))]
+
+
+def planned(text: str) -> list[str]:
+    """Check with a log on which each declared topic has four partitions."""
+    program = parse_program(text)
+    with EmbeddedLog(":memory:") as log, closing(log.admin()) as admin:
+        for table in program.statements:
+            if isinstance(table, CreateTable):
+                admin.create(TopicDescription(table.name, 4))
+        with closing(Catalog(log)) as catalog:
+            return [str(item.code) for item in check_program(program, catalog)]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code.id)
+def test_a_rule_finds_its_example_and_not_the_mended_one(rule: Rule) -> None:
+    find = planned if rule.planned else codes
+    assert find(rule.example) == [rule.code.id]
+    assert find(rule.better) == []
+
+
+def test_rules_have_a_code_each_in_their_order() -> None:
+    found = [rule.code.id for rule in RULES]
+    assert found == sorted(set(found))
+    assert {lint.USELESS_SILENCE.id, *found} == {
+        code.id for code in vars(lint).values() if isinstance(code, Code)
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{COUNTED} -- headrace: ignore=LINT0104 few",
+        COUNTED.replace("GROUP", "\n-- few of them\n-- headrace: ignore=LINT0104\nGROUP"),
+        f"/* headrace: ignore=LINT0104 */\nSET autocreate = true;\n\n{COUNTED};",
+        f"{COUNTED} /* headrace: ignore = LINT0104 , LINT0104 */",
+    ],
+)
+def test_a_comment_silences(text: str) -> None:
+    assert codes(text) == []
+
+
+def test_a_comment_elsewhere_silences_nothing_and_is_told_of() -> None:
+    text = f"SET autocreate = true; -- headrace: ignore=LINT0104\n{COUNTED}"
+    assert codes(text) == ["LINT0100", "LINT0104"]
+    assert codes(f"{COUNTED} -- headrace: ignore=LINT9999") == ["LINT0104", "LINT0100"]
+
+
+@pytest.mark.parametrize(
+    ("condition", "found"),
+    [
+        ("i / 2 > 1", ["LINT0109"]),
+        ("i / 2.0 > 1", []),
+        ("d / i > 1", []),
+        ("(i + 1) / COUNTED(i) > 1", []),
+        ("r.i / r.i > 1", ["LINT0109"]),
+        ("_key / 2 > 1", []),
+        ("d = i", ["LINT0110"]),
+        ("d = 0", []),
+        ("d <> d + 1", ["LINT0110", "LINT0113"]),
+        ("s <> 'a' AND s IS NOT NULL", []),
+        ("filled <> 'a'", []),
+        ("i NOT IN (SELECT i FROM r)", ["LINT0108"]),
+        ("i NOT IN (SELECT i FROM r WHERE i IS NOT NULL)", []),
+        ("NULL >= i OR s LIKE NULL", ["LINT0107", "LINT0107"]),
+    ],
+)
+def test_types_are_those_of_declarations(condition: str, found: list[str]) -> None:
+    declared = (
+        "CREATE TABLE r(_key string, i int, d double, s string, filled string NOT NULL) FORMAT(STRING, JSON);"
+    )
+    assert codes(f"{declared} INSERT INTO o SELECT STREAM s FROM r WHERE {condition}") == found
+    through = "WITH w AS (SELECT STREAM *, _key FROM r), v AS (SELECT STREAM i, d, s, filled FROM w AS x) "
+    renamed = condition.replace("r.i", "v.i").replace("FROM r", "FROM v")
+    assert codes(f"{declared} INSERT INTO o {through} SELECT STREAM s FROM v WHERE {renamed}") == found
