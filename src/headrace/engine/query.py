@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 
-from headrace.planner.connection import connection
+from headrace.planner.connection import connection, connection_alone
 from headrace.planner.user_functions import register
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class InputRelation:
         self, schema: pa.Schema, setup: Sequence[str], functions: Sequence[UserFunction] = ()
     ) -> None:
         self._current = _CurrentBatch(schema)
-        self._connection = connection()
+        self._connection = connection_alone() if functions else connection()
         self._prepared = 0
         for statement in setup:
             self._connection.execute(statement)

@@ -157,10 +157,10 @@ class Function:
         return best
 
     def setup_sql(self) -> str | None:
-        """Give the statement that creates the macro, if the function has one."""
+        """Give the statement that creates the macro on one connection, if the function has one."""
         if not self.macro:
             return None
-        return f"CREATE OR REPLACE MACRO {self.macro_name}" + ", ".join(self.macro)
+        return f"CREATE OR REPLACE TEMP MACRO {self.macro_name}" + ", ".join(self.macro)
 
     def usage(self) -> tuple[str, ...]:
         """Give each signature as text, `NAME(a TYPE, …) -> TYPE`."""

@@ -10,9 +10,11 @@ from sqlglot import exp
 from headrace.errors.codes import plan as codes
 from headrace.errors.suggest import did_you_mean
 from headrace.functions import Kind, function_names, lookup
+from headrace.functions.user import FAMILY as USER
 from headrace.planner.duckdb_types import BindError
 from headrace.planner.faults import refusal
 from headrace.planner.operators import need_one_type
+from headrace.planner.user_functions import declaration
 from headrace.sql.calls import name_span
 from headrace.sql.paths import column_path
 from headrace.sql.spans import nearest_span
@@ -32,7 +34,7 @@ def call(within: Expressions, node: exp.Expression) -> Typed:
     """Compile a call."""
     assert isinstance(node, exp.Anonymous)
     name = _OTHER_NAMES.get(str(node.this).upper(), str(node.this))
-    function = lookup(name, len(node.expressions)) or _user_function(within, name)
+    function = lookup(name, len(node.expressions)) or declaration(name, within.typer.user)
     if function is None:
         return _duckdb_call(within, node, name)
     if function.kind is Kind.AGGREGATE:
@@ -57,11 +59,6 @@ def call(within: Expressions, node: exp.Expression) -> Typed:
         return within.bind(rendered, nullable=nullable)
     except BindError:
         raise _misfit(within, node, name, arguments) from None
-
-
-def _user_function(within: Expressions, name: str) -> Function | None:
-    found = within.typer.user.find(name)
-    return None if found is None else found.declaration
 
 
 def _is_ours(within: Expressions, function: Function, arguments: list[Typed]) -> bool:
@@ -130,7 +127,8 @@ def _check_types(
     ordinal = _ORDINALS[found.index] if found.index < len(_ORDINALS) else f"{found.index + 1}th"
     wanted = " or ".join(kind.lower() for kind in found.expected)
     shown = within.describe(place, arguments[found.index])
-    message = f"the {ordinal} argument of `{str(node.this).upper()}` is a {wanted}, not {shown}"
+    shown_name = function.name if function.family == USER else str(node.this).upper()
+    message = f"the {ordinal} argument of `{shown_name}` is a {wanted}, not {shown}"
     way_out = None
     if "STRING" in found.expected and not isinstance(place, exp.Literal):
         way_out = f"convert it: `CAST({within.words(place)} AS string)`"

@@ -14,7 +14,7 @@ from headrace.functions import macros_in, setup_sql
 from headrace.plan.operators import Emit
 from headrace.plan.topology import Topology
 from headrace.planner.assembly import assemble
-from headrace.planner.connection import connection
+from headrace.planner.connection import connection, connection_alone
 from headrace.planner.duckdb_types import Typer
 from headrace.planner.faults import Faults
 from headrace.planner.joins.join import Joins
@@ -24,7 +24,12 @@ from headrace.planner.relations import Names
 from headrace.planner.selects import Selects
 from headrace.planner.targets import Targets, finish
 from headrace.planner.topics import Topics
-from headrace.planner.user_functions import called_in, program_functions
+from headrace.planner.user_functions import (
+    called_in,
+    calls_user_functions,
+    program_functions,
+    with_aggregates,
+)
 from headrace.sql.commands import Command
 from headrace.sql.nodes import CreateTable, Insert, Named, Query, Set, With
 
@@ -35,6 +40,7 @@ if TYPE_CHECKING:
 
     from headrace.catalog import TopicCatalog
     from headrace.config import ProgramSettings
+    from headrace.functions.user import UserFunctions
     from headrace.sql.nodes import Program
 
 
@@ -51,9 +57,10 @@ def plan_program(
     Raises:
         ProgramError: all that is wrong, with places in the text. No topic was touched.
     """
-    duck = connection()
+    user = program_functions(program, defaults or {})
+    duck = connection_alone() if calls_user_functions(program, user) else connection()
     try:
-        return _Plan(program, catalog, duck).topology(defaults or {})
+        return _Plan(program, catalog, duck, user).topology(defaults or {})
     except RecursionError:
         message = "the program is nested too deeply to be planned"
         raise ProgramError((Diagnostic(codes.TOO_DEEP, message),), program.source) from None
@@ -64,10 +71,13 @@ def plan_program(
 class _Plan:
     """The work on one program."""
 
-    def __init__(self, program: Program, catalog: TopicCatalog, duck: duckdb.DuckDBPyConnection) -> None:
+    def __init__(
+        self, program: Program, catalog: TopicCatalog, duck: duckdb.DuckDBPyConnection, user: UserFunctions
+    ) -> None:
         self.program = program
+        self.user = user
         self.faults = Faults(program.source)
-        self.typer = typer = Typer(duck)
+        typer = Typer(duck, user=user)
         names = Names(typer)
         self.topics = Topics(catalog, names)
         self.selects = Selects(typer, names, program.source, self.faults)
@@ -81,7 +91,6 @@ class _Plan:
         sets = [item for item in self.program.statements if isinstance(item, Set)]
         settings, complaints = program_settings(sets, defaults)
         self.faults.add(complaints)
-        self._load_functions(settings, sets)
         self.topics.assume(settings.key_format, settings.value_format)
         self.selects.emit = Emit(settings.emit)
         self._declare()
@@ -118,17 +127,8 @@ class _Plan:
             setup_sql(macros_in(called)),
             self.faults.warnings,
             found.operators,
-            called_in(called, self.typer.user),
+            called_in(called, self.user),
         )
-
-    def _load_functions(self, settings: ProgramSettings, sets: list[Set]) -> None:
-        places = [item.value_span for item in sets if ".".join(item.key).lower() == "functions.file"]
-        try:
-            self.typer.user = program_functions(
-                settings.functions_file, self.program.source, places[-1] if places else None
-            )
-        except ProgramError as fault:
-            raise ProgramError(fault.diagnostics, self.program.source) from None
 
     def _declare(self) -> None:
         seen: dict[str, Span] = {}
@@ -148,9 +148,9 @@ class _Plan:
 
     def _statement(self, statement: object, settings: ProgramSettings) -> None:
         if isinstance(statement, With):
-            self._with(statement.names, self.named)
+            self._with(with_aggregates(statement, self.user).names, self.named)
         elif isinstance(statement, Insert):
-            self._insert(statement, settings)
+            self._insert(with_aggregates(statement, self.user), settings)
         elif isinstance(statement, Query):
             message = "a SELECT by itself gives no records to a topic"
             way_out = "write `INSERT INTO topic` before it, or run it with `headrace query`"

@@ -4,41 +4,61 @@ from __future__ import annotations
 
 import inspect
 import re
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from duckdb.func import FunctionNullHandling, PythonUDFType
+from sqlglot import exp
 
-from headrace.functions.user import PREFIX, UserFunctions, from_file
+from headrace.errors import ProgramError
+from headrace.functions import lookup
+from headrace.functions.user import EACH, PREFIX, TOTAL, UserFunctions, UserKind, from_file
+from headrace.sql.nodes import Insert, Named, Query, Set, With
 from headrace.types.sql import duckdb_type
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     import duckdb
     import pyarrow as pa
 
-    from headrace.errors import Source, Span
+    from headrace.functions import Function
     from headrace.functions.user import DuckdbFunction, UserFunction
+    from headrace.sql.nodes import Program
 
-_CALL: Final = re.compile(rf"\b{PREFIX}(\w+?)(?:__each|__total)?\s*\(", re.IGNORECASE)
+Planned = TypeVar("Planned", Insert, Named, Query, With)
+
+_FILE: Final = "functions.file"
+_CALL: Final = re.compile(rf"\b{PREFIX}(\w+?)(?:{EACH}|{TOTAL})?\s*\(", re.IGNORECASE)
 
 
-def program_functions(file: str | None, source: Source, span: Span | None) -> UserFunctions:
+def program_functions(program: Program, defaults: Mapping[str, str]) -> UserFunctions:
     """Give the user functions that a program may call.
 
     Args:
-        file: the setting `functions.file`; a relative path counts from the folder of the program.
-        source: the program.
-        span: the place of the setting.
+        program: its last `SET functions.file` counts; a relative path is one from the folder of the program.
+        defaults: settings from outside, by key; a relative path is one from the working folder.
 
     Raises:
         ProgramError: the file cannot be loaded.
     """
-    if file is None:
-        return UserFunctions()
-    program = Path(source.name)
-    return from_file(str(program.parent / file) if program.is_file() else file, span)
+    sets = [item for item in program.statements if isinstance(item, Set) and ".".join(item.key) == _FILE]
+    if not sets:
+        return from_file(defaults[_FILE]) if _FILE in defaults else UserFunctions()
+    file, text = Path(str(sets[-1].value)), Path(program.source.name)
+    try:
+        return from_file(str(text.parent / file if text.is_file() else file), sets[-1].value_span)
+    except ProgramError as fault:
+        raise ProgramError(fault.diagnostics, program.source) from None
+
+
+def calls_user_functions(program: Program, functions: UserFunctions) -> bool:
+    """Say whether a program calls any of the functions."""
+    queries = [entry.query for item in program.statements for entry in getattr(item, "names", ())]
+    queries += [item.query for item in program.statements if isinstance(item, Insert | Query)]
+    names = {str(node.this) for query in queries for node in query.find_all(exp.Anonymous)}
+    return any(lookup(name) is None and functions.find(name) is not None for name in names)
 
 
 def called_in(query: str, functions: UserFunctions) -> tuple[UserFunction, ...]:
@@ -47,10 +67,76 @@ def called_in(query: str, functions: UserFunctions) -> tuple[UserFunction, ...]:
     return tuple(found for name in names if (found := functions.find(name)) is not None)
 
 
+def declaration(name: str, functions: UserFunctions) -> Function | None:
+    """Give the declaration of a user function, or of a part of an aggregate as `with_aggregates` writes it."""
+    lower = name.lower()
+    if lower.startswith(PREFIX) and lower.endswith((EACH, TOTAL)):
+        part = 0 if lower.endswith(EACH) else 1
+        found = functions.find(lower.removeprefix(PREFIX).removesuffix(EACH).removesuffix(TOTAL))
+        return None if found is None else found.parts[part]
+    found = functions.find(name)
+    return None if found is None else found.declaration
+
+
+def with_aggregates(statement: Planned, functions: UserFunctions) -> Planned:
+    """Give a statement whose user aggregates are written out.
+
+    `F(x)` becomes the result of the collected states of `x`, so that windows, restarts and tables know it without a word more:
+    what they keep is an array.
+    """
+    changes: dict[str, Any] = {}
+    for part in fields(statement):
+        value = getattr(statement, part.name)
+        if isinstance(value, exp.Expression):
+            changes[part.name] = _written_out(value, functions)
+        elif part.name == "names":
+            changes[part.name] = tuple(with_aggregates(entry, functions) for entry in value)
+    return replace(statement, **changes)
+
+
+def _written_out(query: exp.Expression, functions: UserFunctions) -> exp.Expression:
+    def write(node: exp.Expression) -> exp.Expression:
+        call = node.this if isinstance(node, exp.Filter) else node
+        found = _aggregate(call, functions)
+        if found is None:
+            return node
+        arguments = [argument.transform(write) for argument in call.expressions]
+        distinct = arguments[0].expressions if arguments and isinstance(arguments[0], exp.Distinct) else None
+        each: exp.Expression = _placed(call, PREFIX + found.name.lower() + EACH, distinct or arguments)
+        if distinct:
+            each = exp.Distinct(expressions=[each])
+        states: exp.Expression = _placed(call, "COLLECT", [each])
+        if node is not call:
+            states = exp.Filter(this=states, expression=node.expression.transform(write))
+            states.meta.update(node.meta)
+        return _placed(node, PREFIX + found.name.lower() + TOTAL, [states])
+
+    if not any(_aggregate(node, functions) for node in query.find_all(exp.Anonymous)):
+        return query
+    return query.transform(write)
+
+
+def _aggregate(node: exp.Expression, functions: UserFunctions) -> UserFunction | None:
+    if not isinstance(node, exp.Anonymous) or lookup(str(node.this)) is not None:
+        return None
+    found = functions.find(str(node.this))
+    return found if found is not None and found.kind is UserKind.AGGREGATE else None
+
+
+def _placed(origin: exp.Expression, name: str, arguments: list[exp.Expression]) -> exp.Anonymous:
+    """Make a call that stands where another one does in the text."""
+    made = exp.Anonymous(this=name, expressions=arguments)
+    made.meta.update(origin.meta)
+    return made
+
+
 def register(connection: duckdb.DuckDBPyConnection, functions: Iterable[UserFunction]) -> None:
-    """Make user functions known to a connection. They run in the thread that runs the query."""
-    for function in functions:
-        for part in function.registrations:
+    """Make user functions known to a connection that has its own database. They run in the thread that runs the query."""
+    parts = [part for function in functions for part in function.registrations]
+    if parts:
+        # DuckDB refuses while the last statement has a result that nobody has taken.
+        connection.execute("SELECT 1").fetchall()
+        for part in parts:
             connection.create_function(
                 part.name,
                 _callable(part),

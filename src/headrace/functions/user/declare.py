@@ -6,7 +6,7 @@ import inspect
 import re
 import typing
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final, Literal, TypeVar, overload
 
@@ -28,6 +28,10 @@ Class = TypeVar("Class", bound=type[Any])
 FAMILY: Final = "user"
 PREFIX: Final = "hr_user_"
 """User functions have these names in DuckDB, so that they never hide one of DuckDB's from DuckDB itself."""
+
+EACH: Final = "__each"
+TOTAL: Final = "__total"
+"""Behind the name of an aggregate: what gives the state of the values of one record, and the result of a list of states."""
 
 _DECLARED: Final = "__headrace_function__"
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*")
@@ -67,34 +71,22 @@ class UserFunction:
     Args:
         kind: what it makes of what.
         declaration: what the planner checks calls against.
-        registrations: what DuckDB needs: the function itself, or `each` and `total` of an aggregate.
-        calls: of an aggregate, for the kernel.
-        removes: an aggregate that can take values back, so that it runs over tables.
+        registrations: what DuckDB needs: the function itself, or the parts of an aggregate.
+        parts: of an aggregate, by their names in DuckDB: what gives the state of the values of one record, and what gives
+            the result of a list of states.
         origin: the file it is from, or the entry point as `entry point <name>`.
     """
 
     kind: UserKind
     declaration: Function
     registrations: tuple[DuckdbFunction, ...]
-    result: pa.DataType
-    calls: AggregateCalls | None = field(default=None, compare=False)
-    removes: bool = False
+    parts: tuple[Function, ...] = ()
     origin: str = ""
 
     @property
     def name(self) -> str:
         """Its name in SQL, upper case."""
         return self.declaration.name
-
-    @property
-    def each(self) -> str:
-        """Name in DuckDB of what gives the state of the values of one record."""
-        return self.registrations[0].name
-
-    @property
-    def total(self) -> str:
-        """Name in DuckDB of what gives the result of a list of states."""
-        return self.registrations[-1].name
 
 
 @overload
@@ -217,9 +209,8 @@ def _scalar(body: Callable[..., Any], name: str | None, *, volatile: bool) -> Us
         raise DeclarationError(message)
     evaluate = (per_batch if result.array else per_value)(name, body, parameters, result)
     shown = _declaration(body, name, names, parameters, result, volatile=volatile)
-    return UserFunction(
-        UserKind.SCALAR, shown, (_registered(name, parameters, result, evaluate, volatile),), result.type
-    )
+    registered = _registered(name, parameters, result, evaluate, volatile)
+    return UserFunction(UserKind.SCALAR, shown, (registered,))
 
 
 def _table(body: Callable[..., Any], name: str | None) -> UserFunction:
@@ -232,7 +223,7 @@ def _table(body: Callable[..., Any], name: str | None) -> UserFunction:
 
     shown = _declaration(body, name, names, parameters, result)
     registered = _registered(name, parameters, result, per_value(name, rows, parameters, result))
-    return UserFunction(UserKind.TABLE, shown, (registered,), result.type)
+    return UserFunction(UserKind.TABLE, shown, (registered,))
 
 
 def _aggregate(class_: type, name: str | None) -> UserFunction:
@@ -246,15 +237,21 @@ def _aggregate(class_: type, name: str | None) -> UserFunction:
     result = _signature(body.result, name, user_type, state=True)[2]
     calls = AggregateCalls(name, body, parameters, result)
     shown = _declaration(class_, name, names, parameters, result, kind=Kind.AGGREGATE)
-    state = UserType(STATE)
-    states = UserType(pa.list_(STATE))
-    registrations = (
-        _registered(f"{name}__each", parameters, state, calls.each),
-        _registered(f"{name}__total", (states,), result, calls.total),
+    state, states = UserType(STATE), UserType(pa.list_(STATE))
+    each = _registered(f"{name}{EACH}", parameters, state, calls.each)
+    total = _registered(f"{name}{TOTAL}", (states,), result, calls.total)
+    parts = (
+        # Faults in the arguments are shown under the name that the user wrote.
+        replace(shown, kind=Kind.SCALAR, renderer=_renderer(each.name)),
+        replace(
+            shown,
+            kind=Kind.SCALAR,
+            signatures=(Signature((Parameter("states", ("ARRAY",)),), shown.signatures[0].result),),
+            nulls=Nulls.HANDLED if result.optional else Nulls.NEVER,
+            renderer=_renderer(total.name),
+        ),
     )
-    return UserFunction(
-        UserKind.AGGREGATE, shown, registrations, result.type, calls, removes=hasattr(body, "remove")
-    )
+    return UserFunction(UserKind.AGGREGATE, shown, (each, total), parts)
 
 
 def _sql_name(body: Any, name: str | None) -> str:

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from headrace.functions.user.annotations import UserType
 from headrace.types.sql import type_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 Columns: TypeAlias = "Sequence[pa.ChunkedArray[Any]]"
 Evaluate: TypeAlias = "Callable[[Columns], pa.Array[Any]]"
@@ -162,7 +164,8 @@ class AggregateCalls:
         self._load: Callable[[bytes], Any] = getattr(body, "load", json.loads)
         self._dump: Callable[[Any], bytes] = getattr(body, "dump", _json)
         self.each: Evaluate = per_value(name, self._each, parameters, UserType(STATE))
-        self.total: Evaluate = per_value(name, self._total, [UserType(pa.list_(STATE))], result)
+        states = UserType(pa.list_(STATE), optional=True)
+        self.total: Evaluate = per_value(name, self._total, [states], result)
 
     def merge(self, into: bytes, other: bytes) -> bytes:
         """Give the state of the values of both; those of `other` come later. Raises UserFunctionError."""
@@ -181,11 +184,12 @@ class AggregateCalls:
     def _each(self, *values: Any) -> bytes:
         return self._dump(self._body.add(self._body.init(), *values))
 
-    def _total(self, states: list[bytes]) -> Any:
-        state = self._body.init()
-        for index, item in enumerate(states):
-            other = self._load(item)
-            state = self._body.merge(state, other) if index else other
+    def _total(self, states: list[bytes] | None) -> Any:
+        if not states:
+            return self._body.result(self._body.init())
+        state = self._load(states[0])
+        for item in states[1:]:
+            state = self._body.merge(state, self._load(item))
         return self._body.result(state)
 
 
