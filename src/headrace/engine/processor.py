@@ -120,7 +120,7 @@ class Processor:
             if self._options.until_end:
                 end = EndOfProgram(self._topology, admin, self._monitoring(), self._looking())
             self._states = [ThreadState() for _ in range(count)]
-            self._threads = [
+            threads = [
                 threading.Thread(
                     target=self._body, args=(around, number, state), name=f"headrace-{number}", daemon=True
                 )
@@ -128,8 +128,10 @@ class Processor:
             ]
             ProcessorStarted(self._options.application, count, self._log.name).emit(self.metrics)
             self._running = True
-            for thread in self._threads:
+            for thread in threads:
                 thread.start()
+                # One that has not begun would count as one that has ended.
+                self._threads.append(thread)
             if standby is not None:
                 standby.start()
             self._watch(end, Purge(self._topology, admin))
