@@ -40,7 +40,7 @@ class Database:
             if self._root is not None:
                 connection = self._root.cursor()
                 try:
-                    connection.execute("SELECT 1")
+                    connection.execute("SELECT 1").fetchall()
                 except duckdb.FatalException:
                     connection.close()
                 else:

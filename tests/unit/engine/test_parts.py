@@ -90,7 +90,7 @@ def test_records_conform_by_position_and_keep_their_nulls() -> None:
 @pytest.fixture
 def relation() -> Iterator[InputRelation]:
     opened = InputRelation(
-        pa.schema([("c0", pa.int64()), ("_row", pa.int32())]), ("CREATE MACRO twice(x) AS x * 2",)
+        pa.schema([("c0", pa.int64()), ("_row", pa.int32())]), ("CREATE TEMP MACRO twice(x) AS x * 2",)
     )
     yield opened
     opened.close()
