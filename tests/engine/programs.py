@@ -73,7 +73,7 @@ def doubling(
 def create(log: Log, topic: str, partitions: int = 4) -> str:
     admin = log.admin()
     try:
-        admin.create(TopicDescription(topic, partitions=partitions))
+        admin.create(TopicDescription(topic, partitions, replication=-1))
     finally:
         admin.close()
     return topic

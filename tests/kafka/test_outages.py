@@ -135,32 +135,3 @@ def test_a_transaction_outlives_a_broker_that_is_away_for_a_while() -> None:
     )
     assert own["transaction.timeout.ms"] == "5000"
     assert "transaction.timeout.ms" not in producer_properties("h:1", {}, ProducerOptions())
-
-
-@pytest.mark.timeout(180)
-def test_a_leader_that_is_killed_loses_and_doubles_nothing(name: str) -> None:
-    with KafkaServer(3) as cluster:
-        log = KafkaLog(cluster.bootstrap)
-        log.admin().create(TopicDescription(name, 3, replication=3))
-        member = Member(log, ConsumerOptions(group=name), [name])
-        producer = log.producer(ProducerOptions())
-        found: list[int] = []
-        sent = 0
-        end = time.monotonic() + 90
-        while sent < 30_000 or len(found) < sent:
-            assert time.monotonic() < end, f"{len(found)} of {sent}"
-            if sent < 30_000:
-                producer.send(name, values(range(sent, sent + 500)))
-                sent += 500
-            if sent == 10_000:
-                # Each node leads one partition, so any of them is a leader; the others take over.
-                cluster.nodes[0].kill()
-            found += [int(row["value"]) for row in rows(member.consumer.poll(5000, 0.05))]
-        assert producer.flush(PATIENCE) == []
-        assert sorted(found) == list(range(sent))
-        positions = member.consumer.positions()
-        member.consumer.commit(positions)
-        assert sum(positions.values()) == sent
-        assert len(read_all(log, name, 3)) == sent
-        producer.close()
-        member.consumer.close()

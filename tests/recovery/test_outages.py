@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,12 +27,14 @@ from headrace.log.interface import ConsumerOptions, TopicPartition
 from headrace.plan.topology import RunSettings
 from tests.engine.programs import create, fill, numbers, read, unique
 from tests.engine.stateful import counting, expected_histories, histories
+from tests.recovery.programs import Workload, plan
+from tests.servers.kafka import KafkaServer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from headrace.log.interface import Log
-    from tests.servers.kafka import KafkaServer
 
 KEYS = 40
 QUICK = RunSettings(commit_interval=0.05)
@@ -42,36 +44,83 @@ def give(log: Log, source: str, values: range) -> None:
     fill(log, source, numbers(values), keys=[f"k{value % KEYS}".encode() for value in values])
 
 
+@contextmanager
+def running(log: Log, work: Workload, state: Path) -> Iterator[Processor]:
+    """Run the program of a workload in a thread."""
+    options = ProcessorOptions(work.name, batch_records=100, state_dir=state)
+    processor = Processor(plan(log, work.program, work.name, QUICK), log, None, options)
+    thread = threading.Thread(target=processor.run)
+    thread.start()
+    try:
+        yield processor
+    finally:
+        processor.stop()
+        thread.join()
+
+
+def await_consumed(processor: Processor, records: int) -> None:
+    """Wait until it has read so many."""
+    deadline = time.monotonic() + 90
+    while consumed(processor) < records:
+        assert time.monotonic() < deadline
+        assert processor.live()
+        time.sleep(0.01)
+
+
+def consumed(processor: Processor) -> int:
+    return sum(processor.metrics.snapshot().consumed.values())
+
+
+def finish(log: Log, work: Workload, state: Path) -> None:
+    """Run to the end of the inputs, then let the windows close."""
+    options = ProcessorOptions(work.name, until_end=True, state_dir=state)
+    topology = plan(log, work.program, work.name, QUICK)
+    Processor(topology, log, None, options).run()
+    work.end()
+    Processor(topology, log, None, options).run()
+
+
 @pytest.mark.kafka
-@pytest.mark.parametrize("away", [0.0, 30.0])
-def test_a_broker_that_is_killed(own_kafka: KafkaServer, tmp_path: Path, away: float) -> None:
+@pytest.mark.timeout(180)
+def test_a_broker_that_is_killed_and_one_that_is_away_for_half_a_minute(
+    own_kafka: KafkaServer, tmp_path: Path
+) -> None:
     (node,) = own_kafka.nodes
-    with open_log(f"kafka://{own_kafka.bootstrap}") as log:
-        source, sink = create(log, unique("in")), unique("out")
-        give(log, source, range(20_000))
-        options = ProcessorOptions(unique("app"), batch_records=100, state_dir=tmp_path)
-        processor = Processor(counting(source, sink, QUICK), log, None, options)
-        thread = threading.Thread(target=processor.run)
-        thread.start()
-        try:
-            deadline = time.monotonic() + 90
-            while sum(processor.metrics.snapshot().consumed.values()) < 2_000:
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
-            node.kill()
-            time.sleep(away)
-            node.launch()
-            node.await_ready()
-            give(log, source, range(20_000, 20_400))
-            while sum(map(len, histories(log, sink).values())) < 20_400:
-                assert time.monotonic() < deadline
-                assert thread.is_alive()
-                time.sleep(0.2)
-        finally:
-            processor.stop()
-            thread.join()
-        wanted = expected_histories((f"k{value % KEYS}", value) for value in range(20_400))
-        assert histories(log, sink) == wanted
+    with open_log(own_kafka.url) as log:
+        work = Workload(log, "sums", unique("app"))
+        work.grow(8_000)
+        with running(log, work, tmp_path) as processor:
+            await_consumed(processor, 1_000)
+            for away in (0.0, 30.0):
+                read = consumed(processor)
+                node.kill()
+                time.sleep(away)
+                node.launch()
+                node.await_ready()
+                work.grow(4_000)
+                await_consumed(processor, read + 2_000)
+        finish(log, work, tmp_path)
+        assert work.faults() == []
+
+
+@pytest.mark.kafka
+@pytest.mark.timeout(180)
+def test_a_leader_that_is_killed_among_three_nodes(tmp_path: Path) -> None:
+    with KafkaServer(3) as cluster, open_log(cluster.url) as log:
+        work = Workload(log, "sums", unique("app"))
+        work.grow(4_000)
+        with running(log, work, tmp_path) as processor:
+            await_consumed(processor, 1_000)
+            # Producers without transactions are in the middle of their work as well.
+            growing = threading.Thread(target=work.grow, args=(4_000,))
+            growing.start()
+            topic = f"{work.name}-events"
+            metadata = AdminClient({"bootstrap.servers": cluster.bootstrap}).list_topics(topic, 30)
+            cluster.nodes[metadata.topics[topic].partitions[0].leader - 1].kill()
+            growing.join()
+            await_consumed(processor, 6_000)
+        finish(log, work, tmp_path)
+        assert work.faults() == []
 
 
 RUN = """\

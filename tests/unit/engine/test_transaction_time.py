@@ -7,6 +7,6 @@ import pytest
 from headrace.engine.session import _transaction_timeout
 
 
-@pytest.mark.parametrize(("interval", "expected"), [(0.2, {}), (20.0, {"transaction.timeout.ms": "40000"})])
+@pytest.mark.parametrize(("interval", "expected"), [(20.0, {}), (40.0, {"transaction.timeout.ms": "80000"})])
 def test_a_transaction_outlives_the_commit_interval(interval: float, expected: dict[str, str]) -> None:
     assert _transaction_timeout(interval) == expected
