@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import duckdb
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
     # One thread a connection: the engine has its own threads, and rows must stay in input order.
@@ -30,7 +33,8 @@ def _open() -> duckdb.DuckDBPyConnection:
 class Database:
     """A DuckDB database in memory, opened at its first use: that costs 20 ms, a connection to it next to nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, open_database: Callable[[], duckdb.DuckDBPyConnection]) -> None:
+        self.open = open_database
         self._lock = threading.Lock()
         self._root: duckdb.DuckDBPyConnection | None = None
 
@@ -45,7 +49,7 @@ class Database:
                     connection.close()
                 else:
                     return connection
-            self._root = _open()
+            self._root = self.open()
             return self._root.cursor()
 
     def leave(self) -> None:
@@ -53,7 +57,7 @@ class Database:
         self._root = None
 
 
-_DATABASE: Final = Database()
+_DATABASE: Final = Database(_open)
 # The threads of a database are not in a forked process, which would crash at its end.
 os.register_at_fork(before=_DATABASE.leave)
 
