@@ -129,8 +129,10 @@ pub struct StreamJoin {
 /// The window that the rows of a join have among their keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub struct JoinWindow {
-    /// Which key is its end, as int64.
-    pub end: usize,
+    /// Which key is a bound of it, as int64.
+    pub key: usize,
+    /// How long after this its end is.
+    pub until: i64,
     /// How long it is at most.
     pub size: i64,
 }

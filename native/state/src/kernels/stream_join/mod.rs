@@ -52,13 +52,13 @@ pub fn make(spec: &Spec, inputs: Vec<SchemaRef>, output: SchemaRef) -> Result<Bo
     }
     check_keys(&inputs, spec.keys)?;
     if let Some(window) = join.window {
-        let ends = inputs[0].fields()[LEADING..].get(window.end);
-        if window.end >= spec.keys
-            || ends.is_none_or(|field| field.data_type() != &DataType::Int64)
+        let bounds = inputs[0].fields()[LEADING..].get(window.key);
+        if window.key >= spec.keys
+            || bounds.is_none_or(|field| field.data_type() != &DataType::Int64)
             || [join.before, join.after] != [0, 0]
         {
             return Err(Error::spec(
-                "the end of a window is an int64 among the keys, and takes the place of times before and after",
+                "a window is an int64 among the keys, and takes the place of times before and after",
             ));
         }
     }
@@ -165,8 +165,11 @@ impl StreamJoin {
         match self.window {
             None => input.time[row],
             Some(window) => {
-                let ends = input.keys[window.end].as_primitive::<Int64Type>();
-                ends.value(row).saturating_sub(1)
+                let bounds = input.keys[window.key].as_primitive::<Int64Type>();
+                bounds
+                    .value(row)
+                    .saturating_add(window.until)
+                    .saturating_sub(1)
             }
         }
     }
