@@ -1,8 +1,9 @@
-"""Brokers that are away: one, for a while; and a leader, for good."""
+"""A broker that is away for a while."""
 
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,8 +13,10 @@ from headrace.log.interface import ConsumerOptions, ProducerOptions, TopicDescri
 from headrace.log.kafka import KafkaLog
 from headrace.log.kafka.properties import producer_properties
 from tests.kafka.traffic import PATIENCE, Member, poll_until, read_all, rows, values
-from tests.servers.kafka import KafkaServer
 from tests.servers.process import free_ports
+
+if TYPE_CHECKING:
+    from tests.servers.kafka import KafkaServer
 
 pytestmark = pytest.mark.kafka
 
