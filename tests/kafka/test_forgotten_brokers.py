@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from tests.kafka.traffic import values
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
+
+    import pytest
 
 PATIENCE = 20.0
 QUICK = {"topic.metadata.refresh.interval.ms": "50"}
@@ -61,3 +64,18 @@ def test_a_producer_finds_its_brokers_again() -> None:
 
         forget_and_remember(broker, work)
         producer.close()
+
+
+def test_an_administration_client_finds_its_brokers_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headrace.log.kafka.admin._SLICE", 0.2)
+    with ForgetfulBroker() as broker, ThreadPoolExecutor(1) as asking:
+        admin = KafkaLog(broker.bootstrap).admin()
+        known = admin.identity()
+        for _ in range(2):
+            broker.forgets = True
+            broker.forgot.clear()
+            # That there are no brokers is no answer: there may well be topics.
+            answer = asking.submit(admin.identity)
+            assert broker.forgot.wait(PATIENCE)
+            broker.forgets = False
+            assert answer.result(PATIENCE) == known

@@ -6,9 +6,9 @@ import logging
 import re
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from confluent_kafka import Consumer, KafkaException
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection
 from confluent_kafka import TopicPartition as Place
 
 # Its __init__ re-exports these without `__all__`, which strict typing does not count as public.
@@ -26,10 +26,10 @@ from headrace.log.kafka.faults import RETRIABLE, fault_of
 from headrace.log.kafka.properties import admin_properties
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from concurrent.futures import Future
 
-    from confluent_kafka import KafkaError
+    from confluent_kafka import TopicPartitionInfo
     from confluent_kafka.admin import (  # type: ignore[attr-defined]
         ClusterMetadata,
         MemberDescription,
@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 
     from headrace.log.interface import Offsets
 
+_T = TypeVar("_T")
+_UNKNOWN: Final = "UNKNOWN_TOPIC_OR_PART"
+_NO_NAME: Final = "TOPIC_EXCEPTION"
+"""What Kafka says of a topic whose name none can have."""
 _SECONDS: Final = 30.0
 # Long waits are cut up, so that signals are seen and a broker that is away is told of.
 _SLICE: Final = 2.0
@@ -60,28 +64,29 @@ class KafkaAdmin:
         self._log = log
         self._properties: dict[str, Any] = dict(admin_properties(bootstrap, properties))
         self._last_fault = _LastFault()
-        settings = {**self._properties, "error_cb": self._last_fault}
         with self._faults("cannot connect"):
-            self._client = AdminClient(settings, logger=_SILENT)
+            self._client = self._connect()
 
     def identity(self) -> str:
         """Give the id of the cluster."""
         with self._faults("cannot tell the cluster"):
-            return str(self._metadata().cluster_id)
+            return str(self._asked(_metadata).cluster_id)
 
     def topics(self) -> list[str]:
         """Give the names of all topics, sorted."""
         with self._faults("cannot list topics"):
-            return sorted(self._metadata().topics)
+            return sorted(self._asked(_metadata).topics)
 
     def describe(self, topic: str) -> TopicDescription | None:
         """Give what Kafka knows of a topic; None if it does not exist."""
         doing = f"cannot describe `{topic}`"
         with self._faults(doing):
-            # All topics: asking for one by name might create it on a broker that creates topics.
-            found = self._metadata().topics.get(topic)
-        if found is None:
-            return None
+            found = self._partitions(topic)
+            if found is None:
+                # Unless this was a broker that has just started.
+                if topic not in self._asked(_metadata).topics:
+                    return None
+                found = self._partitions(topic) or []
         resource = ConfigResource(ResourceType.TOPIC, topic)
         entries = self._wait(doing, self._client.describe_configs([resource])[resource])
         configs = {
@@ -89,11 +94,11 @@ class KafkaAdmin:
             for name, entry in entries.items()
             if entry.source == ConfigSource.DYNAMIC_TOPIC_CONFIG.value
         }
-        replication = max((len(item.replicas) for item in found.partitions.values()), default=1)
+        replication = max((len(item.replicas) for item in found), default=1)
         limit = entries.get("max.message.bytes")
         return TopicDescription(
             topic,
-            len(found.partitions),
+            len(found),
             replication,
             configs,
             topic.startswith("__"),
@@ -108,11 +113,9 @@ class KafkaAdmin:
             replication_factor=topic.replication,
             config=dict(topic.configs),
         )
-        created = self._wait(
-            f"cannot create `{topic.name}`",
-            self._client.create_topics([new], operation_timeout=_SECONDS)[topic.name],
-            unless="TOPIC_ALREADY_EXISTS",
-        )
+        doing = f"cannot create `{topic.name}`"
+        futures = self._ready(doing, topic.name).create_topics([new], operation_timeout=_SECONDS)
+        created = self._wait(doing, futures[topic.name], unless="TOPIC_ALREADY_EXISTS")
         self._await_partitions(topic.name, max(topic.partitions, 1))
         return created is not _UNCHANGED
 
@@ -121,24 +124,30 @@ class KafkaAdmin:
         if not positions:
             return
         places = [Place(item.topic, item.partition, offset) for item, offset in positions.items()]
-        futures = self._client.delete_records(places, operation_timeout=_SECONDS)
+        doing = f"cannot delete records of `{places[0].topic}`"
+        futures = self._ready(doing, places[0].topic).delete_records(places, operation_timeout=_SECONDS)
         for place, future in futures.items():
             self._wait(f"cannot delete records of `{place.topic}`", future)
 
     def add_partitions(self, topic: str, total: int) -> None:
         """Grow a topic to so many partitions and wait until they can be used."""
         doing = f"cannot add partitions to `{topic}`"
-        futures = self._client.create_partitions([NewPartitions(topic, total)], operation_timeout=_SECONDS)
+        futures = self._ready(doing, topic).create_partitions(
+            [NewPartitions(topic, total)], operation_timeout=_SECONDS
+        )
         self._wait(doing, futures[topic])
         self._await_partitions(topic, total)
 
     def delete(self, topic: str) -> bool:
         """Delete a topic; False if there was none."""
         doing = f"cannot delete `{topic}`"
-        futures = self._client.delete_topics([topic], operation_timeout=_SECONDS)
-        deleted = self._wait(doing, futures[topic], unless="UNKNOWN_TOPIC_OR_PART") is not _UNCHANGED
+        futures = self._ready(doing, topic).delete_topics([topic], operation_timeout=_SECONDS)
+        deleted = self._wait(doing, futures[topic], unless=_UNKNOWN) is not _UNCHANGED
         end = time.monotonic() + _READY_SECONDS
-        while deleted and topic in self.topics() and time.monotonic() < end:
+        while deleted and time.monotonic() < end:
+            with self._faults(doing):
+                if self._partitions(topic) is None:
+                    break
             time.sleep(_PAUSE)
         return deleted
 
@@ -147,7 +156,7 @@ class KafkaAdmin:
         # Not by the administration client: its answer to a coordinator that is moving crashes librdkafka 2.16
         # (rd_kafka_handle_OffsetFetch on a client without a group).
         with self._faults(f"cannot read the group `{group}`"):
-            topics = self._client.list_topics(timeout=_SECONDS).topics
+            topics = self._asked(_metadata).topics
             places = [Place(name, number) for name, topic in topics.items() for number in topic.partitions]
             reader = Consumer({**self._properties, "group.id": group}, logger=_SILENT)
             try:
@@ -184,13 +193,17 @@ class KafkaAdmin:
     def close(self) -> None:
         """Free nothing: the client ends with its last reference."""
 
-    def _metadata(self) -> ClusterMetadata:
-        """Ask for all topics; waits for a broker that is away, and says so."""
+    def _connect(self) -> AdminClient:
+        settings: dict[str, Any] = {**self._properties, "error_cb": self._last_fault}
+        return AdminClient(settings, logger=_SILENT)
+
+    def _asked(self, question: Callable[[AdminClient], _T]) -> _T:
+        """Ask for what is known to the brokers; waits for a broker that is away, and says so."""
         began = time.monotonic()
         self._last_fault.error, told = None, False
         while True:
             try:
-                return self._client.list_topics(timeout=_SLICE)
+                return question(self._client)
             except KafkaException as error:
                 self._client.poll(0)
                 # The answer is always "transport failure"; what the client heard is the reason for it.
@@ -203,15 +216,37 @@ class KafkaAdmin:
                     _LOGGER.warning("`%s` cannot be reached, waiting for it: %s", self._log, _text(reason))
                     told = True
                 time.sleep(_PAUSE)
+                # One that a broker has told of a cluster without brokers never connects again (librdkafka #5301).
+                self._client = self._connect()
+
+    def _ready(self, doing: str, topic: str) -> AdminClient:
+        """Give the client when it has a broker, which tells of this topic or that there is none."""
+        with self._faults(doing):
+            self._partitions(topic)
+        return self._client
+
+    def _partitions(self, topic: str) -> list[TopicPartitionInfo] | None:
+        """Give the partitions of a topic, None if it does not exist. Never makes one, as a consumer's question might."""
+
+        def ask(client: AdminClient) -> list[TopicPartitionInfo] | None:
+            future = client.describe_topics(TopicCollection([topic]), request_timeout=_SLICE)[topic]
+            try:
+                found: list[TopicPartitionInfo] = future.result(_SECONDS).partitions
+            except KafkaException as error:
+                if error.args[0].name() not in (_UNKNOWN, _NO_NAME):
+                    raise
+                return None
+            return found
+
+        return self._asked(ask)
 
     def _await_partitions(self, topic: str, count: int) -> None:
         """Wait until the brokers agree on a leader for each partition; a new topic is not usable at once."""
         end = time.monotonic() + _READY_SECONDS
         while time.monotonic() < end:
             with self._faults(f"cannot use `{topic}`"):
-                found = self._metadata().topics.get(topic)
-            leaders = [item.leader for item in found.partitions.values()] if found is not None else []
-            if len(leaders) >= count and min(leaders) >= 0:
+                found = self._partitions(topic) or []
+            if len(found) >= count and all(item.leader is not None and item.leader.id >= 0 for item in found):
                 return
             time.sleep(_PAUSE)
 
@@ -233,6 +268,18 @@ class KafkaAdmin:
             raise fault_of(self._log, doing, _text(reason), reason.name()) from None
         except TimeoutError:
             raise fault_of(self._log, doing, "no answer in time", "_TIMED_OUT") from None
+
+
+def _metadata(client: AdminClient) -> ClusterMetadata:
+    """Ask for the brokers and all topics.
+
+    Not `describe_cluster` for the brokers alone: without any, librdkafka 2.16 aborts the process.
+    """
+    found = client.list_topics(timeout=_SLICE)
+    if not found.brokers:
+        # A broker that has just started knows of none, and of no topic, yet.
+        raise KafkaException(KafkaError(KafkaError._TRANSPORT, "the cluster has no brokers"))
+    return found
 
 
 def _process_of(member: MemberDescription) -> str:
