@@ -105,3 +105,20 @@ def test_positions_of_a_topic_that_was_made_again_begin_anew(log: Log, admin: Ad
             reader.read(1)
             assert [(row["offset"], row["value"]) for row in reader.rows] == [(0, value)]
         assert admin.delete(name)
+
+
+def test_deleted_records_are_gone_and_the_others_keep_their_offsets(log: Log, admin: Admin, name: str) -> None:
+    admin.create(TopicDescription(name, 2))
+    place = TopicPartition(name, 0)
+    # Runs of their own, so that a deletion takes some whole and cuts one.
+    for batch in ([b"a", b"b"], [b"c", b"d", b"e"], [b"f"]):
+        produce(log, name, value=batch, partition=[0] * len(batch))
+    with Reader(log).assign(place, offset=1) as late:
+        admin.delete_records({place: 3})
+        assert late.consumer.watermarks([place]) == {place: (3, 6)}
+        assert [row["value"] for row in read_all(log, name)] == [b"d", b"e", b"f"]
+        assert [row["offset"] for row in late.read(3)][-3:] == [3, 4, 5]
+    admin.delete_records({place: 6})
+    assert read_all(log, name) == []
+    produce(log, name, value=[b"g"], partition=[0])
+    assert [(row["offset"], row["value"]) for row in read_all(log, name)] == [(6, b"g")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from headrace.log.embedded import groups, topics
+from headrace.log.embedded import groups, segments, topics
 from headrace.log.interface import TopicDescription, TopicPartition
 
 if TYPE_CHECKING:
@@ -47,7 +47,13 @@ class EmbeddedAdmin:
             return topics.create(tx, topic)
 
     def delete_records(self, positions: Offsets) -> None:
-        """See `Admin.delete_records`: this log keeps everything."""
+        """See `Admin.delete_records`."""
+        with self._session.write() as tx:
+            for place, offset in positions.items():
+                topic = topics.require_partition(tx, place)
+                end = topics.end_offset(tx, topic.id, place.partition)
+                if segments.first_offset(tx, topic.id, place.partition) < offset:
+                    segments.delete_before(tx, topic.id, place.partition, min(offset, end))
 
     def add_partitions(self, topic: str, total: int) -> None:
         """Raise the number of partitions to `total`."""

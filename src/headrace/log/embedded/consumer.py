@@ -189,6 +189,8 @@ class EmbeddedConsumer:
                 end = ends.get((cursor.topic, cursor.partition), 0)
                 if cursor.position > end:
                     cursor.seek(self._reset(tx, cursor.topic, place))
+                if cursor.position < end and not cursor.ahead:
+                    self._skip_deleted(tx, place, cursor)
                 if cursor.position < end:
                     behind.append((place, cursor))
             for number, (place, cursor) in enumerate(behind):
@@ -204,6 +206,13 @@ class EmbeddedConsumer:
                     break
         self._drained = None if runs else seen
         return runs
+
+    def _skip_deleted(self, tx: sqlite3.Connection, place: TopicPartition, cursor: Cursor) -> None:
+        """Go on where the log begins now, or where `offset_reset` says, if the records at the position were deleted."""
+        first = segments.first_offset(tx, cursor.topic, cursor.partition)
+        if cursor.position < first:
+            earliest = self._options.offset_reset is OffsetReset.EARLIEST
+            cursor.seek(first if earliest else self._reset(tx, cursor.topic, place))
 
     def _follow_topics(self, tx: sqlite3.Connection) -> None:
         """Begin anew in topics that were deleted and made again."""
@@ -225,7 +234,7 @@ class EmbeddedConsumer:
             known = groups.committed(tx, self._group(), place)
             return known if known is not None and known <= end else self._reset(tx, topic, place)
         if position == BEGINNING:
-            return 0
+            return segments.first_offset(tx, topic, place.partition)
         if position == END:
             return end
         if position < 0:
@@ -235,7 +244,7 @@ class EmbeddedConsumer:
     def _reset(self, tx: sqlite3.Connection, topic: int, place: TopicPartition) -> int:
         match self._options.offset_reset:
             case OffsetReset.EARLIEST:
-                return 0
+                return segments.first_offset(tx, topic, place.partition)
             case OffsetReset.LATEST:
                 return topics.end_offset(tx, topic, place.partition)
             case OffsetReset.NONE:
@@ -326,11 +335,15 @@ class EmbeddedConsumer:
     def watermarks(
         self, partitions: Sequence[TopicPartition], timeout: float = 10.0
     ) -> dict[TopicPartition, tuple[int, int]]:
-        """See `Consumer.watermarks`. Nothing is ever removed from the beginning."""
+        """See `Consumer.watermarks`."""
         with self._session.read() as tx:
+            ids = {place: topics.require_partition(tx, place).id for place in partitions}
             return {
-                place: (0, topics.end_offset(tx, topics.require_partition(tx, place).id, place.partition))
-                for place in partitions
+                place: (
+                    segments.first_offset(tx, topic, place.partition),
+                    topics.end_offset(tx, topic, place.partition),
+                )
+                for place, topic in ids.items()
             }
 
     def known_ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:

@@ -202,6 +202,41 @@ def _merge_tail(tx: sqlite3.Connection, topic: int, partition: int) -> None:
     )
 
 
+def first_offset(tx: sqlite3.Connection, topic: int, partition: int) -> int:
+    """Give the offset of the oldest record that is still there; the end offset if there is none."""
+    row = tx.execute(
+        "SELECT ifnull((SELECT min(base_offset) FROM segment WHERE topic = :topic AND partition = :partition), end_offset)"
+        " FROM partition WHERE topic = :topic AND partition = :partition",
+        {"topic": topic, "partition": partition},
+    ).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def delete_before(tx: sqlite3.Connection, topic: int, partition: int, offset: int) -> None:
+    """Remove the records before an offset, which is not beyond the end; a segment that it cuts is written anew."""
+    place = (topic, partition, offset)
+    cut = tx.execute(
+        "SELECT id, base_offset, columns, plain_size, data FROM segment"
+        " WHERE topic = ? AND partition = ? AND base_offset < ? AND base_offset + records > ?",
+        (*place, offset),
+    ).fetchone()
+    tx.execute("DELETE FROM segment WHERE topic = ? AND partition = ? AND base_offset < ?", place)
+    if cut is not None:
+        _, base, columns, plain_size, data = cut
+        rest = _unpack(columns, plain_size, data).slice(offset - base)
+        _insert(tx, topic, partition, offset, pack(rest))
+    tail = tx.execute(
+        "SELECT tail_offset FROM partition WHERE topic = ? AND partition = ?", (topic, partition)
+    ).fetchone()[0]
+    if tail < offset:
+        tx.execute(
+            "UPDATE partition SET tail_offset = :offset, tail_segments ="
+            " (SELECT count(*) FROM segment WHERE topic = :topic AND partition = :partition AND base_offset >= :offset)"
+            " WHERE topic = :topic AND partition = :partition",
+            {"topic": topic, "partition": partition, "offset": offset},
+        )
+
+
 def read(
     tx: sqlite3.Connection, topic: int, partition: int, offset: int, max_records: int
 ) -> Iterator[tuple[int, pa.RecordBatch]]:
