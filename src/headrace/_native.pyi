@@ -380,6 +380,24 @@ class Processed:
         """Input, row and reason of rows that could not be taken in; they had no effect."""
 
 @final
+class Migration:
+    """Makes entries of an aggregate of those of another one, which differs in its calls alone."""
+
+    def __init__(
+        self,
+        old_spec: str,
+        old_inputs: list[pa.Schema],
+        old_output: pa.Schema,
+        new_spec: str,
+        new_inputs: list[pa.Schema],
+        new_output: pa.Schema,
+        calls: list[int | None],
+    ) -> None:
+        """Take the specifications of both, as for `Kernel`, and for each new call the number of the same old one."""
+
+    def convert(self, keys: pa.BinaryArray, values: pa.BinaryArray) -> tuple[pa.BinaryArray, pa.BinaryArray]:
+        """Give the entries of the new one; a null value is an entry that is gone, and stays so."""
+
 class Kernel:
     """One stateful operator in one thread, with the state of all tasks of the thread. A task is named by its partition.
 
@@ -429,8 +447,15 @@ class Kernel:
     def rollback(self) -> None:
         """Forget all that happened since `committed`."""
 
-    def decode(self, keys: pa.BinaryArray, values: pa.BinaryArray) -> pa.RecordBatch:
-        """Give entries of the store as a table for people."""
+    def decode(
+        self, keys: pa.BinaryArray, values: pa.BinaryArray, store: LocalStore | None = None
+    ) -> pa.RecordBatch:
+        """Give entries of the store as a table for people.
+
+        Args:
+            keys, values: entries of the store, as `LocalStore.entries` gives them.
+            store: where they are from; some have parts that stand elsewhere in it.
+        """
 
     def limit(self, bytes: int) -> None:
         """Keep at most so many bytes of unchanged entries in memory, from the next commit on."""

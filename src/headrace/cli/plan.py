@@ -7,9 +7,9 @@ import json
 import click
 
 from headrace.cli.failures import ExitCode, bad_call, leave, reported, warn
-from headrace.cli.options import examples, log_options, program_options
+from headrace.cli.options import examples, functions_option, log_options, program_options
 from headrace.cli.program import read_program
-from headrace.cli.session import open_session
+from headrace.cli.session import open_session, setting_defaults
 from headrace.cli.state_folder import state_folder
 from headrace.engine.state.verdicts import StoreVerdict, Verdict, judge
 from headrace.plan.explain import EXPLAIN_FORMATS, explain
@@ -30,13 +30,14 @@ from headrace.sql import parse_program
 @click.option(
     "--app-id",
     metavar="NAME",
-    help="Say what would become of the state of this application: NEW, KEEP, REBUILD or REFUSE for each store.",
+    help="Say what would become of the state of this application: NEW, KEEP, MIGRATE, REBUILD or REFUSE for each store.",
 )
 @click.option(
     "--state-dir",
     metavar="FOLDER",
     help="Folder of local state, with --app-id; HEADRACE_STATE_DIR. Default: among the data of the user.",
 )
+@functions_option
 @log_options
 @reported
 def command(
@@ -45,6 +46,7 @@ def command(
     form: str,
     app_id: str | None,
     state_dir: str | None,
+    functions: str | None,
     log: str | None,
     registry: str | None,
 ) -> None:
@@ -56,7 +58,9 @@ def command(
     source = read_program(file, text)
     with open_session(log, registry) as session:
         program = parse_program(source.text, source.name)
-        topology = plan_program(program, session.catalog)
+        topology = plan_program(
+            program, session.catalog, defaults=setting_defaults(functions, session.environment)
+        )
         if app_id is None:
             if state_dir is not None:
                 message = "--state-dir says where the state of --app-id is, which is not given"
@@ -78,7 +82,13 @@ def _shown(verdicts: list[StoreVerdict], form: str) -> str:
     """Show verdicts as JSON, else as text."""
     if form == "json":
         data = [
-            {"store": item.store, "verdict": item.verdict.value, "reason": item.reason} for item in verdicts
+            {
+                "store": item.store,
+                "verdict": item.verdict.value,
+                "reason": item.reason,
+                "details": list(item.details),
+            }
+            for item in verdicts
         ]
         return json.dumps(data, ensure_ascii=False)
     if form != "text":
@@ -89,6 +99,7 @@ def _shown(verdicts: list[StoreVerdict], form: str) -> str:
     lines = []
     for item in verdicts:
         lines.append(f"store {item.store}: {item.verdict.value}, {item.reason}")
+        lines += [f"  {line}" for line in item.details]
         if item.verdict is Verdict.REFUSE:
             lines.append(f"  run it under a new --app-id, or give the state up: --discard-state={item.store}")
     return "\n".join(lines)

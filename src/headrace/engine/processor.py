@@ -83,7 +83,8 @@ class Processor:
         """
         targets = prepare(self._topology, self._log, self._registry, self._options.discard_state)
         settings = self._topology.settings
-        check_changelogs(self._topology, self._log, {**settings.client, **settings.consumer_client})
+        properties = {**settings.client, **settings.consumer_client}
+        check_changelogs(self._topology, self._log, properties, self._options.application)
         topics = sorted(source.topic for source in self._topology.sources.values())
         self.metrics.declare(topics, sorted(sink.topic for sink in self._topology.sinks.values()))
         count = max(1, self._topology.settings.threads)

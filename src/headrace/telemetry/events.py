@@ -214,6 +214,21 @@ class StateStale(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class StateTakenOver(Event):
+    """The state of an earlier version of the program is taken over by this one."""
+
+    name: ClassVar[str] = "state_taken_over"
+    level: ClassVar[int] = logging.WARNING
+    store: str
+    changes: tuple[str, ...]
+    consequences: tuple[str, ...]
+
+    def message(self) -> str:
+        """Give the text of the log line."""
+        return f"state of `{self.store}` is migrated: {'; '.join((*self.changes, *self.consequences))}"
+
+
+@dataclass(frozen=True, slots=True)
 class TaskRestored(Event):
     """A task has its state and begins to work."""
 

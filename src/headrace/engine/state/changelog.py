@@ -1,9 +1,16 @@
-"""What a changelog topic says about itself: the fingerprint of the store that it belongs to, as one of its records."""
+"""What a changelog topic says about itself: whose state it is, and where a later version of the program took over.
+
+A mark is a record among the entries, under a key that no kernel writes. The first one stands before all entries. Where a
+program takes over the state of an earlier version of itself it writes another one; entries before it are of the old version
+and those behind it of the new one. Compaction keeps all marks and their places, since each has a key of its own.
+"""
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 import pyarrow as pa
@@ -11,36 +18,104 @@ import pyarrow.compute as pc
 
 from headrace.errors import Diagnostic, RunError
 from headrace.errors.codes.run import STATE_OF_OTHERS
+from headrace.plan.operators_json import operator_data, operator_from
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from headrace.plan.operators import Operator
 
 MARK: Final = b"\xffheadrace:fingerprint\xff"
-"""Key of the record that holds the fingerprint, in each partition: no text, and no key that a kernel writes."""
+"""What the keys of marks begin with: no text, and no key of a kernel does. The first mark has this key, later ones a number
+behind it."""
 
 
-def marks(partitions: Sequence[int], fingerprint: str) -> pa.RecordBatch:
-    """Give the records that say whose these partitions of a changelog are."""
-    count = len(partitions)
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Whose the entries behind it are.
+
+    Args:
+        fingerprint: of the store.
+        operator: whose state it is; None if that is not known.
+        key: of its record.
+    """
+
+    fingerprint: str
+    operator: Operator | None
+    key: bytes = MARK
+
+    @property
+    def value(self) -> bytes:
+        """The value of its record."""
+        operator = None if self.operator is None else operator_data(self.operator)
+        return json.dumps(
+            {"fingerprint": self.fingerprint, "operator": operator}, ensure_ascii=False
+        ).encode()
+
+
+def next_mark(operator: Operator, number: int) -> Mark:
+    """Give the mark of an operator that has so many before it."""
+    key = MARK if number == 0 else MARK + str(number).encode()
+    return Mark(operator.store.fingerprint, operator, key)
+
+
+def read_mark(key: bytes, value: bytes) -> Mark:
+    """Read a mark back."""
+    text = value.decode("utf-8", "replace")
+    try:
+        data = json.loads(text)
+        operator = data["operator"]
+        return Mark(data["fingerprint"], None if operator is None else operator_from(operator), key)
+    except (ValueError, KeyError, TypeError):
+        # Of a release that describes operators in another way: it is known that it is another, and not what.
+        return Mark(_fingerprint_in(text), None, key)
+
+
+def _fingerprint_in(text: str) -> str:
+    try:
+        return str(json.loads(text)["fingerprint"])
+    except (ValueError, KeyError, TypeError):
+        return text
+
+
+def mark_records(marks: Mapping[int, Mark]) -> pa.RecordBatch:
+    """Give the records of marks by partition."""
     return pa.RecordBatch.from_arrays(
         [
-            pa.array(partitions, pa.int32()),
-            pa.array([MARK] * count, pa.binary()),
-            pa.array([fingerprint.encode()] * count, pa.binary()),
+            pa.array(list(marks), pa.int32()),
+            pa.array([mark.key for mark in marks.values()], pa.binary()),
+            pa.array([mark.value for mark in marks.values()], pa.binary()),
         ],
         names=["partition", "key", "value"],
     )
 
 
-def split_marks(records: pa.RecordBatch) -> tuple[pa.RecordBatch, list[str]]:
-    """Give the entries among records of a changelog, and the fingerprints."""
-    found: Any = pc.equal(records.column("key"), pa.scalar(MARK, pa.binary())).fill_null(False)
-    if not pc.any(found).as_py():
-        return records, []
-    values: pa.Array[Any] = records.column("value").filter(found)
-    return records.filter(pc.invert(found)), [
-        value.as_py().decode("utf-8", "replace") for value in values.drop_null()
-    ]
+def segments(records: pa.RecordBatch) -> Iterator[pa.RecordBatch | Mark]:
+    """Give the entries among records of a changelog and the marks between them, in order."""
+    places = _places_of_marks(records)
+    start = 0
+    for place in places:
+        if place > start:
+            yield records.slice(start, place - start)
+        key, value = (records.column(name)[place].as_py() for name in ("key", "value"))
+        if value is not None:
+            yield read_mark(key, value)
+        start = place + 1
+    if start < records.num_rows:
+        yield records.slice(start)
+
+
+def marks_in(records: pa.RecordBatch) -> list[Mark]:
+    """Give the marks among records, in order."""
+    if not len(_places_of_marks(records)):
+        return []
+    return [item for item in segments(records) if isinstance(item, Mark)]
+
+
+def _places_of_marks(records: pa.RecordBatch) -> list[int]:
+    keys: Any = records.column("key")
+    found: Any = pc.starts_with(keys, cast("str", MARK)).fill_null(False)
+    return [] if not pc.any(found).as_py() else np.flatnonzero(found.to_numpy(zero_copy_only=False)).tolist()
 
 
 def by_partition(records: pa.RecordBatch) -> list[tuple[int, pa.RecordBatch]]:
@@ -54,10 +129,25 @@ def by_partition(records: pa.RecordBatch) -> list[tuple[int, pa.RecordBatch]]:
     return [(int(numbers[start]), ordered.slice(start, end - start)) for start, end in pairwise(starts)]
 
 
-def foreign(store: str, where: str) -> RunError:
-    """Say that stored state was written by a program that meant something else by it."""
+def foreign(store: str, where: str, obstacles: Sequence[str] = ()) -> RunError:
+    """Say that stored state was written by a program that meant something else by it.
+
+    Args:
+        store: its name.
+        where: the state is.
+        obstacles: what the other program had in another way, if that is known.
+    """
     message = f"{where} holds the state of `{store}` of another program, or of this one before it was changed"
+    if obstacles:
+        message += f": {'; '.join(obstacles)}"
     way_out = f"run it under a new application id, or give that state up with `--discard-state={store}`"
+    return RunError((Diagnostic(STATE_OF_OTHERS, message, help=way_out),))
+
+
+def taken_over(store: str, where: str) -> RunError:
+    """Say that a later version of the program has taken the state over: this one must not change it back."""
+    message = f"{where} holds the state of `{store}` of a later version of this program, which took it over"
+    way_out = f"run the later version, or this one under a new application id; `--discard-state={store}` gives the state up"
     return RunError((Diagnostic(STATE_OF_OTHERS, message, help=way_out),))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -82,6 +83,7 @@ def _kernel(kernel: Kernel) -> dict[str, Any]:
                 "emit": kernel.emit.value,
                 "window": None if kernel.window is None else _window(kernel.window),
                 "retracts": kernel.retracts,
+                "keeps_nulls": kernel.keeps_nulls,
             }
         case StreamJoin():
             return {
@@ -90,9 +92,10 @@ def _kernel(kernel: Kernel) -> dict[str, Any]:
                 "before": kernel.before,
                 "after": kernel.after,
                 "grace": kernel.grace,
+                "window": None if kernel.window is None else asdict(kernel.window),
             }
         case LookupJoin():
-            return {"kernel": "lookup_join", "kind": kernel.kind.value}
+            return {"kernel": "lookup_join", "kind": kernel.kind.value, "broadcast": kernel.broadcast}
         case TableJoin():
             return {"kernel": "table_join", "kind": kernel.kind.value}
         case Table():

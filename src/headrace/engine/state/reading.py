@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 
 from headrace import _native
-from headrace.engine.state.changelog import vanished
+from headrace.engine.state.changelog import MARK, vanished
 from headrace.engine.state.directory import folder_of, state_failed
 from headrace.engine.state.kernels import make_kernel
 from headrace.engine.state.restore import RestoreJob, Restorer, StoreRestore
@@ -79,7 +79,7 @@ def read_store(
             with ExitStack() as opened:
                 local = _current(opened, restorer, home, found, number)
                 for keys, values in _entries(local, store.name):
-                    yield kernel.decode(keys, values)
+                    yield kernel.decode(keys, values, local)
 
 
 def _current(
@@ -102,7 +102,7 @@ def _current(
 def _restore(restorer: Restorer, local: _native.LocalStore, found: StoreDescription, number: int) -> bool:
     """Read what the changelog has beyond a copy; False if the copy is damaged."""
     store = found.operator.store
-    stores = [StoreRestore(store, TopicPartition(store.changelog.name, number))]
+    stores = [StoreRestore(found.operator, TopicPartition(store.changelog.name, number))]
     job = RestoreJob(f"{found.group}_{number}", local, stores, time.monotonic())
     restorer.begin(job)
     while not job.finished:
@@ -135,5 +135,11 @@ def _entries(local: _native.LocalStore, store: str) -> Iterator[tuple[pa.BinaryA
         keys, values = local.entries(store, after, _ENTRIES)
         if not len(keys):
             return
-        yield keys, values
         after = keys[-1].as_py()
+        if after < MARK:
+            yield keys, values
+            continue
+        # Marks stand behind all entries.
+        count = sum(key.as_py() < MARK for key in keys)
+        yield keys[:count], values[:count]
+        return

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from headrace.log.interface import GroupMember, Log
-    from headrace.plan.operators import Store
+    from headrace.plan.operators import Operator
     from headrace.plan.topology import Topology
 
 
@@ -31,13 +31,13 @@ class StatefulTask:
     Args:
         name: of the task and its folder.
         partition: of its inputs and changelogs.
-        stores: its state.
+        operators: whose state it is.
         inputs: what its owner reads.
     """
 
     name: str
     partition: int
-    stores: tuple[Store, ...]
+    operators: tuple[Operator, ...]
     inputs: frozenset[TopicPartition]
 
 
@@ -47,17 +47,17 @@ def stateful_tasks(topology: Topology) -> list[StatefulTask]:
     Args:
         topology: with the names of its internal topics.
     """
-    stores = {operator.id: operator.store for operator in topology.operators}
+    operators = {operator.id: operator for operator in topology.operators}
     return [
         StatefulTask(
             f"{group.id}_{number}",
             number,
-            tuple(stores[name] for name in group.operators),
+            tuple(operators[name] for name in group.operators),
             frozenset(TopicPartition(topology.sources[name].topic, number) for name in group.sources),
         )
         for group in subtopologies(topology)
         if group.operators
-        for number in range(stores[group.operators[0]].changelog.partitions)
+        for number in range(operators[group.operators[0]].store.changelog.partitions)
     ]
 
 

@@ -11,21 +11,24 @@ import threading
 import time
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
 from headrace import _native
-from headrace.engine.state.changelog import by_partition, cut_off, foreign, split_marks, vanished
+from headrace.engine.state.changelog import by_partition, cut_off, vanished
 from headrace.engine.state.directory import state_failed
+from headrace.engine.state.history import History, stored_marks
+from headrace.errors import RunError
 from headrace.log.interface import Consumer, ConsumerOptions, TopicPartition
-from headrace.telemetry.events import StateStale, TaskRestored, TaskRestoring
+from headrace.telemetry.events import StateStale, StateTakenOver, TaskRestored, TaskRestoring
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
+    from headrace.engine.state.changelog import Mark
     from headrace.log.interface import Log
-    from headrace.plan.operators import Store
+    from headrace.plan.operators import Operator, Store
     from headrace.telemetry.metrics import Metrics
 
 _BATCH: Final = 100_000
@@ -45,22 +48,34 @@ class StoreRestore:
     """One store of a task.
 
     Args:
-        store: the plan.
+        operator: the plan.
         place: partition of the changelog.
-        marked: whether the changelog says that it belongs to this store.
+        history: what the changelog says of itself, as far as it was read.
         start, position, end: in the changelog, once known: where reading began, where it stands, where it ends.
-        empty: no entry has been seen from the beginning of the changelog on.
+        stale: the local copy is of another program. It goes when the changelog has shown to be of this one.
     """
 
-    store: Store
+    operator: Operator
     place: TopicPartition
-    marked: bool = False
+    history: History = field(init=False)
     start: int = -1
     position: int = -1
     end: int = -1
-    empty: bool = True
     stale: bool = False
-    """The local copy is of another program. It goes when the changelog has shown to be of this one."""
+
+    def __post_init__(self) -> None:
+        """Begin without a history."""
+        self.history = History(self.operator, self.place.topic)
+
+    @property
+    def store(self) -> Store:
+        """The plan of the store."""
+        return self.operator.store
+
+    @property
+    def mark(self) -> Mark | None:
+        """What the changelog must be told with the first entry of this program; None if it says it already."""
+        return self.history.missing
 
     def done(self) -> bool:
         """Say whether everything up to the end has been applied."""
@@ -121,6 +136,7 @@ class Restorer:
         self._closing = False
         self._thread: threading.Thread | None = None
         self._jobs: list[RestoreJob] = []
+        self._told: set[str] = set()
 
     def begin(self, job: RestoreJob) -> None:
         """Restore a task; look at the job for the end."""
@@ -227,8 +243,9 @@ class Restorer:
                 job.local.begin(name, item.store.fingerprint)
                 position = None
             item.start = item.position = low if position is None else position
-            # A copy that was in step with the changelog once has seen whose it is.
-            item.marked = position is not None
+            if position is not None:
+                # A copy that was in step with the changelog once has seen whose it is.
+                item.history.known(stored_marks(job.local, name))
         self._finish_if_done(job)
 
     def _settle(self) -> bool:
@@ -274,8 +291,16 @@ class Restorer:
             if item.stale:
                 # The changelog holds nothing: what the old program left was given up.
                 _begin_anew(job, item)
-            if not item.marked and not item.empty:
-                job.error = foreign(item.store.name, f"changelog topic `{item.place.topic}`")
+            try:
+                taken_over = item.history.settle()
+            except RunError as error:
+                job.error = error
+                break
+            if taken_over is not None and self._announces and item.store.name not in self._told:
+                self._told.add(item.store.name)
+                StateTakenOver(item.store.name, taken_over.changes, taken_over.consequences).emit(
+                    self._metrics
+                )
         if job.error is None and self._announces:
             TaskRestored(job.task, job.records, self._clock() - job.began).emit(self._metrics)
         self._finish(job)
@@ -309,26 +334,14 @@ class Restorer:
 
 
 def _apply(job: RestoreJob, item: StoreRestore, records: pa.RecordBatch) -> None:
-    """Take records of a changelog into the local store."""
-    if job.finished:
-        return
+    """Take what stands in the changelog into the local copy, in the form that this program has."""
     position = records.column("offset")[-1].as_py() + 1
-    if records.column("key").null_count:
-        raise foreign(item.store.name, f"changelog topic `{item.place.topic}`")
-    entries, fingerprints = split_marks(records)
-    for fingerprint in fingerprints:
-        if fingerprint != item.store.fingerprint:
-            raise foreign(item.store.name, f"changelog topic `{item.place.topic}`")
-        item.marked = True
+    entries = item.history.read(records)
     if item.stale:
-        if not item.marked:
-            raise foreign(item.store.name, f"changelog topic `{item.place.topic}`")
         _begin_anew(job, item)
-    if entries.num_rows:
-        item.empty = False
-        keys, values = (cast("pa.BinaryArray", entries.column(name)) for name in ("key", "value"))
-        job.local.restore(item.store.name, keys, values, position)
-        job.records += entries.num_rows
+    if len(entries.keys):
+        job.local.restore(item.store.name, entries.keys, entries.values, position)
+        job.records += entries.count
     item.position = position
 
 

@@ -99,7 +99,8 @@ class Standby:
         if folder is None:
             return
         places = [
-            StoreRestore(store, TopicPartition(store.changelog.name, task.partition)) for store in task.stores
+            StoreRestore(operator, TopicPartition(operator.store.changelog.name, task.partition))
+            for operator in task.operators
         ]
         job = RestoreJob(task.name, folder.store, places, time.monotonic())
         try:

@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING
 
 from headrace import _native
 from headrace.engine.state.directory import folder_of, home_of, state_failed
+from headrace.engine.state.history import stored_marks, verdict_on
 from headrace.engine.state.naming import named
-from headrace.engine.state.ownership import Changelog, read_changelogs
+from headrace.engine.state.ownership import Changelog, from_mark, read_changelogs, read_marks, unread
 from headrace.engine.state.topics import misfit
 from headrace.plan.subtopologies import subtopologies
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from headrace.engine.state.changelog import Mark
     from headrace.log.interface import Log
-    from headrace.plan.operators import Store
+    from headrace.plan.evolution import Evolution
+    from headrace.plan.operators import Operator, Store
     from headrace.plan.topology import Topology
 
 
@@ -28,6 +32,8 @@ class Verdict(StrEnum):
     """There is no state: it begins empty."""
     KEEP = "KEEP"
     """The local state goes on; the end of the changelog is read at most."""
+    MIGRATE = "MIGRATE"
+    """State of an earlier version of the program is read from the changelog and taken over."""
     REBUILD = "REBUILD"
     """Local state is missing or cannot be used: it is read from the changelog."""
     REFUSE = "REFUSE"
@@ -42,20 +48,30 @@ class StoreVerdict:
         store: its name.
         verdict: what becomes of it.
         reason: why, for people.
+        details: what changed in the program, and what becomes of it.
     """
 
     store: str
     verdict: Verdict
     reason: str
+    details: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class _Copy:
-    """The local state of one partition of a store. `fault`: why it cannot be used; None if it can, or is in use."""
+    """The local state of one partition of a store.
+
+    Args:
+        position: in the changelog; None if it cannot be used.
+        fault: why it cannot be used; None if it can, or is in use.
+        in_use: a process has it open.
+        marks: those of the part of the changelog that was read into it.
+    """
 
     position: int | None = None
     fault: str | None = None
     in_use: bool = False
+    marks: tuple[Mark, ...] = ()
 
 
 def judge(topology: Topology, log: Log, application: str, state_dir: Path | None) -> list[StoreVerdict]:
@@ -87,11 +103,12 @@ def judge(topology: Topology, log: Log, application: str, state_dir: Path | None
     settings = topology.settings
     properties = {**settings.client, **settings.consumer_client}
     changelogs = read_changelogs(topology, log, properties, readable)
-    stores = {operator.id: operator.store for operator in topology.operators}
+    operators = {operator.id: operator for operator in topology.operators}
     verdicts = {}
     for group in subtopologies(topology):
         for name in group.operators:
-            store = stores[name]
+            operator = operators[name]
+            store = operator.store
             unfit = misfits[store.name]
             if unfit is not None:
                 verdicts[name] = StoreVerdict(store.name, Verdict.REFUSE, unfit)
@@ -99,7 +116,10 @@ def judge(topology: Topology, log: Log, application: str, state_dir: Path | None
             found = changelogs.get(store.changelog.name, Changelog())
             numbers = range(max(1, store.changelog.partitions))
             copies = {number: _look(home, f"{group.id}_{number}", store) for number in numbers}
-            verdicts[name] = _verdict(store, found, copies)
+            verdict = _on_versions(log, properties, operator, found, copies)
+            if verdict is not None and verdict.verdict is Verdict.MIGRATE:
+                verdict = _unless_unread(topology, log, properties, application, operator, found) or verdict
+            verdicts[name] = verdict or _verdict(store, found, copies)
     return [verdicts[operator.id] for operator in topology.operators]
 
 
@@ -113,6 +133,7 @@ def _look(home: Path | None, task: str, store: Store) -> _Copy:
         local = _native.LocalStore(path)
         try:
             known, position = local.fingerprint(store.name), local.position(store.name)
+            marks = tuple(stored_marks(local, store.name)) if known == store.fingerprint else ()
         finally:
             local.close()
     except _native.LockedStateError:
@@ -125,14 +146,82 @@ def _look(home: Path | None, task: str, store: Store) -> _Copy:
         return _Copy(fault="the local state is of another program")
     if position is None:
         return _Copy(fault="there is no local state")
-    return _Copy(position)
+    return _Copy(position, marks=marks)
+
+
+def _on_versions(
+    log: Log,
+    properties: Mapping[str, str],
+    operator: Operator,
+    changelog: Changelog,
+    copies: dict[int, _Copy],
+) -> StoreVerdict | None:
+    """Give the verdict if the changelog has entries of another program, or of another version of this one."""
+    store = operator.store
+    if changelog.marks is None:
+        return None
+    if not changelog.marks:
+        return _foreign(store, ())
+    is_own = changelog.marks[0].fingerprint == store.fingerprint
+    if not is_own and not (change := from_mark(changelog.marks[0], operator)).is_readable:
+        return _foreign(store, change.obstacles)
+    # Where the first entries are of this version, and no copy says where the last ones begin, it is left to the start.
+    known = {number: copy for number, copy in copies.items() if copy.position is not None}
+    starts = {
+        number: copy.position
+        for number, (low, end) in changelog.bounds.items()
+        if (copy := known.get(number, _Copy(None if is_own else low))).position is not None
+        and copy.position < end
+    }
+    later = read_marks(log, properties, store.changelog.name, starts)
+    changes: dict[Evolution, None] = {}
+    for number in changelog.bounds:
+        before = known[number].marks if number in known else ()
+        marks = [*before, *later.get(number, [])]
+        if not marks or marks[-1].fingerprint == store.fingerprint:
+            continue
+        change_now = verdict_on(marks, operator)
+        if change_now is None:
+            reason = (
+                f"changelog topic `{store.changelog.name}` holds the state of a later version of this program"
+            )
+            return StoreVerdict(store.name, Verdict.REFUSE, reason)
+        if change_now.obstacles:
+            return _foreign(store, change_now.obstacles)
+        changes[change_now] = None
+    if not changes:
+        return None
+    details = dict.fromkeys(line for change in changes for line in (*change.changes, *change.consequences))
+    reason = "the state of the version before is taken over"
+    return StoreVerdict(store.name, Verdict.MIGRATE, reason, tuple(details))
+
+
+def _foreign(store: Store, obstacles: tuple[str, ...]) -> StoreVerdict:
+    topic = store.changelog.name
+    reason = (
+        f"changelog topic `{topic}` holds the state of another program, or of this one before it was changed"
+    )
+    return StoreVerdict(store.name, Verdict.REFUSE, reason, obstacles)
+
+
+def _unless_unread(
+    topology: Topology,
+    log: Log,
+    properties: Mapping[str, str],
+    application: str,
+    operator: Operator,
+    changelog: Changelog,
+) -> StoreVerdict | None:
+    """Refuse to take state over while records of the version before are on their way to it."""
+    old = changelog.marks[0].operator if changelog.marks else None
+    if old is None:
+        return None
+    waiting = unread(topology, log, properties, application, old, operator)
+    return None if waiting is None else StoreVerdict(operator.store.name, Verdict.REFUSE, waiting)
 
 
 def _verdict(store: Store, changelog: Changelog, copies: dict[int, _Copy]) -> StoreVerdict:
     topic = store.changelog.name
-    if changelog.marks is not None and changelog.marks != [store.fingerprint]:
-        reason = f"changelog topic `{topic}` holds the state of another program, or of this one before it was changed"
-        return StoreVerdict(store.name, Verdict.REFUSE, reason)
     faults: dict[str, list[int]] = {}
     behind = 0
     for number, copy in copies.items():

@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from headrace.engine.state.kernels import DamagedStateError
 from headrace.engine.state.restore import RestoreJob, Restorer, StoreRestore
 from headrace.log.interface import TopicPartition
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence, Set
 
     from headrace.engine.operators.graph import Graph
+    from headrace.engine.state.changelog import Mark
     from headrace.engine.state.directory import StateDirectory, TaskFolder
     from headrace.plan.operators import Operator
     from headrace.plan.subtopologies import Subtopology
@@ -95,7 +98,7 @@ class Tasks:
         self._topics = frozenset(topic for group in self._groups for topic in group.topics)
         self._owned: set[TopicPartition] = set()
         self._tasks: dict[tuple[str, int], Task] = {}
-        self._unmarked: dict[str, set[int]] = {}
+        self._unmarked: dict[str, dict[int, Mark]] = {}
         self._distrusted = False
 
     def concerns(self, partitions: Iterable[TopicPartition]) -> set[TopicPartition]:
@@ -164,14 +167,23 @@ class Tasks:
             for item in task.job.stores
         }
 
-    def unmarked(self) -> dict[str, set[int]]:
-        """Give, by store, the partitions of changelogs that do not say yet whose they are."""
-        return {store: set(numbers) for store, numbers in self._unmarked.items() if numbers}
+    def unmarked(self) -> dict[str, dict[int, Mark]]:
+        """Give, by store and partition, what changelogs do not say yet of whose they are."""
+        return {store: dict(marks) for store, marks in self._unmarked.items() if marks}
 
-    def marked(self, stores: dict[str, set[int]]) -> None:
-        """Note that this is committed."""
-        for store, numbers in stores.items():
-            self._unmarked[store] -= numbers
+    def marked(self, stores: dict[str, dict[int, Mark]]) -> None:
+        """Note that this is committed, and in the local stores: before the entries behind it go there."""
+        for task in self._tasks.values():
+            for name in task.group.operators:
+                mark = stores.get(name, {}).get(task.partition)
+                if mark is None or not task.opened or task.folder is None:
+                    continue
+                store = task.folder.store
+                keys, values = (pa.array([part], pa.binary()) for part in (mark.key, mark.value))
+                store.restore(name, keys, values, store.position(name) or 0)
+        for name, marks in stores.items():
+            for number in marks:
+                self._unmarked[name].pop(number, None)
 
     def distrust(self) -> None:
         """Empty the folders of all tasks when they are closed: one of them is damaged, which is not known."""
@@ -188,7 +200,7 @@ class Tasks:
         if task.folder is None:
             return
         stores = [
-            StoreRestore(operator.store, TopicPartition(operator.store.changelog.name, task.partition))
+            StoreRestore(operator, TopicPartition(operator.store.changelog.name, task.partition))
             for operator in group.operators
         ]
         task.job = RestoreJob(task.name, task.folder.store, stores, self._clock())
@@ -212,8 +224,8 @@ class Tasks:
             task.folder = task.job = None
             return False
         for item in job.stores:
-            if not item.marked:
-                self._unmarked.setdefault(item.store.name, set()).add(item.place.partition)
+            if item.mark is not None:
+                self._unmarked.setdefault(item.store.name, {})[item.place.partition] = item.mark
         task.opened = True
         return True
 
@@ -229,4 +241,4 @@ class Tasks:
     def _forget(self, task: Task) -> None:
         for name in task.group.operators:
             self._graph.operators[name].kernel.close(task.partition)
-            self._unmarked.get(name, set()).discard(task.partition)
+            self._unmarked.get(name, {}).pop(task.partition, None)

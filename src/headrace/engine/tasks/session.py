@@ -18,7 +18,7 @@ from headrace.engine.pipeline import Output
 from headrace.engine.policy import record_failed
 from headrace.engine.positions import partitions_of
 from headrace.engine.session import Session, size_of
-from headrace.engine.state.changelog import marks
+from headrace.engine.state.changelog import Mark, mark_records
 from headrace.engine.state.directory import StateDirectory, state_failed
 from headrace.engine.state.kernels import DamagedStateError
 from headrace.engine.state.restore import Restorer
@@ -52,7 +52,6 @@ class _Changelog:
     operator: str
     group: str
     topic: str
-    fingerprint: str
 
 
 class StatefulSession(Session):
@@ -93,7 +92,7 @@ class StatefulSession(Session):
             self._inputs_of.update(dict.fromkeys(topics.values(), inputs))
         stateful = [group for group in groups if group.operators]
         self._changelogs = [
-            _Changelog(name, group.id, store.changelog.name, store.fingerprint)
+            _Changelog(name, group.id, store.changelog.name)
             for group in stateful
             for name in group.operators
             if (store := graph.operators[name].operator.store) is not None
@@ -108,7 +107,7 @@ class StatefulSession(Session):
         self._late: dict[str, int] = {}
         self._full: set[TopicPartition] = set()
         self._sent_back: set[TopicPartition] = set()
-        self._marking: dict[str, set[int]] = {}
+        self._marking: dict[str, dict[int, Mark]] = {}
         self._written: dict[TopicPartition, int] = {}
 
     def run(self) -> None:
@@ -273,7 +272,7 @@ class StatefulSession(Session):
             fresh = self._marking.get(changelog.operator)
             if fresh:
                 # Before the first entry, so that whoever reads a changelog knows at once whose it is.
-                self._send_state(changelog, marks(sorted(fresh), changelog.fingerprint))
+                self._send_state(changelog, mark_records(fresh))
             self._send_state(changelog, self._graph.operators[changelog.operator].kernel.changes())
         # Offsets go along even if none has moved: they prove that the partitions are still this member's.
         return offsets or self._positions.committed()
@@ -290,6 +289,7 @@ class StatefulSession(Session):
             return
         self._changed = False
         self._note_written()
+        # Before the entries: a store that holds entries of this program knows that from its marks.
         self._tasks.marked(self._marking)
         self._marking = {}
         for changelog in self._changelogs:
