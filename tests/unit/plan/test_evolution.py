@@ -1,0 +1,105 @@
+"""What is said of two versions of a program whose state is one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from headrace.plan.evolution import Evolution, evolution
+from tests.unit.planner.topics import plan
+
+if TYPE_CHECKING:
+    from headrace.plan.operators import Operator
+
+BASE = "COUNT(*) AS n, SUM(amount) AS total"
+
+
+def operator(sql: str) -> Operator:
+    return plan(f"SET defaults.topic.autocreate=true; INSERT INTO out {sql}").operators[-1]
+
+
+def change(old: str, new: str) -> Evolution:
+    """Give what is between two versions whose fingerprints differ."""
+    before, after = operator(old), operator(new)
+    assert before.store.name == after.store.name
+    assert before.store.fingerprint != after.store.fingerprint
+    return evolution(before, after)
+
+
+def grouped(calls: str, by: str = "customer", window: str = "", source: str = "STREAM") -> str:
+    return f"SELECT {source} {by}, {calls} FROM orders {window} GROUP BY {by}"
+
+
+def test_calls_that_come_go_and_move_are_told_and_the_others_stay() -> None:
+    found = change(
+        grouped(f"{BASE}, MIN(amount) AS least"),
+        grouped("MAX(amount) AS most, SUM(amount) AS total, COUNT(*) AS n"),
+    )
+    assert found.obstacles == ()
+    assert found.changes == ("`MIN(amount)` was removed", "`MAX(amount)` was added")
+    assert found.consequences == ("`most` begins with the rows that come from now on",)
+    assert found.calls == (None, 1, 0)
+    assert found.is_readable
+
+
+def test_calls_in_another_order_are_no_loss() -> None:
+    found = change(grouped(BASE), grouped("SUM(amount) AS total, COUNT(*) AS n"))
+    assert (found.obstacles, found.changes) == ((), ("the order of the aggregates changed",))
+    assert found.calls == (1, 0)
+
+
+def test_rows_are_counted_whether_they_are_asked_for_or_not() -> None:
+    found = change(grouped("SUM(amount) AS total"), grouped(BASE))
+    assert found.consequences == ("`n` counts all rows, which were counted before",)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "obstacle"),
+    [
+        (
+            grouped(BASE),
+            grouped("COUNT(*) AS n, MAX(amount) AS total"),
+            "`total` was `SUM(amount)`, is `MAX(amount)`",
+        ),
+        (
+            grouped(BASE),
+            grouped("COUNT(*) AS n, SUM(quantity) AS total"),
+            "`total` was `SUM(amount)`, is `SUM(quantity)`",
+        ),
+        (
+            grouped("SUM(amount) FILTER (WHERE id > 1) AS total"),
+            grouped("SUM(amount) FILTER (WHERE id > 2) AS total"),
+            "`total` was `SUM(amount) FILTER (WHERE id > 1)`, is `SUM(amount) FILTER (WHERE id > 2)`",
+        ),
+        (grouped(BASE), grouped(BASE, "id"), "the key was `customer` string, is `id` long"),
+        (
+            grouped(BASE, window="WINDOW BY TUMBLE 1m"),
+            grouped(BASE, window="WINDOW BY TUMBLE 5m"),
+            "the window was TUMBLE 1m, is TUMBLE 5m",
+        ),
+        (
+            grouped(BASE),
+            grouped(BASE, window="WINDOW BY HOP 90s,1s"),
+            "the window was none, is HOP 90s every 1s",
+        ),
+        (grouped(BASE), grouped(BASE, source="TABLE"), "it took rows of a stream, now rows of a table"),
+        (
+            grouped(BASE, source="TABLE"),
+            grouped(f"{BASE}, MAX(amount) AS most", source="TABLE"),
+            "`MAX(amount)` was added, over a table, whose rows of before it has not seen",
+        ),
+        (
+            grouped(BASE, window="WINDOW BY TUMBLE 1m"),
+            grouped(BASE, window="WINDOW BY TUMBLE 1m") + " EMIT FINAL",
+            "results came at each commit, now when windows close",
+        ),
+    ],
+)
+def test_what_makes_state_useless_is_named(old: str, new: str, obstacle: str) -> None:
+    assert obstacle in change(old, new).obstacles
+
+
+def test_a_version_in_between_can_be_read_though_it_cannot_be_taken_over() -> None:
+    assert change(grouped(BASE), grouped("COUNT(*) AS n, MAX(amount) AS total")).is_readable
+    assert not change(grouped(BASE), grouped(BASE, "id")).is_readable
