@@ -36,6 +36,16 @@ def log_options(function: Function) -> Function:
     return log(registry(function))
 
 
+def functions_option(function: Function) -> Function:
+    """Add --functions: where user functions are."""
+    option = click.option(
+        "--functions",
+        metavar="FILE",
+        help="Python file with user functions, unless the program names one by functions.file; HEADRACE_FUNCTIONS.",
+    )
+    return option(function)
+
+
 def program_options(function: Function) -> Function:
     """Add the argument FILE and -e: where the SQL text comes from."""
     text = click.option("-e", "--execute", "text", metavar="SQL", help="The SQL itself, instead of a file.")

@@ -8,7 +8,7 @@ import click
 
 from headrace.cli.answers import print_answer
 from headrace.cli.failures import bad_call, reported, warn
-from headrace.cli.options import examples, log_options
+from headrace.cli.options import examples, functions_option, log_options
 from headrace.cli.results import RESULT_FORMATS
 from headrace.cli.signals import stopped_by_signals
 from headrace.cli.workspace import open_workspace
@@ -35,10 +35,17 @@ from headrace.sql.nodes import Query
     metavar="FOLDER",
     help="Folder of local state, for STATE; HEADRACE_STATE_DIR. Default: among the data of the user.",
 )
+@functions_option
 @log_options
 @reported
 def command(
-    sql: str, form: str, follow: bool, state_dir: str | None, log: str | None, registry: str | None
+    sql: str,
+    form: str,
+    follow: bool,
+    state_dir: str | None,
+    functions: str | None,
+    log: str | None,
+    registry: str | None,
 ) -> None:
     """Answer SQL from what topics hold now: a SELECT, or statements that list, define, fill and empty topics.
 
@@ -49,7 +56,7 @@ def command(
     """
     text = sys.stdin.read() if sql == "-" else sql
     program = parse_program(text, "query")
-    with open_workspace(log, registry, state_dir) as workspace:
+    with open_workspace(log, registry, state_dir, functions) as workspace:
         runner = Runner(workspace)
         for statement in program.statements:
             if follow and isinstance(statement, Query) and not runner.plan(statement, program).follows:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from headrace.cli.failures import bad_call, reported, warn
-from headrace.cli.options import examples, log_options, program_options
+from headrace.cli.options import examples, functions_option, log_options, program_options
 from headrace.cli.program import application_name, read_program
 from headrace.cli.progress import ProgressLine, log_stream
-from headrace.cli.session import open_session
+from headrace.cli.session import open_session, setting_defaults
 from headrace.cli.signals import stopped_by_signals
 from headrace.cli.state_folder import state_folder
 from headrace.engine import Processor, ProcessorOptions
@@ -75,6 +75,7 @@ _ALL: Final = "all"
     type=click.IntRange(0),
     help="Only so many processes keep a copy of each task; HEADRACE_STANDBY_REPLICAS. Default: num.standby.replicas.",
 )
+@functions_option
 @log_options
 @reported
 def command(
@@ -87,6 +88,7 @@ def command(
     discard_state: tuple[str, ...],
     standby: bool,
     standby_replicas: int | None,
+    functions: str | None,
     log: str | None,
     registry: str | None,
 ) -> None:
@@ -100,7 +102,9 @@ def command(
         environment = session.environment
         set_up_logging(environment.log_level, as_json=environment.log_json, stream=log_stream())
         program = parse_program(source.text, source.name)
-        topology = plan_program(program, session.catalog)
+        topology = plan_program(
+            program, session.catalog, defaults=setting_defaults(functions, session.environment)
+        )
         warn(topology.warnings, source)
         options = ProcessorOptions(
             application=app_id or environment.application or application_name(source),

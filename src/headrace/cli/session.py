@@ -31,6 +31,17 @@ class Session:
     environment: Environment
 
 
+def setting_defaults(functions: str | None, environment: Environment) -> dict[str, str]:
+    """Give the settings of programs that say nothing of their own, by their SET keys.
+
+    Args:
+        functions: of --functions.
+        environment: its variables count where there is no flag.
+    """
+    file = functions or environment.functions
+    return {} if file is None else {"functions.file": file}
+
+
 @contextmanager
 def open_session(log: str | None, registry: str | None) -> Iterator[Session]:
     """Open log and registry; flags go before the environment, the environment before the default."""

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from headrace.cli.session import open_session
+from headrace.cli.session import open_session, setting_defaults
 from headrace.cli.state_folder import state_folder
 from headrace.engine.snapshot import LocalStates
 from headrace.engine.statements import Workspace
 from headrace.engine.statements.running import RunningQueries
+from headrace.errors import Span
+from headrace.sql.nodes import Set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+_NOWHERE: Final = Span(0, 0)
+
+
 @contextmanager
-def open_workspace(log: str | None, registry: str | None, state_dir: str | None) -> Iterator[Workspace]:
+def open_workspace(
+    log: str | None, registry: str | None, state_dir: str | None, functions: str | None = None
+) -> Iterator[Workspace]:
     """Open log, registry and local state; flags go before the environment, the environment before the default."""
     with open_session(log, registry) as session:
         folder = state_folder(state_dir, session.environment.state_dir, session.log.name)
@@ -26,4 +33,8 @@ def open_workspace(log: str | None, registry: str | None, state_dir: str | None)
             session.catalog,
             LocalStates(folder, session.log),
             None if folder is None else RunningQueries(folder / "queries.db", session.log.name),
+            tuple(
+                Set(tuple(key.split(".")), value, _NOWHERE, _NOWHERE)
+                for key, value in setting_defaults(functions, session.environment).items()
+            ),
         )

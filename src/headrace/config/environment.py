@@ -47,6 +47,10 @@ STATE_DIR: Final = Variable(
     "Folder of local state, of all applications. Default: among the data of the user.",
     "SQL_STATE_STORE_DIR",
 )
+FUNCTIONS: Final = Variable(
+    "HEADRACE_FUNCTIONS",
+    "Python file with user functions, for programs that name none themselves by `functions.file`.",
+)
 PORT: Final = Variable("HEADRACE_PORT", "Port of `/metrics`, `/health/live` and `/health/ready`.", "SQL_PORT")
 INSTANCE: Final = Variable(
     "HEADRACE_INSTANCE",
@@ -67,6 +71,7 @@ VARIABLES: Final = (
     PROGRAM,
     APPLICATION,
     STATE_DIR,
+    FUNCTIONS,
     PORT,
     INSTANCE,
     STANDBY,
@@ -101,6 +106,7 @@ class Environment:
         sql: text of the program.
         application: application id.
         state_dir: folder of local state.
+        functions: Python file with user functions.
         port: of metrics and health.
         instance: for static membership.
         standby_replicas: processes that keep a copy of each task's state.
@@ -116,6 +122,7 @@ class Environment:
     sql: str | None = None
     application: str | None = None
     state_dir: str | None = None
+    functions: str | None = None
     port: int | None = None
     instance: str | None = None
     standby_replicas: int | None = None
@@ -151,6 +158,7 @@ def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
         sql=_value(found, PROGRAM),
         application=_value(found, APPLICATION),
         state_dir=_value(found, STATE_DIR),
+        functions=_value(found, FUNCTIONS),
         port=_port(found),
         instance=_value(found, INSTANCE),
         standby_replicas=_replicas(found),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from headrace.functions.user import UserFunction
     from headrace.plan.operators import Column
     from headrace.plan.topology import SourceTopic
 
@@ -73,6 +74,7 @@ class SnapshotPlan:
         names: of the result's columns as the user wrote them, in order (DuckDB's may differ in case).
         limit: stop after so many rows, where no row that comes later can change them; None reads to the end.
         setup: SQL to run once on the connection before the query.
+        functions: user functions that the query calls.
         states: the stores of processors; one that is named twice is read twice.
         follows: whether `--follow` makes sense: one scan, and each record gives its rows independent of all others.
     """
@@ -82,5 +84,6 @@ class SnapshotPlan:
     names: tuple[str, ...]
     limit: int | None = None
     setup: tuple[str, ...] = ()
+    functions: tuple[UserFunction, ...] = ()
     follows: bool = False
     states: tuple[StateScan, ...] = ()

@@ -53,9 +53,12 @@ def program_functions(program: Program, defaults: Mapping[str, str]) -> UserFunc
         raise ProgramError(fault.diagnostics, program.source) from None
 
 
-def calls_user_functions(program: Program, functions: UserFunctions) -> bool:
-    """Say whether a program calls any of the functions."""
-    queries = [entry.query for item in program.statements for entry in getattr(item, "names", ())]
+def calls_user_functions(
+    program: Program, functions: UserFunctions, views: Iterable[exp.Expression] = ()
+) -> bool:
+    """Say whether a program, or a view that it may read, calls any of the functions."""
+    queries = [*views]
+    queries += [entry.query for item in program.statements for entry in getattr(item, "names", ())]
     queries += [item.query for item in program.statements if isinstance(item, Insert | Query)]
     names = {str(node.this) for query in queries for node in query.find_all(exp.Anonymous)}
     return any(lookup(name) is None and functions.find(name) is not None for name in names)
@@ -88,13 +91,15 @@ def with_aggregates(statement: Planned, functions: UserFunctions) -> Planned:
     for part in fields(statement):
         value = getattr(statement, part.name)
         if isinstance(value, exp.Expression):
-            changes[part.name] = _written_out(value, functions)
+            changes[part.name] = written_out(value, functions)
         elif part.name == "names":
             changes[part.name] = tuple(with_aggregates(entry, functions) for entry in value)
     return replace(statement, **changes)
 
 
-def _written_out(query: exp.Expression, functions: UserFunctions) -> exp.Expression:
+def written_out(query: exp.Expression, functions: UserFunctions) -> exp.Expression:
+    """Give a query whose user aggregates are written out, see `with_aggregates`."""
+
     def write(node: exp.Expression) -> exp.Expression:
         call = node.this if isinstance(node, exp.Filter) else node
         found = _aggregate(call, functions)

@@ -15,7 +15,8 @@ from headrace.engine.snapshot.states import LocalStates, StatePass
 from headrace.engine.snapshot.times import shown, shown_as
 from headrace.errors import Diagnostic, HeadraceError, RunError
 from headrace.errors.codes.run import QUERY_FAILED
-from headrace.planner.connection import connection
+from headrace.planner.connection import connection, connection_alone
+from headrace.planner.user_functions import register
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
@@ -68,12 +69,13 @@ class SnapshotQuery:
         self._skip_bad_records = skip_bad_records
         self._times = timestamps
         self._budget = Budget(self._limits)
-        self._connection = connection()
+        self._connection = connection_alone() if plan.functions else connection()
         self._relations = [_Relation(scan.relation, partial(self._scan, scan)) for scan in plan.scans]
         self._relations += [_Relation(scan.relation, partial(self._state, scan)) for scan in plan.states]
         try:
             for statement in plan.setup:
                 self._connection.execute(statement)
+            register(self._connection, plan.functions)
             for relation in self._relations:
                 self._connection.register(relation.name, relation)
             described = self._connection.sql(plan.query)

@@ -53,7 +53,7 @@ class Runner:
         """
         self._workspace = workspace
         self._rows = rows
-        self._named: list[With] = []
+        self._named: list[With | Set] = list(workspace.preset)
         self.settings = QuerySettings()
         self.warnings: list[Diagnostic] = []
         """What the settings of the last statement had to say; the caller shows and clears it."""
@@ -84,6 +84,9 @@ class Runner:
     def _run(self, statement: Statement, program: Program, *, follow: bool) -> Answer:
         workspace = self._workspace
         match statement:
+            case Set(key=("functions", "file")):
+                self._named.append(statement)
+                return Done("")
             case Set():
                 self.settings, warnings = read_query_settings([statement], self.settings)
                 self.warnings += warnings

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from headrace.errors import Code, Span
     from headrace.formats.interface import Registry
     from headrace.log.interface import Log, TopicDescription
+    from headrace.sql.nodes import Set
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Workspace:
         catalog: what the topics hold.
         states: the state of processors of this machine.
         running: where queries are noted while they run; None notes nothing.
+        preset: what holds as if each session began with it: the functions that the call names.
     """
 
     log: Log
@@ -37,6 +39,7 @@ class Workspace:
     catalog: Catalog
     states: LocalStates
     running: RunningQueries | None = None
+    preset: tuple[Set, ...] = ()
 
     @property
     def definitions(self) -> DefinitionStore:

@@ -14,7 +14,7 @@ from headrace.errors.suggest import did_you_mean
 from headrace.plan.topology import OutputColumn
 from headrace.planner.faults import refusal
 from headrace.planner.snapshot.plan import plan_query
-from headrace.sql.nodes import Program, Query, With
+from headrace.sql.nodes import Program, Query, Set, With
 from headrace.types.shape import field_named, field_names
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _plan(
         message = f"`{insert.target}` is a view: nothing can be written to it"
         raise refusal(codes.INCOMPATIBLE_TARGET, message, insert.target_span)
     target = _target(insert, catalog, definitions, formats)
-    earlier = [item for item in program.statements if isinstance(item, With)]
+    earlier = [item for item in program.statements if isinstance(item, With | Set)]
     query = Query(insert.query, insert.names, insert.span)
     rows = plan_query(Program((*earlier, query), program.source), catalog, states, definitions)
     paths = insert.columns or _paths(insert, rows.names, target)

@@ -14,7 +14,7 @@ from headrace.errors import Diagnostic, ProgramError
 from headrace.errors.codes import plan as codes
 from headrace.functions import macros_in, setup_sql
 from headrace.plan.snapshot import Scan, SnapshotPlan
-from headrace.planner.connection import connection
+from headrace.planner.connection import connection, connection_alone
 from headrace.planner.duckdb_types import BindError, Typer
 from headrace.planner.expressions import Expressions
 from headrace.planner.faults import refusal
@@ -24,16 +24,24 @@ from headrace.planner.snapshot.queries import SnapshotQueries
 from headrace.planner.snapshot.sources import Sources, View
 from headrace.planner.snapshot.views import stored_view
 from headrace.planner.typed import text
+from headrace.planner.user_functions import (
+    called_in,
+    calls_user_functions,
+    program_functions,
+    with_aggregates,
+    written_out,
+)
 from headrace.sql.nodes import CreateTable, Insert, Query, With
 from headrace.sql.spans import set_span, span_of
 from headrace.types.sql import duckdb_type, is_integer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from headrace.catalog import CatalogTopic, TopicCatalog
     from headrace.errors import Source, Span
     from headrace.formats.interface import Format, Registry
+    from headrace.functions.user import UserFunctions
     from headrace.log.interface import TopicDescription
     from headrace.plan.snapshot import StateScan
     from headrace.planner.snapshot.bounds import Constant
@@ -68,10 +76,13 @@ def plan_query(
         others = [item for item in program.statements if isinstance(item, Insert)] + queries[1:]
         place = others[0].span if others else None
         raise ProgramError((Diagnostic(codes.NOT_ONE_QUERY, message, place),), program.source)
-    duck = connection()
+    user = program_functions(program, {})
+    views = {name: stored_view(text) for name, text in (definitions or Definitions()).views.items()}
+    alone = calls_user_functions(program, user, views.values())
+    duck = connection_alone() if alone else connection()
     try:
         declared = _Declared.over(program, catalog)
-        return _plan(program, queries[0], declared, states, definitions or Definitions(), duck)
+        return _plan(program, queries[0], declared, states, definitions or Definitions(), views, duck, user)
     except ProgramError as fault:
         raise ProgramError(fault.diagnostics, program.source) from None
     except RecursionError:
@@ -87,16 +98,18 @@ def _plan(
     catalog: TopicCatalog,
     states: StoredStates | None,
     definitions: Definitions,
+    views: Mapping[str, exp.Expression],
     duck: duckdb.DuckDBPyConnection,
+    user: UserFunctions,
 ) -> SnapshotPlan:
-    typer = Typer(duck, grouped=True)
+    typer = Typer(duck, grouped=True, user=user)
     names = Names(typer)
     constants = _constants(typer, duck, program.source)
     worker = SnapshotQueries(catalog, typer, names, program.source, constants, states, definitions.synonyms)
-    entries = [entry for item in program.statements if isinstance(item, With) for entry in item.names] + list(
-        query.names
-    )
-    named = {name: View(stored_view(text), stored=True) for name, text in definitions.views.items()}
+    query = with_aggregates(query, user)
+    earlier = [with_aggregates(item, user) for item in program.statements if isinstance(item, With)]
+    entries = [entry for item in earlier for entry in item.names] + list(query.names)
+    named = {name: View(written_out(view, user), stored=True) for name, view in views.items()}
     named |= {entry.name: View(entry.query, entry.columns, entry.recursive) for entry in entries}
     bound = worker.bind(query.query, named)
     worker.put_in(bound.query)
@@ -114,6 +127,7 @@ def _plan(
         and isinstance(bound.query, exp.Select)
         and _is_plain(bound.query, typer.aggregates()),
         setup=setup_sql(macros_in(shown)),
+        functions=called_in(shown, user),
     )
 
 
