@@ -107,6 +107,11 @@ def _parts(node: exp.Anonymous, within: Expressions) -> tuple[exp.Expression, Fi
     if arguments and isinstance(arguments[-1], exp.IgnoreNulls | exp.RespectNulls):
         return _with_nulls(node, arguments), _as_it_is
     own = _OF_LISTS.get(name.upper())
+    if own is not None and len(arguments) == 1 and name.upper() in _WITHOUT_COUNT:
+        values = arguments[0]
+        if isinstance(values, exp.Distinct):
+            own, values = _list_unique, values.expressions[0]
+        return own(values)
     if own is not None and len(arguments) == 2:
         call, finish = own(arguments[0])
         return call, lambda found: _first(finish(found), arguments[1])
@@ -138,20 +143,23 @@ def _first(values: exp.Expression, count: exp.Expression) -> exp.Expression:
 
 
 def _list(values: exp.Expression) -> tuple[exp.Expression, Finish]:
-    return exp.Anonymous(this="list", expressions=[values]), _as_it_is
+    return _present(exp.Anonymous(this="list", expressions=[values]), values), _as_it_is
 
 
 def _list_unique(values: exp.Expression) -> tuple[exp.Expression, Finish]:
-    return exp.Anonymous(this="list", expressions=[exp.Distinct(expressions=[values])]), _as_it_is
+    call = exp.Anonymous(this="list", expressions=[exp.Distinct(expressions=[values])])
+    return _present(call, values), _as_it_is
+
+
+def _present(call: exp.Expression, values: exp.Expression) -> exp.Expression:
+    """Leave out the nulls, which DuckDB's lists would hold."""
+    missing = exp.Is(this=values.copy(), expression=exp.Null())
+    return exp.Filter(this=call, expression=exp.Where(this=exp.Not(this=missing)))
 
 
 def _sorted_unique(order_by: str) -> Callable[[exp.Expression], tuple[exp.Expression, Finish]]:
     def compile_(values: exp.Expression) -> tuple[exp.Expression, Finish]:
-        present = exp.Filter(
-            this=_list_unique(values)[0],
-            expression=exp.Where(this=exp.Not(this=exp.Is(this=values.copy(), expression=exp.Null()))),
-        )
-        return present, lambda found: exp.Anonymous(this=order_by, expressions=[found])
+        return _list_unique(values)[0], lambda found: exp.Anonymous(this=order_by, expressions=[found])
 
     return compile_
 
@@ -187,6 +195,10 @@ _OF_LISTS: dict[str, Callable[[exp.Expression], tuple[exp.Expression, Finish]]] 
     "TOPK": _by_frequency("-"),
     "BOTTOMK": _by_frequency(""),
 }
+
+
+_WITHOUT_COUNT = ("COLLECT", "COLLECT_UNIQUE")
+"""Of these, those that give all values where no number is given."""
 
 
 def is_aggregate(node: exp.Expression, within: Expressions) -> bool:
