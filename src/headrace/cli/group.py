@@ -14,10 +14,13 @@ import click
 COMMANDS: Final = {
     "run": "Run a program until it is stopped.",
     "query": "Query topics once, or follow them.",
+    "sql": "Work on topics in an interactive shell.",
     "plan": "Check a program and show how it would run.",
     "test": "Run test cases; no broker is needed.",
     "check": "Find what can run and is seldom meant.",
     "fmt": "Lay out programs in one style.",
+    "reset": "Set where an application goes on.",
+    "dlq": "List, show and replay dead letters.",
     "topics": "List, describe, create and delete topics.",
     "produce": "Write JSON lines to a topic.",
     "consume": "Print the records of a topic as JSON lines.",

@@ -34,6 +34,11 @@ class LocalStates:
         self.log = log
         self._identity: str | None = None
 
+    @property
+    def root(self) -> Path | None:
+        """Folder of local state of all applications."""
+        return self._root
+
     def stores(self, application: str) -> list[str]:
         """Give the names of an application's stores."""
         home = self.home(application)
