@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
 from headrace.errors.codes import log as codes
-from headrace.log.errors import LogError
+from headrace.log.errors import FencedError, LogError
 from headrace.log.interface import ConsumerOptions, ProducerOptions, TopicDescription, TopicPartition
 from headrace.log.kafka import KafkaLog
 from headrace.log.kafka.properties import producer_properties
@@ -16,9 +17,18 @@ from tests.kafka.traffic import PATIENCE, Member, poll_until, read_all, rows, va
 from tests.servers.process import free_ports
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.servers.kafka import KafkaServer
 
 pytestmark = pytest.mark.kafka
+
+
+@pytest.fixture
+def others() -> Iterator[ThreadPoolExecutor]:
+    """Threads for what waits."""
+    with ThreadPoolExecutor() as pool:
+        yield pool
 
 
 def test_a_broker_that_is_down_is_waited_for_without_a_word(
@@ -69,7 +79,9 @@ def test_an_unknown_client_property_names_where_to_look() -> None:
     assert caught.value.diagnostics[0].help is not None
 
 
-def test_a_broker_that_restarts_is_an_interruption(own_kafka: KafkaServer, name: str) -> None:
+def test_a_broker_that_restarts_is_an_interruption(
+    own_kafka: KafkaServer, name: str, others: ThreadPoolExecutor
+) -> None:
     log = KafkaLog(own_kafka.bootstrap)
     log.admin().create(TopicDescription(name, 2))
     member = Member(log, ConsumerOptions(group=name), [name])
@@ -78,13 +90,19 @@ def test_a_broker_that_restarts_is_an_interruption(own_kafka: KafkaServer, name:
     producer.send(name, values(range(100)))
     found = poll_until(consumer, lambda found: len(found) == 100)
     consumer.commit(consumer.positions())
+    sender = log.producer(ProducerOptions(transactional_id=name))
+    sender.begin()
     (node,) = own_kafka.nodes
+    node.freeze()
+    sender.send(name, values(["never"]))
+    time.sleep(0.3)
     node.kill()
     producer.send(name, values(range(100, 200)))
     end = time.monotonic() + PATIENCE
     while consumer.healthy():
         assert time.monotonic() < end
         found += rows(consumer.poll(10, 0.1))
+    aborted = others.submit(sender.abort)
     node.launch()
     node.await_ready()
     found += poll_until(consumer, lambda more: len(found) + len(more) >= 200)
@@ -95,6 +113,19 @@ def test_a_broker_that_restarts_is_an_interruption(own_kafka: KafkaServer, name:
         assert time.monotonic() < end + PATIENCE
         consumer.poll(10, 0.1)
     consumer.commit(consumer.positions())
+    # The broker went before it had heard of the transaction. Whoever comes next with the same id is not held up by it.
+    with pytest.raises(FencedError, match="LOG0135"):
+        aborted.result()
+    sender.close()
+    successor = log.producer(ProducerOptions(transactional_id=name))
+    successor.begin()
+    successor.send(name, values(["next"]))
+    successor.commit({}, consumer)
+    assert {row["value"] for row in read_all(log, name, 2)} == {
+        b"next",
+        *(b"%d" % number for number in range(200)),
+    }
+    successor.close()
     producer.close()
     consumer.close()
 

@@ -207,6 +207,11 @@ class KafkaNode:
         assert self._process is not None
         self._process.wait_until(lambda: accepts(self.ports["PLAINTEXT"]), 90)
 
+    def freeze(self) -> None:
+        """Let it answer nothing any more, until it is killed; its connections stay."""
+        assert self._process is not None
+        os.kill(self._process.pid, signal.SIGSTOP)
+
     def stop(self, seconds: float = 30.0) -> None:
         """End it in order (it hands its leaderships over), by force if that takes longer."""
         if self._process is not None:
