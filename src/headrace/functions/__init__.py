@@ -1,7 +1,14 @@
 """The built-in functions of the language, rendered to DuckDB."""
 
 from headrace.functions.declaration import Example, Function, Kind, Nulls, Volatility
-from headrace.functions.registry import all_functions, function_names, lookup, macros_in, setup_sql
+from headrace.functions.registry import (
+    all_functions,
+    function_names,
+    lookup,
+    lookup_all,
+    macros_in,
+    setup_sql,
+)
 from headrace.functions.signature import Mismatch, Parameter, Signature
 
 __all__ = [
@@ -16,6 +23,7 @@ __all__ = [
     "all_functions",
     "function_names",
     "lookup",
+    "lookup_all",
     "macros_in",
     "setup_sql",
 ]

@@ -74,6 +74,11 @@ def lookup(name: str, arguments: int | None = None) -> Function | None:
     return next((function for function in found if function.kind is Kind.AGGREGATE), found[0])
 
 
+def lookup_all(name: str) -> tuple[Function, ...]:
+    """Give all functions of a name or alias, in any case: `MAX` is an aggregate, and a function of several numbers."""
+    return _BY_NAME.get(name.upper(), ())
+
+
 def macros_in(query: str) -> frozenset[str]:
     """Give the names of our macros that a DuckDB query calls."""
     return frozenset(name for name in (text.lower() for text in _CALL.findall(query)) if name in _MACROS)

@@ -17,6 +17,7 @@ from headrace.engine.statements.writing import insert
 from headrace.errors import Diagnostic, ProgramError
 from headrace.errors.codes import catalog as codes
 from headrace.planner.snapshot import check_size, plan_query
+from headrace.planner.user_functions import program_functions
 from headrace.sql.commands import (
     CreateSynonym,
     CreateView,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from headrace.engine.statements.workspace import Workspace
+    from headrace.functions.user import UserFunctions
     from headrace.plan.snapshot import SnapshotPlan
     from headrace.sql.nodes import Statement
 
@@ -49,7 +51,7 @@ class Runner:
 
         Args:
             workspace: the log, and what is known of it.
-            rows: most rows that a query without a smaller LIMIT gives; None is all.
+            rows: most rows that a query without a LIMIT gives; None is all.
         """
         self._workspace = workspace
         self._rows = rows
@@ -114,13 +116,16 @@ class Runner:
             case Delete():
                 return delete(statement, program.source, workspace)
             case Show():
-                return show(statement, workspace)
+                return show(statement, workspace, self._user_functions(program))
             case Describe():
-                return describe(statement, workspace)
+                return describe(statement, workspace, self._user_functions(program))
             case Use():
                 return self._use(statement)
             case KillQuery():
                 return self._kill(statement)
+
+    def _user_functions(self, program: Program) -> UserFunctions:
+        return program_functions(Program(tuple(self._named), program.source), {})
 
     def _query(self, query: Query, program: Program, *, follow: bool) -> Rows:
         plan = self.plan(query, program)
@@ -131,7 +136,7 @@ class Runner:
         running = nullcontext(None) if workspace.running is None else workspace.running.noted(text)
         killed: list[Callable[[], bool]] = []
         limits = Limits(
-            self._rows,
+            None if query.query.args.get("limit") is not None else self._rows,
             settings.max_bytes,
             settings.max_seconds,
             settings.idle_seconds,

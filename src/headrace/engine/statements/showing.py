@@ -21,12 +21,18 @@ from headrace.types.sql import type_name
 if TYPE_CHECKING:
     from headrace.engine.statements.workspace import Workspace
     from headrace.formats.interface import Side
+    from headrace.functions.user import UserFunctions
     from headrace.log.interface import TopicDescription
     from headrace.sql.commands import Describe, Show
 
 
-def show(statement: Show, workspace: Workspace) -> Rows:
+def show(statement: Show, workspace: Workspace, user: UserFunctions) -> Rows:
     """Give a list.
+
+    Args:
+        statement: says of what.
+        workspace: the log.
+        user: the user functions of the session.
 
     Raises:
         ProgramError: SHOW VIEW names a view that is not there.
@@ -43,7 +49,7 @@ def show(statement: Show, workspace: Workspace) -> Rows:
             found = workspace.catalog.definitions.synonyms
             return texts(("name", "topic"), [(name, found[name]) for name in like(found, statement.like)])
         case Shown.FUNCTIONS:
-            return show_functions(statement.like)
+            return show_functions(statement.like, user)
     queries = (
         [] if workspace.running is None else workspace.running.listed(all=statement.what is Shown.ALL_QUERIES)
     )
@@ -61,14 +67,14 @@ def show(statement: Show, workspace: Workspace) -> Rows:
     )
 
 
-def describe(statement: Describe, workspace: Workspace) -> Rows:
+def describe(statement: Describe, workspace: Workspace, user: UserFunctions) -> Rows:
     """Tell of a table or a function.
 
     Raises:
         ProgramError: there is none of that name, or nothing is known of what it holds.
     """
     if statement.what is Described.FUNCTION:
-        return describe_function(statement.name, statement.name_span)
+        return describe_function(statement.name, statement.name_span, user)
     topic = workspace.described(statement.name, statement.name_span)
     found = workspace.catalog.topic(topic.name)
     assert found is not None
