@@ -1,0 +1,2 @@
+SET autocreate=true;
+INSERT INTO customers SELECT STREAM DISTINCT customer FROM orders;

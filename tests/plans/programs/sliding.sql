@@ -1,0 +1,2 @@
+SET autocreate=true;
+INSERT INTO recent SELECT STREAM MMSI, COUNT(*) AS n FROM positions WINDOW BY SLIDE 5m GROUP BY MMSI;
