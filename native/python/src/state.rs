@@ -344,16 +344,22 @@ impl Kernel {
         self.with(py, |kernel| kernel.rollback())
     }
 
+    #[pyo3(signature = (keys, values, store=None))]
     fn decode(
         &self,
         py: Python<'_>,
         keys: &Bound<'_, PyAny>,
         values: &Bound<'_, PyAny>,
+        store: Option<&LocalStore>,
     ) -> PyResult<PyArrowType<RecordBatch>> {
         let (keys, values): (BinaryArray, BinaryArray) =
             (import_bytes(keys)?, import_bytes(values)?);
-        self.with(py, |kernel| kernel.decode(&keys, &values))
-            .map(PyArrowType)
+        let local = store.map(LocalStore::open).transpose()?;
+        self.with(py, |kernel| {
+            let store = local.map(|local| local.store(&self.store)).transpose()?;
+            kernel.decode(&keys, &values, store.as_ref())
+        })
+        .map(PyArrowType)
     }
 
     fn limit(&self, py: Python<'_>, bytes: usize) -> PyResult<()> {

@@ -41,7 +41,12 @@ pub trait Kernel: Send {
     fn rollback(&mut self) -> Result<()>;
 
     /// Read entries of the store as a table for people: the operator's columns as far as the state knows them.
-    fn decode(&self, keys: &BinaryArray, values: &BinaryArray) -> Result<RecordBatch>;
+    fn decode(
+        &self,
+        keys: &BinaryArray,
+        values: &BinaryArray,
+        store: Option<&Store>,
+    ) -> Result<RecordBatch>;
 
     /// Keep at most so many bytes of entries in memory beside those that have changed since `committed`.
     fn limit(&mut self, bytes: usize);

@@ -11,6 +11,7 @@ pub mod changes;
 pub mod error;
 pub mod kernel;
 pub mod kernels;
+pub mod members;
 pub mod rows;
 pub mod slab;
 pub mod spec;

@@ -33,6 +33,12 @@
 //! opened for a part of a larger one (the prefix and more), as long as only one of them is used at a time. Opening a table
 //! costs one look into the store.
 //!
+//! # Members
+//!
+//! A value may be large where only a bit of it changes at a time: a set of values, the sessions of a key. A codec may keep such
+//! parts as *members*, entries of their own: the prefix of the table with its first letter as a capital, the key of the entry,
+//! and a suffix that says which member it is. In memory a value is whole or not there at all.
+//!
 //! What is removed goes to the changelog as tombstones. Retention alone would leave a whole day of dead windows to be
 //! read by a restore, and the store on disk would differ from one that was restored.
 
@@ -41,7 +47,8 @@ use std::ops::ControlFlow;
 use hashbrown::HashTable;
 
 use crate::changes::Changes;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::members::MemberWrites;
 use crate::rows::hash;
 use crate::slab::Slab;
 use crate::store::{Store, prefix_end};
@@ -65,6 +72,25 @@ pub trait Codec {
     /// follow from the key alone when the value is gone. None: now.
     fn timestamp(&self, _key: &[u8], _value: Option<&Self::Value>) -> Option<i64> {
         None
+    }
+
+    /// Choose which parts of the value are members from now on. Called before a commit asks for bytes and members.
+    fn divide(&self, _value: &mut Self::Value) {}
+
+    /// Whether parts of the value are members; right after `decode`, whether there are some in the store.
+    fn has_members(&self, _value: &Self::Value) -> bool {
+        false
+    }
+
+    /// Give the members that have changed since `settle`, or all that are there if the store has those of another value.
+    fn members(&self, _value: &Self::Value, _writes: &mut MemberWrites) {}
+
+    /// The store has all members.
+    fn settle(&self, _value: &mut Self::Value) {}
+
+    /// Take in a member that the store has, with what its key has behind that of the entry.
+    fn admit(&self, _value: &mut Self::Value, _suffix: &[u8], _bytes: &[u8]) -> Result<()> {
+        Err(Error::damaged("an entry in the store belongs to no other"))
     }
 }
 
@@ -106,6 +132,8 @@ const STORED: u8 = 2;
 const USED: u8 = 4;
 /// No entry is here.
 const FREE: u8 = 8;
+/// The store has members of the entry.
+const MEMBERS: u8 = 16;
 
 /// Bytes an entry takes in the index: a number and a byte, at a load between a half and seven eighths.
 const INDEX_BYTES: usize = 8;
@@ -271,7 +299,7 @@ impl<C: Codec> StateTable<C> {
     ///
     /// Costs a walk over this part of the store and one over all changed entries.
     pub fn scan(&mut self, from: &[u8], to: Option<&[u8]>) -> Result<Vec<Slot>> {
-        let mut slots = Vec::new();
+        let (mut slots, mut in_parts) = (Vec::new(), Vec::new());
         let low = [&self.prefix, from].concat();
         let high = match to {
             Some(to) => Some([&self.prefix, to].concat()),
@@ -281,13 +309,24 @@ impl<C: Codec> StateTable<C> {
         store.scan(&low, high.as_deref(), |key, value| {
             let key = &key[skip..];
             let hash = hash(key);
-            let slot = match self.resident(key, hash) {
-                Some(slot) => slot,
-                None => self.admit(key, hash, value)?,
-            };
-            slots.push(slot);
+            if let Some(slot) = self.resident(key, hash) {
+                slots.push(slot);
+                return Ok(ControlFlow::Continue(()));
+            }
+            let value = self.codec.decode(value)?;
+            if self.codec.has_members(&value) {
+                in_parts.push((Box::<[u8]>::from(key), value));
+            } else {
+                slots.push(self.admit(key, hash, value, STORED));
+            }
             Ok(ControlFlow::Continue(()))
         })?;
+        // Not while the walk goes on: a store is not asked from within.
+        let mut unordered = !in_parts.is_empty();
+        for (key, mut value) in in_parts {
+            read_members(&self.codec, &store, &self.prefix, &key, &mut value)?;
+            slots.push(self.admit(&key, hash(&key), value, STORED | MEMBERS));
+        }
         slots.retain(|slot| self.get(*slot).is_some());
         // What the store has not got yet was not met above.
         let added = self.changed.iter().copied().filter(|slot| {
@@ -300,7 +339,8 @@ impl<C: Codec> StateTable<C> {
         });
         let before = slots.len();
         slots.extend(added);
-        if slots.len() > before {
+        unordered |= slots.len() > before;
+        if unordered {
             slots.sort_by(|left, right| self.key(*left).cmp(self.key(*right)));
         }
         Ok(slots)
@@ -332,32 +372,33 @@ impl<C: Codec> StateTable<C> {
         }
         self.misses += 1;
         match self.stored(key)? {
-            Some(value) => {
-                let slot = self.insert(key, hash, Some(value), STORED | USED);
-                self.clean_bytes += size(&self.codec, self.entries.get(slot.0));
-                Ok(Some(slot))
-            }
+            Some((value, flags)) => Ok(Some(self.admit(key, hash, value, flags | USED))),
             None => Ok(None),
         }
     }
 
-    /// Read the value of a key from the store.
-    fn stored(&mut self, key: &[u8]) -> Result<Option<C::Value>> {
+    /// Read the value of a key from the store, and the flags of an entry that is so.
+    fn stored(&mut self, key: &[u8]) -> Result<Option<(C::Value, u8)>> {
         self.scratch.clear();
         self.scratch.extend_from_slice(&self.prefix);
         self.scratch.extend_from_slice(key);
         let codec = &self.codec;
-        self.store
-            .get(&self.scratch, |bytes| codec.decode(bytes))?
-            .transpose()
+        let found = self.store.get(&self.scratch, |bytes| codec.decode(bytes))?;
+        let Some(mut value) = found.transpose()? else {
+            return Ok(None);
+        };
+        if !codec.has_members(&value) {
+            return Ok(Some((value, STORED)));
+        }
+        read_members(codec, &self.store, &self.prefix, key, &mut value)?;
+        Ok(Some((value, STORED | MEMBERS)))
     }
 
     /// Take an entry of the store in that is not in memory.
-    fn admit(&mut self, key: &[u8], hash: u64, bytes: &[u8]) -> Result<Slot> {
-        let value = self.codec.decode(bytes)?;
-        let slot = self.insert(key, hash, Some(value), STORED);
+    fn admit(&mut self, key: &[u8], hash: u64, value: C::Value, flags: u8) -> Slot {
+        let slot = self.insert(key, hash, Some(value), flags);
         self.clean_bytes += size(&self.codec, self.entries.get(slot.0));
-        Ok(slot)
+        slot
     }
 
     fn insert(&mut self, key: &[u8], hash: u64, value: Option<C::Value>, flags: u8) -> Slot {
@@ -398,6 +439,52 @@ impl<C: Codec> StateTable<C> {
     }
 }
 
+/// Give what the keys of all members of an entry begin with.
+fn members_of(prefix: &[u8], key: &[u8]) -> Vec<u8> {
+    let mut members = [prefix, key].concat();
+    members[0] = members[0].to_ascii_uppercase();
+    members
+}
+
+/// Read the members of an entry from the store.
+///
+/// Args:
+/// - `prefix`, `key`: of the table and in the table.
+fn read_members<C: Codec>(
+    codec: &C,
+    store: &Store,
+    prefix: &[u8],
+    key: &[u8],
+    value: &mut C::Value,
+) -> Result<()> {
+    let low = members_of(prefix, key);
+    store.scan(&low, prefix_end(&low).as_deref(), |found, bytes| {
+        codec.admit(value, &found[low.len()..], bytes)?;
+        Ok(ControlFlow::Continue(()))
+    })
+}
+
+/// Read an entry, and its members from the store.
+///
+/// Args:
+/// - `(prefix, key)`: of the table and in the table.
+/// - `bytes`: of the entry.
+/// - `store`: only needed if there are members.
+pub fn read<C: Codec>(
+    codec: &C,
+    (prefix, key): (&[u8], &[u8]),
+    bytes: &[u8],
+    store: Option<&Store>,
+) -> Result<C::Value> {
+    let mut value = codec.decode(bytes)?;
+    if codec.has_members(&value) {
+        let store =
+            store.ok_or_else(|| Error::spec("an entry has members: give the store, too"))?;
+        read_members(codec, store, prefix, key, &mut value)?;
+    }
+    Ok(value)
+}
+
 /// Bytes that an entry takes, all in.
 fn size<C: Codec>(codec: &C, entry: &Entry<C::Value>) -> usize {
     size_of::<Entry<C::Value>>()
@@ -410,7 +497,10 @@ impl<C: Codec> Part for StateTable<C> {
     fn collect(&mut self, changes: &mut Changes) -> Result<()> {
         let (mut key_bytes, mut value_bytes) = (std::mem::take(&mut self.scratch), Vec::new());
         for slot in &self.changed {
-            let entry = self.entries.get(slot.0);
+            let entry = self.entries.get_mut(slot.0);
+            if let Some(value) = &mut entry.value {
+                self.codec.divide(value);
+            }
             let key = entry.key.bytes();
             key_bytes.clear();
             key_bytes.extend_from_slice(&self.prefix);
@@ -426,6 +516,21 @@ impl<C: Codec> Part for StateTable<C> {
                 None if entry.flags & STORED == 0 => {}
                 None => changes.push(&key_bytes, None, timestamp)?,
             }
+            let are_stored = entry.flags & MEMBERS != 0;
+            if are_stored
+                || (entry.value.as_ref()).is_some_and(|value| self.codec.has_members(value))
+            {
+                let mut writes = MemberWrites::default();
+                match &entry.value {
+                    Some(value) => self.codec.members(value, &mut writes),
+                    None => writes.clear(&[]),
+                }
+                let members = members_of(&self.prefix, key);
+                for (suffix, value) in writes.finish(&members, are_stored.then_some(&self.store))? {
+                    let key = [&*members, &suffix].concat();
+                    changes.push(&key, value.as_deref(), timestamp)?;
+                }
+            }
         }
         self.scratch = key_bytes;
         Ok(())
@@ -434,8 +539,12 @@ impl<C: Codec> Part for StateTable<C> {
     fn settle(&mut self) {
         for slot in std::mem::take(&mut self.changed) {
             let entry = self.entries.get_mut(slot.0);
-            if entry.value.is_some() {
-                entry.flags = entry.flags & !CHANGED | STORED;
+            if let Some(value) = &mut entry.value {
+                self.codec.settle(value);
+                entry.flags = entry.flags & !(CHANGED | MEMBERS) | STORED;
+                if self.codec.has_members(value) {
+                    entry.flags |= MEMBERS;
+                }
                 self.clean_bytes += size(&self.codec, entry);
             } else {
                 self.drop_entry(slot);
@@ -447,19 +556,19 @@ impl<C: Codec> Part for StateTable<C> {
     fn rollback(&mut self) -> Result<()> {
         for slot in std::mem::take(&mut self.changed) {
             // A complete table stays complete.
-            let value = if self.complete && self.entries.get(slot.0).flags & STORED != 0 {
+            let stored = if self.complete && self.entries.get(slot.0).flags & STORED != 0 {
                 let key = self.key(slot).to_vec();
                 self.stored(&key)?
             } else {
                 None
             };
-            if value.is_none() {
+            let Some((value, flags)) = stored else {
                 self.drop_entry(slot);
                 continue;
-            }
+            };
             let entry = self.entries.get_mut(slot.0);
-            entry.value = value;
-            entry.flags &= !CHANGED;
+            entry.value = Some(value);
+            entry.flags = flags;
             self.clean_bytes += size(&self.codec, entry);
         }
         self.drop_vacant();

@@ -42,6 +42,16 @@ impl<'a> Reader<'a> {
         self.0.is_empty()
     }
 
+    /// Give what has not been read.
+    pub fn rest(&self) -> &'a [u8] {
+        self.0
+    }
+
+    /// Read a number, and leave it to be read again.
+    pub fn peek_int(&self) -> Result<i64> {
+        Self(self.0).int()
+    }
+
     pub fn take(&mut self, len: usize) -> Result<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(len).ok_or_else(damaged)?;
         self.0 = rest;

@@ -4,7 +4,7 @@
 use super::bytes::{Reader, put_len};
 use super::column::Column;
 use super::values::{Scratch, Value};
-use super::{Accumulator, Failure, Heap, Parts};
+use super::{Accumulator, At, Failure, Heap, Part, PartMut, Parts};
 use crate::error::Result;
 
 const PRECISION: u32 = 14;
@@ -193,7 +193,7 @@ impl Accumulator for ApproxCount {
 
     fn add(
         &self,
-        _: i64,
+        _: At,
         value: Value<'_>,
         _: &mut [u64],
         heaps: &mut [Heap],
@@ -203,13 +203,8 @@ impl Accumulator for ApproxCount {
         Ok(())
     }
 
-    fn merge(
-        &self,
-        into: (i64, &mut [u64], &mut [Heap]),
-        from: (i64, &[u64], &[Heap]),
-    ) -> std::result::Result<(), Failure> {
+    fn merge(&self, into: PartMut<'_>, from: Part<'_>) {
         into.2[0].registers_mut().merge(from.2[0].registers());
-        Ok(())
     }
 
     fn result(&self, _: i64, _: &[u64], heaps: &[Heap], out: &mut Column) {

@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema};
 
+use super::all_values::{AllValues, View};
 use super::cardinality::ApproxCount;
-use super::extremes::{Keep, OneFixed, OneVarying, Truths};
-use super::lists::{AllValues, Best, Collect, Distinct, Join, Unique, View};
+use super::distinct::Distinct;
+use super::extremes::{Arrived, Keep, OneFixed, OneVarying, Truths};
+use super::lists::{Best, Collect, Unique};
 use super::moments::{Deviation, ExactMoments, Moments};
 use super::quantile::ApproxQuantile;
 use super::sums::{DecimalSum, ExactMean, FloatSum, IntSum, is_number};
 use super::values::{Codec, Form};
-use super::{Accumulator, Accumulators, Call, From, Make, Output, Tally, Word};
+use super::{Accumulator, Accumulators, Call, From, Make, Output, Rows, Tally, Word};
 use crate::batch::LEADING;
 use crate::error::{Error, Result};
 use crate::spec;
@@ -23,7 +25,7 @@ impl Accumulators {
     /// - `input`: of the batches, with the four leading columns and the keys.
     /// - `keys`: how many key columns there are, before the value columns.
     /// - `results`: the fields of the output that hold the results, one for each call.
-    /// - `retracts`: whether rows are taken away too.
+    /// - `rows`: what happens to the rows of a group.
     ///
     /// # Errors
     /// A function that is not known, or does not take these types, or cannot take rows away.
@@ -32,7 +34,7 @@ impl Accumulators {
         input: &Schema,
         keys: usize,
         results: &[Arc<Field>],
-        retracts: bool,
+        rows: Rows,
     ) -> Result<Self> {
         if calls.len() != results.len() {
             return Err(Error::spec(
@@ -42,7 +44,7 @@ impl Accumulators {
         let mut compiler = Compiler {
             input,
             first: LEADING + keys,
-            retracts,
+            rows,
             arguments: Vec::new(),
             tallies: Vec::new(),
         };
@@ -74,7 +76,7 @@ struct Compiler<'a> {
     input: &'a Schema,
     /// The first value column.
     first: usize,
-    retracts: bool,
+    rows: Rows,
     arguments: Vec<(usize, Codec)>,
     tallies: Vec<Tally>,
 }
@@ -113,7 +115,7 @@ impl Compiler<'_> {
             call,
             argument: data_type,
             result: field.data_type(),
-            retracts: self.retracts,
+            rows: self.rows,
         };
         let accumulator = chosen.accumulator()?;
         let make = if chosen.gives_list() {
@@ -193,10 +195,10 @@ impl Compiler<'_> {
             };
             outputs.push(Some(Output { from, make }));
         }
-        waiting.sort_by_key(|(_, _, accumulator, _, _)| !accumulator.is_fallible()); // stable
+        waiting.sort_by_key(|(_, _, accumulator, _, _)| accumulator.limited().is_none()); // stable
         let fallible = waiting
             .iter()
-            .filter(|(_, _, accumulator, _, _)| accumulator.is_fallible())
+            .filter(|(_, _, accumulator, _, _)| accumulator.limited().is_some())
             .count();
         for (index, make, accumulator, argument, tally) in waiting {
             let parts = accumulator.parts();
@@ -223,6 +225,7 @@ impl Compiler<'_> {
             outputs: outputs.into_iter().flatten().collect(),
             words,
             heaps,
+            inline_bytes: super::INLINE_BYTES,
         }
     }
 }
@@ -242,12 +245,16 @@ struct Function<'a> {
     call: &'a spec::Call,
     argument: &'a DataType,
     result: &'a DataType,
-    retracts: bool,
+    rows: Rows,
 }
 
 impl Function<'_> {
     fn name(&self) -> &str {
         &self.call.function
+    }
+
+    fn retracts(&self) -> bool {
+        self.rows == Rows::ComeAndGo
     }
 
     fn gives_list(&self) -> bool {
@@ -342,7 +349,7 @@ impl Function<'_> {
     }
 
     fn only_over_streams(&self) -> Result<()> {
-        if self.retracts {
+        if self.retracts() {
             Err(self.not_over_tables())
         } else {
             Ok(())
@@ -364,7 +371,7 @@ impl Function<'_> {
         Ok(match (form, self.result) {
             (Form::Float, DataType::Float64) => Box::new(FloatSum {
                 mean,
-                retracts: self.retracts,
+                retracts: self.retracts(),
             }),
             (_, DataType::Float64) if mean && form != Form::Float => {
                 Box::new(ExactMean::new(scale, None).ok_or_else(|| self.refused())?)
@@ -400,7 +407,7 @@ impl Function<'_> {
         if self.argument != self.result {
             return Err(self.refused());
         }
-        if self.retracts {
+        if self.retracts() {
             return match keep {
                 Keep::Least => Ok(Box::new(AllValues {
                     view: View::One { greatest: false },
@@ -411,15 +418,22 @@ impl Function<'_> {
                 Keep::First | Keep::Last => Err(self.not_over_tables()),
             };
         }
-        Ok(match Form::of(self.argument) {
+        let one: Box<dyn Accumulator> = match Form::of(self.argument) {
             Form::Bytes | Form::Row => Box::new(OneVarying { keep }),
             form => Box::new(OneFixed { keep, form }),
-        })
+        };
+        if self.rows == Rows::AreMerged && matches!(keep, Keep::First | Keep::Last) {
+            return Ok(Box::new(Arrived {
+                inner: one,
+                last: keep == Keep::Last,
+            }));
+        }
+        Ok(one)
     }
 
     fn collect(&self, unique: bool) -> Box<dyn Accumulator> {
         let limit = self.limit();
-        if self.retracts {
+        if self.retracts() {
             Box::new(AllValues {
                 view: View::Sorted {
                     descending: false,
@@ -433,13 +447,16 @@ impl Function<'_> {
                 separator: None,
             })
         } else {
-            Box::new(Collect { limit })
+            Box::new(Collect {
+                limit,
+                separator: None,
+            })
         }
     }
 
     fn best(&self, descending: bool, unique: bool) -> Box<dyn Accumulator> {
         let limit = self.limit();
-        if self.retracts {
+        if self.retracts() {
             Box::new(AllValues {
                 view: View::Sorted {
                     descending,
@@ -466,7 +483,7 @@ impl Function<'_> {
             .clone()
             .unwrap_or_else(|| ",".to_owned());
         let unique = self.call.distinct;
-        Ok(if self.retracts {
+        Ok(if self.retracts() {
             Box::new(AllValues {
                 view: View::Text { separator, unique },
             })
@@ -476,7 +493,10 @@ impl Function<'_> {
                 separator: Some(separator),
             })
         } else {
-            Box::new(Join { separator })
+            Box::new(Collect {
+                limit: usize::MAX,
+                separator: Some(separator),
+            })
         })
     }
 

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use super::column::Column;
 use super::values::{Form, Value};
-use super::{Accumulator, Failure, Heap, Parts, Word};
+use super::{Accumulator, At, Failure, Heap, Part, PartMut, Parts, Word};
 
 /// Which value stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +53,12 @@ pub struct OneFixed {
     pub form: Form,
 }
 
+impl OneFixed {
+    fn kept(&self, words: &[u64]) -> Value<'static> {
+        Value::from_words(self.form, words)
+    }
+}
+
 impl Accumulator for OneFixed {
     fn parts(&self) -> Parts {
         match self.form {
@@ -64,31 +70,23 @@ impl Accumulator for OneFixed {
 
     fn add(
         &self,
-        n: i64,
+        at: At,
         value: Value<'_>,
         words: &mut [u64],
         _: &mut [Heap],
     ) -> Result<(), Failure> {
         let value = self.keep.shape(value);
-        if n == 0
-            || self
-                .keep
-                .is_better(value, Value::from_words(self.form, words))
-        {
+        if at.n == 0 || self.keep.is_better(value, self.kept(words)) {
             value.to_words(words);
         }
         Ok(())
     }
 
-    fn merge(
-        &self,
-        into: (i64, &mut [u64], &mut [Heap]),
-        from: (i64, &[u64], &[Heap]),
-    ) -> Result<(), Failure> {
-        if from.0 > 0 {
-            self.add(into.0, Value::from_words(self.form, from.1), into.1, into.2)?;
+    fn merge(&self, into: PartMut<'_>, from: Part<'_>) {
+        let value = Value::from_words(self.form, from.1);
+        if from.0 > 0 && (into.0 == 0 || self.keep.is_better(value, self.kept(into.1))) {
+            value.to_words(into.1);
         }
-        Ok(())
     }
 
     fn result(&self, n: i64, words: &[u64], _: &[Heap], out: &mut Column) {
@@ -112,7 +110,7 @@ impl Accumulator for OneVarying {
 
     fn add(
         &self,
-        n: i64,
+        at: At,
         value: Value<'_>,
         _: &mut [u64],
         heaps: &mut [Heap],
@@ -121,22 +119,20 @@ impl Accumulator for OneVarying {
             unreachable!("the form of an argument is settled when the call is compiled")
         };
         let kept = heaps[0].bytes_mut();
-        if n == 0 || self.keep.is_better(value, Value::Bytes(kept)) {
+        if at.n == 0 || self.keep.is_better(value, Value::Bytes(kept)) {
             kept.clear();
             kept.extend_from_slice(new);
         }
         Ok(())
     }
 
-    fn merge(
-        &self,
-        into: (i64, &mut [u64], &mut [Heap]),
-        from: (i64, &[u64], &[Heap]),
-    ) -> Result<(), Failure> {
-        if from.0 > 0 {
-            self.add(into.0, Value::Bytes(from.2[0].bytes()), into.1, into.2)?;
+    fn merge(&self, into: PartMut<'_>, from: Part<'_>) {
+        let (new, kept) = (from.2[0].bytes(), into.2[0].bytes_mut());
+        if from.0 > 0 && (into.0 == 0 || self.keep.is_better(Value::Bytes(new), Value::Bytes(kept)))
+        {
+            kept.clear();
+            kept.extend_from_slice(new);
         }
-        Ok(())
     }
 
     fn result(&self, n: i64, _: &[u64], heaps: &[Heap], out: &mut Column) {
@@ -145,6 +141,50 @@ impl Accumulator for OneVarying {
         } else {
             out.push_null();
         }
+    }
+}
+
+/// FIRST, LAST and ANYF where groups are merged whose rows did not come after one another: with the number of the arrival in a
+/// word before those of the inner function.
+pub struct Arrived {
+    pub inner: Box<dyn Accumulator>,
+    pub last: bool,
+}
+
+impl Accumulator for Arrived {
+    fn parts(&self) -> Parts {
+        let mut parts = self.inner.parts();
+        parts.words.insert(0, Word::Int);
+        parts
+    }
+
+    fn needs_arrival(&self) -> bool {
+        true
+    }
+
+    fn add(
+        &self,
+        at: At,
+        value: Value<'_>,
+        words: &mut [u64],
+        heaps: &mut [Heap],
+    ) -> Result<(), Failure> {
+        // Rows come in the order of their arrival.
+        if at.n == 0 || self.last {
+            words[0] = at.arrival;
+        }
+        self.inner.add(at, value, &mut words[1..], heaps)
+    }
+
+    fn merge(&self, into: PartMut<'_>, from: Part<'_>) {
+        if from.0 > 0 && (into.0 == 0 || (from.1[0] > into.1[0]) == self.last) {
+            into.1.copy_from_slice(from.1);
+            into.2.clone_from_slice(from.2);
+        }
+    }
+
+    fn result(&self, n: i64, words: &[u64], heaps: &[Heap], out: &mut Column) {
+        self.inner.result(n, &words[1..], heaps, out);
     }
 }
 
@@ -169,7 +209,7 @@ impl Accumulator for Truths {
 
     fn add(
         &self,
-        _: i64,
+        _: At,
         value: Value<'_>,
         words: &mut [u64],
         _: &mut [Heap],
@@ -189,13 +229,8 @@ impl Accumulator for Truths {
         Ok(())
     }
 
-    fn merge(
-        &self,
-        into: (i64, &mut [u64], &mut [Heap]),
-        from: (i64, &[u64], &[Heap]),
-    ) -> Result<(), Failure> {
+    fn merge(&self, into: PartMut<'_>, from: Part<'_>) {
         into.1[0] = into.1[0].wrapping_add(from.1[0]);
-        Ok(())
     }
 
     fn result(&self, n: i64, words: &[u64], _: &[Heap], out: &mut Column) {

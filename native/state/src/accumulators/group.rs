@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use super::bytes::{Reader, damaged, put, put_float, put_wide};
 use super::heap::Heap;
+use super::multiset::Multiset;
 use super::values::{set_wide, wide};
 use super::{Accumulators, Word};
 use crate::error::Result;
+use crate::members::MemberWrites;
 use crate::table::Codec;
 
 /// What is known of the rows of a group; see [`Accumulators`].
@@ -91,6 +93,23 @@ impl Group {
         words + heaps
     }
 
+    /// Give the sets with the numbers of their heaps.
+    fn sets(&self) -> impl Iterator<Item = (u16, &Multiset)> {
+        let heaps = self.heaps.iter().flat_map(|heaps| heaps.iter());
+        (0..).zip(heaps).filter_map(|(number, heap)| match heap {
+            Heap::Multiset(set) => Some((number, set)),
+            _ => None,
+        })
+    }
+
+    fn sets_mut(&mut self) -> impl Iterator<Item = &mut Multiset> {
+        let heaps = self.heaps.iter_mut().flat_map(|heaps| heaps.iter_mut());
+        heaps.filter_map(|heap| match heap {
+            Heap::Multiset(set) => Some(set),
+            _ => None,
+        })
+    }
+
     #[inline]
     pub(super) fn parts(&self) -> (&[u64], &[Heap]) {
         (
@@ -108,8 +127,9 @@ impl Group {
     }
 }
 
-/// The first byte of a state.
-const VERSION: u8 = 1;
+/// The first byte of a state. Other bytes are of a layout that nobody can read any more: the fingerprint of the store keeps them
+/// from being read.
+const VERSION: u8 = 2;
 
 impl Codec for Arc<Accumulators> {
     type Value = Group;
@@ -124,6 +144,26 @@ impl Codec for Arc<Accumulators> {
 
     fn heap(&self, group: &Group) -> usize {
         group.heap_size()
+    }
+
+    fn divide(&self, group: &mut Group) {
+        self.as_ref().divide(group);
+    }
+
+    fn has_members(&self, group: &Group) -> bool {
+        self.as_ref().has_members(group)
+    }
+
+    fn members(&self, group: &Group, writes: &mut MemberWrites) {
+        self.as_ref().members(group, writes);
+    }
+
+    fn settle(&self, group: &mut Group) {
+        self.as_ref().settle(group);
+    }
+
+    fn admit(&self, group: &mut Group, suffix: &[u8], bytes: &[u8]) -> Result<()> {
+        self.as_ref().admit(group, suffix, bytes)
     }
 }
 
@@ -171,5 +211,35 @@ impl Codec for Accumulators {
 
     fn heap(&self, group: &Group) -> usize {
         group.heap_size()
+    }
+
+    fn divide(&self, group: &mut Group) {
+        for set in group.sets_mut() {
+            set.divide(self.inline_bytes);
+        }
+    }
+
+    fn has_members(&self, group: &Group) -> bool {
+        group.sets().any(|(_, set)| set.is_divided())
+    }
+
+    /// The members are the values of divided sets: two bytes for the number of the heap, then what the set says.
+    fn members(&self, group: &Group, writes: &mut MemberWrites) {
+        for (number, set) in group.sets() {
+            set.members(&number.to_be_bytes(), writes);
+        }
+    }
+
+    fn settle(&self, group: &mut Group) {
+        group.sets_mut().for_each(Multiset::settle);
+    }
+
+    fn admit(&self, group: &mut Group, suffix: &[u8], bytes: &[u8]) -> Result<()> {
+        let (number, rest) = suffix.split_first_chunk().ok_or_else(damaged)?;
+        let (_, heaps) = group.parts_mut();
+        match heaps.get_mut(usize::from(u16::from_be_bytes(*number))) {
+            Some(Heap::Multiset(set)) => set.admit(rest, bytes),
+            _ => Err(damaged()),
+        }
     }
 }

@@ -31,10 +31,12 @@
 //! Calls that can fail (sums of integers and decimals) are worked first, so that a row that does not fit has no effect on any
 //! call: what the calls before the failing one did is undone.
 
+mod all_values;
 mod bytes;
 mod cardinality;
 pub mod column;
 mod compile;
+mod distinct;
 mod extremes;
 mod group;
 pub mod heap;
@@ -51,7 +53,7 @@ pub mod values;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
-use arrow_buffer::BooleanBuffer;
+use arrow_buffer::{BooleanBuffer, i256};
 
 use column::Column;
 pub use group::Group;
@@ -99,6 +101,36 @@ impl Parts {
     }
 }
 
+/// What happens to the rows of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rows {
+    /// They are added.
+    Come,
+    /// They are added and taken away: the group is of a table.
+    ComeAndGo,
+    /// They are added, and groups are merged: those of sub-windows, or of sessions that meet.
+    AreMerged,
+}
+
+/// When a value is added: the number of values before it, and the number of its arrival, which is higher than those of all
+/// values that came before, whatever group they are in.
+#[derive(Debug, Clone, Copy, Default)]
+struct At {
+    n: i64,
+    arrival: u64,
+}
+
+impl At {
+    /// For functions that do not ask when a value arrived.
+    fn of(n: i64) -> Self {
+        Self { n, arrival: 0 }
+    }
+}
+
+/// What a function keeps of a group: the number of values, words and heaps.
+type Part<'a> = (i64, &'a [u64], &'a [Heap]);
+type PartMut<'a> = (i64, &'a mut [u64], &'a mut [Heap]);
+
 /// One aggregate function. Nulls and filters are dealt with before; it sees values only.
 ///
 /// `n` is the number of values: before `add`, and after `take_away`. What it keeps of a group is in the words and heaps that
@@ -107,14 +139,19 @@ impl Parts {
 trait Accumulator: Send + Sync {
     fn parts(&self) -> Parts;
 
-    /// Whether `add` may fail. If so, `take_away` must undo it exactly, and neither may change anything when it fails.
-    fn is_fallible(&self) -> bool {
+    /// If `add` may fail: then `take_away` must undo it exactly, and neither may change anything when it fails.
+    fn limited(&self) -> Option<&dyn Limited> {
+        None
+    }
+
+    /// Whether the result depends on the order in which values come.
+    fn needs_arrival(&self) -> bool {
         false
     }
 
     fn add(
         &self,
-        n: i64,
+        at: At,
         value: Value<'_>,
         words: &mut [u64],
         heaps: &mut [Heap],
@@ -130,14 +167,30 @@ trait Accumulator: Send + Sync {
         unreachable!("a function without inverse is not compiled for RETRACT changes")
     }
 
-    /// Take the values of another group in, which come after those already there.
-    fn merge(
-        &self,
-        into: (i64, &mut [u64], &mut [Heap]),
-        from: (i64, &[u64], &[Heap]),
-    ) -> std::result::Result<(), Failure>;
+    /// Take the values of another group in. Sums wrap around: what fits in the end is right.
+    fn merge(&self, into: PartMut<'_>, from: Part<'_>);
+
+    /// Add a value as `merge` does; for sums alone.
+    fn absorb(&self, _: Value<'_>, _: &mut [u64]) {
+        unreachable!("only sums can be too large")
+    }
 
     fn result(&self, n: i64, words: &[u64], heaps: &[Heap], out: &mut Column);
+}
+
+/// A sum that may be too large.
+trait Limited {
+    /// Up to this magnitude it never is, whatever the number of values.
+    fn bound(&self) -> u128;
+
+    /// Say whether a total of so many values fits.
+    fn check(&self, total: i256, n: i64) -> std::result::Result<(), Failure>;
+
+    /// Give the most that a group and one more value can add to or take from any total.
+    fn magnitude(&self, part: Part<'_>, value: Value<'_>) -> u128;
+
+    /// Give the exact total of some groups together, and the number of values in it.
+    fn total(&self, parts: &mut dyn Iterator<Item = Part<'_>>) -> (i256, i64);
 }
 
 /// The calls of an operator, compiled for the types of their arguments.
@@ -154,7 +207,13 @@ pub struct Accumulators {
     words: Vec<Word>,
     /// What a new group has.
     heaps: Vec<Heap>,
+    /// Sets whose values take more than so many bytes are divided.
+    inline_bytes: usize,
 }
+
+/// So many bytes of the values of a set lie in the entry of its group, if nobody says otherwise: about what a commit may well
+/// write each time.
+const INLINE_BYTES: usize = 1024;
 
 /// A count of rows in which an argument is not null and a filter is true. Its word is 1 + its index.
 #[derive(PartialEq)]
@@ -169,6 +228,16 @@ struct Call {
     tally: usize,
     words: std::ops::Range<usize>,
     heaps: std::ops::Range<usize>,
+}
+
+impl Call {
+    fn part<'a>(&self, words: &'a [u64], heaps: &'a [Heap]) -> Part<'a> {
+        (
+            words[1 + self.tally].cast_signed(),
+            &words[self.words.clone()],
+            &heaps[self.heaps.clone()],
+        )
+    }
 }
 
 struct Output {
@@ -194,6 +263,14 @@ impl Accumulators {
         Group::new(self.words.len(), &self.heaps)
     }
 
+    /// Let sets of values that take more than so many bytes be members of the group's entry, each value one.
+    pub fn divided_above(self, inline_bytes: Option<usize>) -> Self {
+        Self {
+            inline_bytes: inline_bytes.unwrap_or(INLINE_BYTES),
+            ..self
+        }
+    }
+
     /// Make the columns of a batch ready. They must have the types that this was compiled for.
     pub fn bind(&self, batch: &RecordBatch) -> Result<BoundRows<'_>> {
         let read = |(column, codec): &(usize, Codec)| codec.read(batch.column(*column));
@@ -208,28 +285,20 @@ impl Accumulators {
         })
     }
 
-    /// Take the rows of another group in, as if they came after those of `into`.
-    ///
-    /// # Errors
-    /// A sum that does not fit any more. `into` is of no use then: merge into a clone where that may happen.
-    pub fn merge(&self, into: &mut Group, from: &Group) -> std::result::Result<(), Failure> {
+    /// Take the rows of another group in. A total must fit: see [`Self::check`] and [`BoundRows::is_safe`].
+    pub fn merge(&self, into: &mut Group, from: &Group) {
         let (words, heaps) = into.parts_mut();
         let (other_words, other_heaps) = from.parts();
         for call in &self.calls {
             let n = words[1 + call.tally].cast_signed();
-            let other_n = other_words[1 + call.tally].cast_signed();
             call.accumulator.merge(
                 (
                     n,
                     &mut words[call.words.clone()],
                     &mut heaps[call.heaps.clone()],
                 ),
-                (
-                    other_n,
-                    &other_words[call.words.clone()],
-                    &other_heaps[call.heaps.clone()],
-                ),
-            )?;
+                call.part(other_words, other_heaps),
+            );
         }
         for (word, other) in words
             .iter_mut()
@@ -238,7 +307,35 @@ impl Accumulators {
         {
             *word = word.wrapping_add(*other);
         }
+    }
+
+    /// Say whether the sums over all of some groups fit.
+    pub fn check<'g>(
+        &self,
+        groups: impl Iterator<Item = &'g Group> + Clone,
+    ) -> std::result::Result<(), Failure> {
+        for call in &self.calls[..self.fallible] {
+            if let Some(limited) = call.accumulator.limited() {
+                let mut parts = groups.clone().map(|group| {
+                    let (words, heaps) = group.parts();
+                    call.part(words, heaps)
+                });
+                let (total, n) = limited.total(&mut parts);
+                limited.check(total, n)?;
+            }
+        }
         Ok(())
+    }
+
+    /// Whether there are rows that cannot be added.
+    pub fn may_fail(&self) -> bool {
+        self.fallible > 0
+    }
+
+    /// Whether results depend on the order in which rows come.
+    pub fn need_arrivals(&self) -> bool {
+        let mut calls = self.calls.iter();
+        calls.any(|call| call.accumulator.needs_arrival())
     }
 
     /// Begin the columns of results: `a0`, …
@@ -272,13 +369,52 @@ pub struct BoundRows<'a> {
 }
 
 impl BoundRows<'_> {
-    /// Add a row.
+    /// Add a row to a group that is never merged with another.
     ///
     /// # Errors
     /// A sum does not fit any more. The group is as before.
     #[inline]
     pub fn add(&self, row: usize, group: &mut Group) -> std::result::Result<(), Failure> {
-        self.change::<1>(row, group)
+        // Within a group, how many rows came before is as good as any other number.
+        let arrival = group.rows().cast_unsigned();
+        self.change::<1>(row, arrival, group)
+    }
+
+    /// Add a row.
+    ///
+    /// Args:
+    /// - `arrival`: higher than that of any row before, in whatever group; only needed if the accumulators ask for it.
+    ///
+    /// # Errors
+    /// As `add`.
+    #[inline]
+    pub fn add_arriving(
+        &self,
+        row: usize,
+        arrival: u64,
+        group: &mut Group,
+    ) -> std::result::Result<(), Failure> {
+        self.change::<1>(row, arrival, group)
+    }
+
+    /// Whether no sum can be too large when a row is added to a group, if the group is merged with so many others for which the
+    /// same holds.
+    #[inline]
+    pub fn is_safe(&self, row: usize, group: &Group, others: u64) -> bool {
+        let accumulators = self.accumulators;
+        let (words, heaps) = group.parts();
+        accumulators.calls[..accumulators.fallible]
+            .iter()
+            .filter_map(|call| Some((call, call.accumulator.limited()?)))
+            .all(|(call, limited)| {
+                let value = if self.counts(call.tally, row) {
+                    self.values[call.argument].get(row)
+                } else {
+                    Value::Int(0)
+                };
+                let magnitude = limited.magnitude(call.part(words, heaps), value);
+                magnitude <= limited.bound() / (u128::from(others) + 1)
+            })
     }
 
     /// Take a row away that was added before (or, where changes come out of order, will be).
@@ -287,13 +423,14 @@ impl BoundRows<'_> {
     /// A sum does not fit any more. The group is as before.
     #[inline]
     pub fn take_away(&self, row: usize, group: &mut Group) -> std::result::Result<(), Failure> {
-        self.change::<-1>(row, group)
+        self.change::<-1>(row, 0, group)
     }
 
     #[inline]
     fn change<const SIGN: i64>(
         &self,
         row: usize,
+        arrival: u64,
         group: &mut Group,
     ) -> std::result::Result<(), Failure> {
         let (words, heaps) = group.parts_mut();
@@ -301,7 +438,7 @@ impl BoundRows<'_> {
             if !self.counts(call.tally, row) {
                 continue;
             }
-            if let Err(failure) = self.apply::<SIGN>(call, row, words, heaps) {
+            if let Err(failure) = self.apply::<SIGN>(call, (row, arrival), words, heaps) {
                 self.undo::<SIGN>(index, row, words, heaps);
                 return Err(failure);
             }
@@ -326,7 +463,7 @@ impl BoundRows<'_> {
     fn apply<const SIGN: i64>(
         &self,
         call: &Call,
-        row: usize,
+        (row, arrival): (usize, u64),
         words: &mut [u64],
         heaps: &mut [Heap],
     ) -> std::result::Result<(), Failure> {
@@ -337,7 +474,7 @@ impl BoundRows<'_> {
             &mut heaps[call.heaps.clone()],
         );
         if SIGN > 0 {
-            call.accumulator.add(n, value, words, heaps)
+            call.accumulator.add(At { n, arrival }, value, words, heaps)
         } else {
             call.accumulator.take_away(n - 1, value, words, heaps)
         }
@@ -364,7 +501,7 @@ impl BoundRows<'_> {
                 let undone = if SIGN > 0 {
                     call.accumulator.take_away(n, value, words, heaps)
                 } else {
-                    call.accumulator.add(n - 1, value, words, heaps)
+                    call.accumulator.add(At::of(n - 1), value, words, heaps)
                 };
                 debug_assert_eq!(undone, Ok(()));
             }

@@ -8,7 +8,7 @@ use arrow_buffer::i256;
 
 use super::column::Column;
 use super::values::{Value, set_wide, wide};
-use super::{Accumulator, Failure, Heap, Parts, Word};
+use super::{Accumulator, At, Failure, Heap, Part, PartMut, Parts, Word};
 
 /// What is made of a variance.
 #[derive(Clone, Copy)]
@@ -87,7 +87,7 @@ impl Accumulator for ExactMoments {
 
     fn add(
         &self,
-        _: i64,
+        _: At,
         value: Value<'_>,
         words: &mut [u64],
         _: &mut [Heap],
@@ -109,13 +109,8 @@ impl Accumulator for ExactMoments {
         Ok(())
     }
 
-    fn merge(
-        &self,
-        into: (i64, &mut [u64], &mut [Heap]),
-        from: (i64, &[u64], &[Heap]),
-    ) -> Result<(), Failure> {
+    fn merge(&self, into: PartMut<'_>, from: Part<'_>) {
         change(into.1, wide(&from.1[SUM]), squares(from.1));
-        Ok(())
     }
 
     #[allow(clippy::cast_precision_loss)] // the result is a double
@@ -172,14 +167,14 @@ impl Accumulator for Moments {
 
     fn add(
         &self,
-        n: i64,
+        at: At,
         value: Value<'_>,
         words: &mut [u64],
         _: &mut [Heap],
     ) -> Result<(), Failure> {
         let value = self.value(value);
         if value.is_finite() {
-            let count = finite(n, words) + 1.0;
+            let count = finite(at.n, words) + 1.0;
             let delta = value - get(words, MEAN);
             let mean = get(words, MEAN) + delta / count;
             words[SQUARES] = (get(words, SQUARES) + delta * (value - mean)).to_bits();
@@ -215,11 +210,7 @@ impl Accumulator for Moments {
         Ok(())
     }
 
-    fn merge(
-        &self,
-        into: (i64, &mut [u64], &mut [Heap]),
-        from: (i64, &[u64], &[Heap]),
-    ) -> Result<(), Failure> {
+    fn merge(&self, into: PartMut<'_>, from: Part<'_>) {
         let (a, b) = (finite(into.0, into.1), finite(from.0, from.1));
         let words = into.1;
         if a == 0.0 {
@@ -232,7 +223,6 @@ impl Accumulator for Moments {
             words[SQUARES] = squares.to_bits();
         }
         words[ODD] = words[ODD].wrapping_add(from.1[ODD]);
-        Ok(())
     }
 
     #[allow(clippy::cast_precision_loss)] // counts below 2^53
@@ -267,7 +257,7 @@ mod tests {
         let mut words = [0; 6];
         for value in [i64::MIN, i64::MAX, 3, 5] {
             moments
-                .add(0, Value::Int(value), &mut words, &mut [])
+                .add(At::default(), Value::Int(value), &mut words, &mut [])
                 .unwrap();
         }
         for value in [i64::MAX, i64::MIN] {

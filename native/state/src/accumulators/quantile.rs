@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::bytes::{Reader, put, put_len};
 use super::column::Column;
 use super::values::{Form, Value};
-use super::{Accumulator, Failure, Heap, Parts};
+use super::{Accumulator, At, Failure, Heap, Part, PartMut, Parts};
 use crate::error::Result;
 
 const ACCURACY: f64 = 0.01;
@@ -127,7 +127,7 @@ impl Accumulator for ApproxQuantile {
 
     fn add(
         &self,
-        _: i64,
+        _: At,
         value: Value<'_>,
         _: &mut [u64],
         heaps: &mut [Heap],
@@ -136,18 +136,13 @@ impl Accumulator for ApproxQuantile {
         Ok(())
     }
 
-    fn merge(
-        &self,
-        into: (i64, &mut [u64], &mut [Heap]),
-        from: (i64, &[u64], &[Heap]),
-    ) -> std::result::Result<(), Failure> {
+    fn merge(&self, into: PartMut<'_>, from: Part<'_>) {
         let buckets = into.2[0].buckets_mut();
         from.2[0]
             .buckets()
             .0
             .iter()
             .for_each(|(bucket, count)| buckets.change(*bucket, *count));
-        Ok(())
     }
 
     #[allow(clippy::cast_possible_truncation)] // `as` saturates, which is what is wanted

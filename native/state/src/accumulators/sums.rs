@@ -1,8 +1,10 @@
 //! SUM and AVG. Whole numbers and decimals are added exactly; floating-point numbers in the order of the rows.
 
+use arrow_buffer::i256;
+
 use super::column::Column;
 use super::values::{Form, Value, set_wide, wide};
-use super::{Accumulator, Failure, Heap, Parts, Word};
+use super::{Accumulator, At, Failure, Heap, Limited, Part, PartMut, Parts, Word};
 
 /// SUM of whole numbers of up to 64 bits.
 pub struct IntSum;
@@ -19,28 +21,30 @@ fn int(value: Value<'_>) -> i64 {
     }
 }
 
+impl IntSum {
+    fn set(sum: Option<i64>, words: &mut [u64]) -> Result<(), Failure> {
+        words[0] = sum.ok_or(INT_OVERFLOW)?.cast_unsigned();
+        Ok(())
+    }
+}
+
 impl Accumulator for IntSum {
     fn parts(&self) -> Parts {
         Parts::words(&[Word::Int])
     }
 
-    fn is_fallible(&self) -> bool {
-        true
+    fn limited(&self) -> Option<&dyn Limited> {
+        Some(self)
     }
 
     fn add(
         &self,
-        _: i64,
+        _: At,
         value: Value<'_>,
         words: &mut [u64],
         _: &mut [Heap],
     ) -> Result<(), Failure> {
-        let sum = words[0]
-            .cast_signed()
-            .checked_add(int(value))
-            .ok_or(INT_OVERFLOW)?;
-        words[0] = sum.cast_unsigned();
-        Ok(())
+        Self::set(words[0].cast_signed().checked_add(int(value)), words)
     }
 
     fn take_away(
@@ -50,20 +54,15 @@ impl Accumulator for IntSum {
         words: &mut [u64],
         _: &mut [Heap],
     ) -> Result<(), Failure> {
-        let sum = words[0]
-            .cast_signed()
-            .checked_sub(int(value))
-            .ok_or(INT_OVERFLOW)?;
-        words[0] = sum.cast_unsigned();
-        Ok(())
+        Self::set(words[0].cast_signed().checked_sub(int(value)), words)
     }
 
-    fn merge(
-        &self,
-        into: (i64, &mut [u64], &mut [Heap]),
-        from: (i64, &[u64], &[Heap]),
-    ) -> Result<(), Failure> {
-        self.add(into.0, Value::Int(from.1[0].cast_signed()), into.1, into.2)
+    fn merge(&self, into: PartMut<'_>, from: Part<'_>) {
+        into.1[0] = into.1[0].wrapping_add(from.1[0]);
+    }
+
+    fn absorb(&self, value: Value<'_>, words: &mut [u64]) {
+        words[0] = words[0].wrapping_add(int(value).cast_unsigned());
     }
 
     fn result(&self, n: i64, words: &[u64], _: &[Heap], out: &mut Column) {
@@ -73,6 +72,48 @@ impl Accumulator for IntSum {
             out.push_null();
         }
     }
+}
+
+impl Limited for IntSum {
+    fn bound(&self) -> u128 {
+        i64::MAX.unsigned_abs().into()
+    }
+
+    fn check(&self, total: i256, _: i64) -> Result<(), Failure> {
+        let fits = total
+            .to_i128()
+            .is_some_and(|total| i64::try_from(total).is_ok());
+        fits.then_some(()).ok_or(INT_OVERFLOW)
+    }
+
+    fn magnitude(&self, part: Part<'_>, value: Value<'_>) -> u128 {
+        u128::from(part.1[0].cast_signed().unsigned_abs()) + magnitude(value)
+    }
+
+    fn total(&self, parts: &mut dyn Iterator<Item = Part<'_>>) -> (i256, i64) {
+        total(parts, |words| words[0].cast_signed().into())
+    }
+}
+
+/// Add up the sums of groups, and their numbers of values.
+fn total(
+    parts: &mut dyn Iterator<Item = Part<'_>>,
+    sum_of: impl Fn(&[u64]) -> i128,
+) -> (i256, i64) {
+    parts.fold((i256::ZERO, 0), |(total, n), part| {
+        let sum = if part.0 > 0 { sum_of(part.1) } else { 0 };
+        (total.wrapping_add(i256::from_i128(sum)), n + part.0)
+    })
+}
+
+/// Give how large a number is, whatever its sign.
+pub fn magnitude(value: Value<'_>) -> u128 {
+    as_wide(value).unsigned_abs()
+}
+
+/// Give a number for an exact sum.
+pub fn exact(value: Value<'_>) -> i256 {
+    i256::from_i128(as_wide(value))
 }
 
 /// SUM of decimals, and of integers where the result is a decimal.
@@ -96,13 +137,13 @@ impl Accumulator for DecimalSum {
         Parts::words(&[Word::Wide, Word::High])
     }
 
-    fn is_fallible(&self) -> bool {
-        true
+    fn limited(&self) -> Option<&dyn Limited> {
+        Some(self)
     }
 
     fn add(
         &self,
-        _: i64,
+        _: At,
         value: Value<'_>,
         words: &mut [u64],
         _: &mut [Heap],
@@ -128,12 +169,12 @@ impl Accumulator for DecimalSum {
         Ok(())
     }
 
-    fn merge(
-        &self,
-        into: (i64, &mut [u64], &mut [Heap]),
-        from: (i64, &[u64], &[Heap]),
-    ) -> Result<(), Failure> {
-        self.add(into.0, Value::Wide(wide(from.1)), into.1, into.2)
+    fn merge(&self, into: PartMut<'_>, from: Part<'_>) {
+        self.absorb(Value::Wide(wide(from.1)), into.1);
+    }
+
+    fn absorb(&self, value: Value<'_>, words: &mut [u64]) {
+        set_wide(words, wide(words).wrapping_add(as_wide(value)));
     }
 
     fn result(&self, n: i64, words: &[u64], _: &[Heap], out: &mut Column) {
@@ -142,6 +183,25 @@ impl Accumulator for DecimalSum {
         } else {
             out.push_null();
         }
+    }
+}
+
+impl Limited for DecimalSum {
+    fn bound(&self) -> u128 {
+        DIGITS_38.unsigned_abs() - 1
+    }
+
+    fn check(&self, total: i256, _: i64) -> Result<(), Failure> {
+        let total = total.to_i128().and_then(within_38_digits);
+        total.map(|_| ()).ok_or(DECIMAL_OVERFLOW)
+    }
+
+    fn magnitude(&self, part: Part<'_>, value: Value<'_>) -> u128 {
+        wide(part.1).unsigned_abs().saturating_add(magnitude(value))
+    }
+
+    fn total(&self, parts: &mut dyn Iterator<Item = Part<'_>>) -> (i256, i64) {
+        total(parts, wide)
     }
 }
 
@@ -171,24 +231,25 @@ impl ExactMean {
         Some(Self { scale, result })
     }
 
+    /// The first magnitude that a mean cannot have before it gets more digits; room for rounding up is left.
+    fn largest(more: u32) -> u128 {
+        10u128.pow(38u32.saturating_sub(more)) - 1
+    }
+
     /// Check that sum / n can be given with 38 digits.
-    fn check(&self, sum: i128, n: i64) -> Result<(), Failure> {
-        if let MeanResult::Decimal { more } = self.result {
-            // The magnitude of the mean before it gets more digits; one is kept for rounding up.
-            let largest = 10i128.pow(38u32.saturating_sub(more)) - 1;
-            if sum.unsigned_abs() >= largest.unsigned_abs() && n > 0 {
-                let mean = sum.unsigned_abs() / u128::from(n.unsigned_abs());
-                if mean >= largest.unsigned_abs() {
-                    return Err(MEAN_OVERFLOW);
-                }
-            }
+    fn check_mean(&self, sum: i128, n: i64) -> Result<(), Failure> {
+        if let MeanResult::Decimal { more } = self.result
+            && n > 0
+            && sum.unsigned_abs() / u128::from(n.unsigned_abs()) >= Self::largest(more)
+        {
+            return Err(MEAN_OVERFLOW);
         }
         Ok(())
     }
 
     fn set(&self, sum: Option<i128>, n: i64, words: &mut [u64]) -> Result<(), Failure> {
         let sum = sum.ok_or(MEAN_OVERFLOW)?;
-        self.check(sum, n)?;
+        self.check_mean(sum, n)?;
         set_wide(words, sum);
         Ok(())
     }
@@ -199,18 +260,18 @@ impl Accumulator for ExactMean {
         Parts::words(&[Word::Wide, Word::High])
     }
 
-    fn is_fallible(&self) -> bool {
-        true
+    fn limited(&self) -> Option<&dyn Limited> {
+        Some(self)
     }
 
     fn add(
         &self,
-        n: i64,
+        at: At,
         value: Value<'_>,
         words: &mut [u64],
         _: &mut [Heap],
     ) -> Result<(), Failure> {
-        self.set(wide(words).checked_add(as_wide(value)), n + 1, words)
+        self.set(wide(words).checked_add(as_wide(value)), at.n + 1, words)
     }
 
     fn take_away(
@@ -223,16 +284,12 @@ impl Accumulator for ExactMean {
         self.set(wide(words).checked_sub(as_wide(value)), n, words)
     }
 
-    fn merge(
-        &self,
-        into: (i64, &mut [u64], &mut [Heap]),
-        from: (i64, &[u64], &[Heap]),
-    ) -> Result<(), Failure> {
-        self.set(
-            wide(into.1).checked_add(wide(from.1)),
-            into.0 + from.0,
-            into.1,
-        )
+    fn merge(&self, into: PartMut<'_>, from: Part<'_>) {
+        self.absorb(Value::Wide(wide(from.1)), into.1);
+    }
+
+    fn absorb(&self, value: Value<'_>, words: &mut [u64]) {
+        set_wide(words, wide(words).wrapping_add(as_wide(value)));
     }
 
     #[allow(clippy::cast_precision_loss)] // the result is a double
@@ -247,6 +304,28 @@ impl Accumulator for ExactMean {
             }
             MeanResult::Decimal { more } => Value::Wide(divide(sum, n, more)),
         });
+    }
+}
+
+impl Limited for ExactMean {
+    fn bound(&self) -> u128 {
+        match self.result {
+            MeanResult::Float => i128::MAX.unsigned_abs(),
+            MeanResult::Decimal { more } => Self::largest(more) - 1,
+        }
+    }
+
+    fn check(&self, total: i256, n: i64) -> Result<(), Failure> {
+        let sum = total.to_i128().ok_or(MEAN_OVERFLOW)?;
+        self.check_mean(sum, n)
+    }
+
+    fn magnitude(&self, part: Part<'_>, value: Value<'_>) -> u128 {
+        wide(part.1).unsigned_abs().saturating_add(magnitude(value))
+    }
+
+    fn total(&self, parts: &mut dyn Iterator<Item = Part<'_>>) -> (i256, i64) {
+        total(parts, wide)
     }
 }
 
@@ -333,7 +412,7 @@ impl Accumulator for FloatSum {
 
     fn add(
         &self,
-        _: i64,
+        _: At,
         value: Value<'_>,
         words: &mut [u64],
         _: &mut [Heap],
@@ -356,17 +435,12 @@ impl Accumulator for FloatSum {
         Ok(())
     }
 
-    fn merge(
-        &self,
-        into: (i64, &mut [u64], &mut [Heap]),
-        from: (i64, &[u64], &[Heap]),
-    ) -> Result<(), Failure> {
+    fn merge(&self, into: PartMut<'_>, from: Part<'_>) {
         let (words, others) = (into.1, from.1);
         words[0] = (f64::from_bits(words[0]) + f64::from_bits(others[0])).to_bits();
         for (word, other) in words.iter_mut().zip(others).skip(1) {
             *word = word.wrapping_add(*other);
         }
-        Ok(())
     }
 
     #[allow(clippy::cast_precision_loss)] // the result is a double
@@ -403,10 +477,10 @@ mod tests {
         let mean = ExactMean::new(0, Some(6)).unwrap();
         let mut words = [0, 0];
         let fits = Value::Wide(10i128.pow(32) - 2);
-        assert_eq!(mean.add(0, fits, &mut words, &mut []), Ok(()));
+        assert_eq!(mean.add(At::of(0), fits, &mut words, &mut []), Ok(()));
         let before = words;
         assert_eq!(
-            mean.add(1, Value::Wide(10i128.pow(33)), &mut words, &mut []),
+            mean.add(At::of(1), Value::Wide(10i128.pow(33)), &mut words, &mut []),
             Err(MEAN_OVERFLOW)
         );
         assert_eq!(words, before);

@@ -9,7 +9,7 @@ use arrow_array::{
 };
 use arrow_schema::{DataType, Field, Schema};
 
-use super::{Accumulators, BoundRows, Failure, Group};
+use super::{Accumulators, BoundRows, Failure, Group, Rows};
 use crate::spec::Call;
 use crate::table::Codec;
 
@@ -216,9 +216,17 @@ fn calls(retracts: bool) -> (Vec<Call>, Vec<Arc<Field>>) {
     (found.into_iter().map(|(call, _)| call).collect(), fields)
 }
 
-fn compiled(retracts: bool) -> Accumulators {
-    let (calls, fields) = calls(retracts);
-    Accumulators::new(&calls, &rows().schema(), 0, &fields, retracts).unwrap()
+fn kind(retracts: bool) -> Rows {
+    if retracts {
+        Rows::ComeAndGo
+    } else {
+        Rows::Come
+    }
+}
+
+fn compiled(kind: Rows) -> Accumulators {
+    let (calls, fields) = calls(kind == Rows::ComeAndGo);
+    Accumulators::new(&calls, &rows().schema(), 0, &fields, kind).unwrap()
 }
 
 fn group(
@@ -262,22 +270,36 @@ fn assert_same(retracts: bool, left: &[ArrayRef], right: &[ArrayRef]) {
 
 #[test]
 fn merged_groups_give_what_one_group_gives() {
-    let (accumulators, batch) = (compiled(false), rows());
+    let (accumulators, batch) = (compiled(Rows::AreMerged), rows());
     let bound = accumulators.bind(&batch).unwrap();
-    let whole = results(&accumulators, &group(&accumulators, &bound, 0..8));
+    let group = |chosen: &dyn Fn(usize) -> bool| {
+        let mut group = accumulators.group();
+        for row in (0..8).filter(|row| chosen(*row)) {
+            let arrival = row as u64;
+            bound.add_arriving(row, arrival, &mut group).unwrap();
+        }
+        group
+    };
+    let whole = results(&accumulators, &group(&|_| true));
     for cut in 0..=8 {
-        let mut merged = group(&accumulators, &bound, 0..cut);
-        let rest = group(&accumulators, &bound, cut..8);
-        accumulators.merge(&mut merged, &rest).unwrap();
-        assert_same(false, &results(&accumulators, &merged), &whole);
-        assert_eq!(merged.rows(), 8);
+        let merged = |mut into: Group, from: &Group| {
+            accumulators.merge(&mut into, from);
+            assert_eq!(into.rows(), 8);
+            assert_same(false, &results(&accumulators, &into), &whole);
+        };
+        let (before, after) = (group(&|row| row < cut), group(&|row| row >= cut));
+        merged(before.clone(), &after);
+        merged(after, &before);
+        // Neither group came after the other.
+        let divides = |row: usize| row % 3 == cut % 3;
+        merged(group(&divides), &group(&|row| !divides(row)));
     }
 }
 
 #[test]
 fn a_state_survives_as_bytes() {
-    for retracts in [false, true] {
-        let (accumulators, batch) = (compiled(retracts), rows());
+    for kind in [Rows::Come, Rows::ComeAndGo, Rows::AreMerged] {
+        let (accumulators, batch) = (compiled(kind), rows());
         let bound = accumulators.bind(&batch).unwrap();
         for rows in [0, 3, 8] {
             let group = group(&accumulators, &bound, 0..rows);
@@ -296,7 +318,7 @@ fn a_state_survives_as_bytes() {
 
 #[test]
 fn rows_that_are_taken_away_leave_no_trace() {
-    let (accumulators, batch) = (compiled(true), rows());
+    let (accumulators, batch) = (compiled(Rows::ComeAndGo), rows());
     let bound = accumulators.bind(&batch).unwrap();
     let kept = group(&accumulators, &bound, 0..3);
     let mut group = group(&accumulators, &bound, 0..8);
@@ -338,7 +360,7 @@ fn a_row_that_does_not_fit_leaves_no_trace() {
         call("SUM", LONG),
     ];
     for retracts in [false, true] {
-        let accumulators = Accumulators::new(&calls, &schema, 0, &results, retracts).unwrap();
+        let accumulators = Accumulators::new(&calls, &schema, 0, &results, kind(retracts)).unwrap();
         let mut columns = rows().columns()[..6].to_vec();
         columns[4] = Arc::new(Int64Array::from(vec![i64::MAX - 1, 1, 1, 1, 2, 3, 4, 5]));
         let batch = RecordBatch::try_new(Arc::new(schema.clone()), columns).unwrap();
@@ -357,7 +379,7 @@ fn a_row_that_does_not_fit_leaves_no_trace() {
 fn what_cannot_be_computed_is_refused() {
     let refused = |call: Call, result: DataType, retracts: bool| {
         let field = Arc::new(Field::new("a", result, true));
-        Accumulators::new(&[call], &rows().schema(), 0, &[field], retracts).is_err()
+        Accumulators::new(&[call], &rows().schema(), 0, &[field], kind(retracts)).is_err()
     };
     assert!(refused(call("FIRST", LONG), DataType::Int64, true));
     assert!(refused(

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use arrow_array::{BinaryArray, RecordBatch, RecordBatchOptions};
 use arrow_schema::{Schema, SchemaRef};
 
-use crate::accumulators::{Accumulators, BoundRows};
+use crate::accumulators::{Accumulators, BoundRows, Rows};
 use crate::batch::{Input, LEADING, op};
 use crate::error::{Error, Result};
 use crate::kernel::{Kernel, Processed, Stats};
@@ -22,7 +22,7 @@ use crate::kernels::operator::entries;
 use crate::rows::{KeyCodec, Keys};
 use crate::spec::{self, Changes, Emit, KernelSpec, Spec};
 use crate::store::Store;
-use crate::table::Codec;
+use crate::table::read;
 use crate::tasks::Tasks;
 use outcome::{Answers, Flushed};
 use task::GroupTask;
@@ -85,9 +85,14 @@ impl Groups {
             return Err(Error::spec("the keys of input and output differ in type"));
         }
         let calls = &aggregate.calls;
+        let rows = if retracting {
+            Rows::ComeAndGo
+        } else {
+            Rows::Come
+        };
         Ok(Self {
             accumulators: Arc::new(
-                Accumulators::new(calls, input, keys, results, retracting)?
+                Accumulators::new(calls, input, keys, results, rows)?
                     .divided_above(aggregate.inline_bytes),
             ),
             keys: KeyCodec::new(&Arc::new(input.clone()), keys)?,
@@ -229,11 +234,16 @@ impl Kernel for Aggregate {
         self.tasks.rollback()
     }
 
-    fn decode(&self, keys: &BinaryArray, values: &BinaryArray) -> Result<RecordBatch> {
+    fn decode(
+        &self,
+        keys: &BinaryArray,
+        values: &BinaryArray,
+        store: Option<&Store>,
+    ) -> Result<RecordBatch> {
         let mut results = self.groups.accumulators.results();
         let mut key_rows = ByteRows::default();
         for (key, value) in entries(keys, values, PREFIX) {
-            let group = self.groups.accumulators.decode(value)?;
+            let group = read(&self.groups.accumulators, (PREFIX, key), value, store)?;
             if group.exists() {
                 key_rows.push(key);
                 results.push(&group);

@@ -134,7 +134,12 @@ impl<O: Operator> Kernel for Running<O> {
         self.tasks.rollback()
     }
 
-    fn decode(&self, keys: &BinaryArray, values: &BinaryArray) -> Result<RecordBatch> {
+    fn decode(
+        &self,
+        keys: &BinaryArray,
+        values: &BinaryArray,
+        _: Option<&Store>,
+    ) -> Result<RecordBatch> {
         self.operator.decode(keys, values)
     }
 

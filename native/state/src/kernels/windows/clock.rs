@@ -6,9 +6,16 @@ use crate::store::Store;
 use crate::tasks::{Part, PartStats};
 use crate::time::StreamTime;
 
-/// Stream time, and the place of the last row. Only stream time is kept with the state.
+use super::counter::Counter;
+
+/// First byte of the key in the store.
+const ARRIVALS: u8 = b'a';
+
+/// Stream time, how many rows have come, and the place of the last one. The last is not kept with the state.
 pub struct Clock {
     time: StreamTime,
+    /// Counts only where somebody asks.
+    arrivals: Counter,
     seq: i64,
     committed_seq: i64,
 }
@@ -17,6 +24,7 @@ impl Clock {
     pub fn open(store: &Store) -> Result<Self> {
         Ok(Self {
             time: StreamTime::open(store)?,
+            arrivals: Counter::open(store, ARRIVALS)?,
             seq: 0,
             committed_seq: 0,
         })
@@ -36,6 +44,11 @@ impl Clock {
         self.seq = self.seq.max(seq);
     }
 
+    /// Give the number of a row that comes in.
+    pub fn arrive(&mut self) -> u64 {
+        self.arrivals.next()
+    }
+
     /// Take note of a time; true if stream time moves on.
     pub fn advance(&mut self, time: i64) -> bool {
         self.time.advance(time)
@@ -44,17 +57,20 @@ impl Clock {
 
 impl Part for Clock {
     fn collect(&mut self, changes: &mut Changes) -> Result<()> {
-        self.time.collect(changes)
+        self.time.collect(changes)?;
+        self.arrivals.collect(changes)
     }
 
     fn settle(&mut self) {
         self.committed_seq = self.seq;
         self.time.settle();
+        self.arrivals.settle();
     }
 
     fn rollback(&mut self) -> Result<()> {
         self.seq = self.committed_seq;
-        self.time.rollback()
+        self.time.rollback()?;
+        self.arrivals.rollback()
     }
 
     fn shrink(&mut self, _: usize) {}

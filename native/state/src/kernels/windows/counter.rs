@@ -1,11 +1,11 @@
-//! Numbers that tell which of two things was first, across restarts.
+//! Numbers that only rise, across restarts: they tell which of two things was first, or the last of something.
 
 use crate::changes::Changes;
 use crate::error::{Error, Result};
 use crate::store::Store;
 use crate::tasks::{Part, PartStats};
 
-/// Gives numbers, ascending. The next one is kept with the state of a task.
+/// A number that is kept with the state of a task, at first 0.
 pub struct Counter {
     store: Store,
     key: [u8; 1],
@@ -27,9 +27,18 @@ impl Counter {
         Ok(counter)
     }
 
+    /// Give the number, and count on.
     pub fn next(&mut self) -> u64 {
         self.next += 1;
         self.next - 1
+    }
+
+    pub fn get(&self) -> u64 {
+        self.next
+    }
+
+    pub fn raise(&mut self, to: u64) {
+        self.next = self.next.max(to);
     }
 }
 

@@ -24,7 +24,7 @@ use std::collections::HashMap;
 use arrow_array::{BinaryArray, RecordBatch};
 use arrow_schema::SchemaRef;
 
-use crate::accumulators::{BoundRows, Failure};
+use crate::accumulators::{BoundRows, Failure, Group};
 use crate::batch::Input;
 use crate::error::{Error, Result};
 use crate::kernel::{self, Kernel, Processed, Stats};
@@ -96,12 +96,14 @@ trait Windows: Task + Send + Sized {
     fn expire(&mut self, context: Context<'_, Self>) -> Result<()>;
 
     /// Give what an entry of the store holds as results.
-    fn decode(
-        context: Context<'_, Self>,
-        key: &[u8],
-        value: &[u8],
-        out: &mut Output<'_>,
-    ) -> Result<()>;
+    fn decode(context: Context<'_, Self>, entry: Entry<'_>, out: &mut Output<'_>) -> Result<()>;
+}
+
+/// An entry of the store, and the store if it has members.
+struct Entry<'a> {
+    key: &'a [u8],
+    value: &'a [u8],
+    store: Option<&'a Store>,
 }
 
 struct Context<'a, W: Windows> {
@@ -126,10 +128,23 @@ struct Row<'a> {
     number: usize,
     /// What `look_ahead` has found.
     slot: Option<Slot>,
+    /// The number of its arrival, where it matters.
+    arrival: Option<u64>,
     values: &'a BoundRows<'a>,
 }
 
 impl<'a> Row<'a> {
+    /// Add it to a group.
+    ///
+    /// # Errors
+    /// A sum does not fit any more. The group is as before.
+    fn add_to(&self, group: &mut Group) -> std::result::Result<(), Failure> {
+        match self.arrival {
+            Some(arrival) => self.values.add_arriving(self.number, arrival, group),
+            None => self.values.add(self.number, group),
+        }
+    }
+
     /// Give some rows of a batch.
     fn of_batch(
         input: &Input<'a>,
@@ -147,6 +162,7 @@ impl<'a> Row<'a> {
             hash: keys.hash(number),
             number,
             slot: None,
+            arrival: None,
             values,
         };
         numbers.map(row).collect()
@@ -218,7 +234,7 @@ impl<W: Windows> Kernel for Windowed<W> {
                     row.slot = task.look_ahead(context, row);
                 }
                 begin += rows.len();
-                for row in &rows {
+                for row in &mut rows {
                     task.clock().see(row.cause.seq);
                     let past = task.clock().now();
                     if task.clock().advance(row.cause.time) && self.plan.emit == Emit::Final {
@@ -228,6 +244,7 @@ impl<W: Windows> Kernel for Windowed<W> {
                         self.null_keys += 1;
                         continue;
                     }
+                    row.arrival = self.plan.numbers_rows.then(|| task.clock().arrive());
                     match task.add(context, row, &mut out)? {
                         Taken::In => {}
                         Taken::Late => late.push(row.number as i32),
@@ -311,7 +328,12 @@ impl<W: Windows> Kernel for Windowed<W> {
         self.tasks.rollback()
     }
 
-    fn decode(&self, keys: &BinaryArray, values: &BinaryArray) -> Result<RecordBatch> {
+    fn decode(
+        &self,
+        keys: &BinaryArray,
+        values: &BinaryArray,
+        store: Option<&Store>,
+    ) -> Result<RecordBatch> {
         let context = Context::<W> {
             plan: &self.plan,
             shape: &self.shape,
@@ -319,7 +341,7 @@ impl<W: Windows> Kernel for Windowed<W> {
         let mut out = Output::new(&self.plan);
         for (key, value) in keys.iter().zip(values) {
             if let (Some(key), Some(value)) = (key, value) {
-                W::decode(context, key, value, &mut out)?;
+                W::decode(context, Entry { key, value, store }, &mut out)?;
             }
         }
         let own: Vec<usize> = (crate::batch::LEADING..self.plan.output.fields().len()).collect();

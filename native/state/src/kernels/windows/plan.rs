@@ -5,11 +5,11 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, SchemaRef};
 
-use crate::accumulators::{Accumulators, Failure, Group};
+use crate::accumulators::{Accumulators, Group, Rows};
 use crate::batch::{Input, LEADING, op};
 use crate::error::{Error, Result};
 use crate::rows::KeyCodec;
-use crate::spec::{Changes, Emit, KernelSpec, Spec, Window};
+use crate::spec::{Changes, Emit, KernelSpec, Spec, Window, WindowKind};
 
 /// A windowed aggregate, compiled for the types of its columns.
 pub struct Plan {
@@ -21,6 +21,8 @@ pub struct Plan {
     pub emit: Emit,
     /// Give what goes whole.
     pub retracts: bool,
+    /// Results depend on the order in which rows come, and groups are merged.
+    pub numbers_rows: bool,
     /// There are no calls: a window is only there or not.
     pub is_distinct: bool,
 }
@@ -50,15 +52,20 @@ impl Plan {
                 "the keys of a windowed aggregate are followed by two bounds of int64",
             ));
         }
+        let rows = match window.kind {
+            WindowKind::Tumble => Rows::Come,
+            _ => Rows::AreMerged,
+        };
         let accumulators = Accumulators::new(
             &aggregate.calls,
             &inputs[0],
             spec.keys,
             &fields[results..],
-            false,
+            rows,
         )?;
         Ok(Self {
-            accumulators: Arc::new(accumulators),
+            numbers_rows: rows == Rows::AreMerged && accumulators.need_arrivals(),
+            accumulators: Arc::new(accumulators.divided_above(aggregate.inline_bytes)),
             keys: KeyCodec::new(&inputs[0], spec.keys)?,
             key_columns: spec.keys,
             window,
@@ -80,35 +87,11 @@ impl Plan {
         Ok(input)
     }
 
-    /// Merge groups whose rows come after one another; None where there are none.
-    ///
-    /// # Errors
-    /// A sum does not fit any more.
-    pub fn merged<'g>(
-        &self,
-        parts: impl IntoIterator<Item = &'g Group>,
-    ) -> std::result::Result<Option<Group>, Failure> {
+    /// Merge groups; None where there are none.
+    pub fn merge<'g>(&self, parts: impl IntoIterator<Item = &'g Group>) -> Option<Group> {
         let mut parts = parts.into_iter();
-        let Some(mut merged) = parts.next().cloned() else {
-            return Ok(None);
-        };
-        parts.try_for_each(|part| self.accumulators.merge(&mut merged, part))?;
-        Ok(Some(merged))
-    }
-
-    /// As `merged`, where no row is to blame: each part by itself fits.
-    pub fn merge<'g>(&self, parts: impl IntoIterator<Item = &'g Group>) -> Result<Option<Group>> {
-        self.merged(parts).map_err(Self::over_window)
-    }
-
-    /// Merge the rows of another group in, which come after those of `into`.
-    pub fn merge_into(&self, into: &mut Group, from: &Group) -> Result<()> {
-        self.accumulators
-            .merge(into, from)
-            .map_err(Self::over_window)
-    }
-
-    pub fn over_window(failure: Failure) -> Error {
-        Error::spec(format!("{} over a window", failure.0))
+        let mut merged = parts.next()?.clone();
+        parts.for_each(|part| self.accumulators.merge(&mut merged, part));
+        Some(merged)
     }
 }

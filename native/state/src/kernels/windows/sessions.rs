@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::rows::hash;
 use crate::spec::Emit;
 use crate::store::Store;
-use crate::table::{Codec, Slot, StateTable};
+use crate::table::{Codec, Slot, StateTable, read};
 use crate::tasks::{Part, Task};
 
 use super::clock::Clock;
@@ -17,7 +17,7 @@ use super::encoding::{Reader, put_group};
 use super::output::{Bounds, Cause, Output};
 use super::plan::Plan;
 use super::timers::Timers;
-use super::{Context, Row, Taken, Windows};
+use super::{Context, Entry, Row, Taken, Windows};
 
 /// First bytes of keys in the store.
 const SESSIONS: u8 = b's';
@@ -306,13 +306,8 @@ impl Windows for Sessions {
         self.remove_closed(*context.shape, |_, _| {})
     }
 
-    fn decode(
-        context: Context<'_, Self>,
-        key: &[u8],
-        value: &[u8],
-        out: &mut Output<'_>,
-    ) -> Result<()> {
-        let Some(key) = key.strip_prefix(&[SESSIONS]) else {
+    fn decode(context: Context<'_, Self>, entry: Entry<'_>, out: &mut Output<'_>) -> Result<()> {
+        let Some(key) = entry.key.strip_prefix(&[SESSIONS]) else {
             return Ok(());
         };
         let codec = SessionCodec {
@@ -324,7 +319,7 @@ impl Windows for Sessions {
             seq: 0,
             time: 0,
         };
-        for session in codec.decode(value)?.sessions {
+        for session in read(&codec, (&[SESSIONS], key), entry.value, entry.store)?.sessions {
             out.insert(cause, key, session.bounds, &session.group);
         }
         Ok(())
@@ -355,7 +350,7 @@ impl Sessions {
         };
         let is_first_change = value.has_no_changes();
         let session = &mut value.sessions[at];
-        row.values.add(row.number, &mut session.group)?;
+        row.add_to(&mut session.group)?;
         let old = std::mem::replace(&mut session.bounds, place.bounds);
         match context.plan.emit {
             Emit::Final => {}
@@ -396,9 +391,13 @@ impl Sessions {
             .table
             .get(place.slot)
             .map_or(&[][..], |value| &value.sessions);
-        let merged = plan.merged(place.joined.iter().map(|at| &sessions[*at].group))?;
-        let mut group = merged.unwrap_or_else(|| plan.accumulators.group());
-        row.values.add(row.number, &mut group)?;
+        let mut group = plan.accumulators.group();
+        row.add_to(&mut group)?;
+        let groups = place.joined.iter().map(|at| &sessions[*at].group);
+        plan.accumulators.check(groups.clone().chain([&group]))?;
+        let group = plan
+            .merge(groups.chain([&group]))
+            .unwrap_or_else(|| plan.accumulators.group());
 
         let value = self.table.edit(place.slot).get_or_insert_with(|| OfKey {
             timer: i64::MAX,

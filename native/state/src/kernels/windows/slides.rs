@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::rows::hash;
 use crate::spec::Emit;
 use crate::store::Store;
-use crate::table::{Codec, Slot, StateTable};
+use crate::table::{Codec, Slot, StateTable, read};
 use crate::tasks::{Part, Task};
 
 use super::clock::Clock;
@@ -21,7 +21,7 @@ use super::encoding::{Reader, put_group};
 use super::output::{Bounds, Cause, Output};
 use super::plan::Plan;
 use super::timers::Timers;
-use super::{Context, Row, Taken, Windows};
+use super::{Context, Entry, Row, Taken, Windows};
 
 /// First bytes of keys in the store.
 const POINTS: u8 = b's';
@@ -117,7 +117,7 @@ impl OfKey {
         starts
     }
 
-    fn merge(&self, plan: &Plan, bounds: Bounds) -> Result<Option<Group>> {
+    fn merge(&self, plan: &Plan, bounds: Bounds) -> Option<Group> {
         plan.merge(self.between(bounds).iter().map(|point| &point.group))
     }
 
@@ -132,7 +132,7 @@ impl OfKey {
         let mut known = BTreeMap::new();
         for start in self.windows(span, time - span.size, time + 1) {
             let group = match plan.retracts {
-                true => self.merge(plan, span.bounds(start))?,
+                true => self.merge(plan, span.bounds(start)),
                 false => None,
             };
             known.insert(start, group);
@@ -318,7 +318,7 @@ impl Windows for Slides {
         let mut closed: Vec<(i64, u64, Box<[u8]>, Group)> = Vec::new();
         self.at_timers(context, |key, value| {
             for start in value.windows(span, from, to) {
-                if let Some(group) = value.merge(plan, span.bounds(start))? {
+                if let Some(group) = value.merge(plan, span.bounds(start)) {
                     closed.push((start, value.first_touch(span, start), key.into(), group));
                 }
             }
@@ -403,7 +403,7 @@ impl Windows for Slides {
                 continue;
             }
             let bounds = span.bounds(start);
-            let Some(group) = value.merge(context.plan, bounds)? else {
+            let Some(group) = value.merge(context.plan, bounds) else {
                 continue;
             };
             match before {
@@ -429,7 +429,7 @@ impl Windows for Slides {
             let bounds = span.bounds(changed.start);
             let group = match changed.frozen {
                 Some(group) => Some(group),
-                None => value.merge(context.plan, bounds)?,
+                None => value.merge(context.plan, bounds),
             };
             let Some(group) = group else { continue };
             let (cause, key) = (
@@ -457,13 +457,8 @@ impl Windows for Slides {
     }
 
     /// Gives points, not windows: each with its time as both bounds.
-    fn decode(
-        context: Context<'_, Self>,
-        key: &[u8],
-        value: &[u8],
-        out: &mut Output<'_>,
-    ) -> Result<()> {
-        let Some(key) = key.strip_prefix(&[POINTS]) else {
+    fn decode(context: Context<'_, Self>, entry: Entry<'_>, out: &mut Output<'_>) -> Result<()> {
+        let Some(key) = entry.key.strip_prefix(&[POINTS]) else {
             return Ok(());
         };
         let codec = PointCodec {
@@ -475,7 +470,7 @@ impl Windows for Slides {
             seq: 0,
             time: 0,
         };
-        for point in codec.decode(value)?.points {
+        for point in read(&codec, (&[POINTS], key), entry.value, entry.store)?.points {
             out.insert(cause, key, (point.time, point.time), &point.group);
         }
         Ok(())
@@ -520,10 +515,10 @@ impl Slides {
         if let Some(value) = self.table.edit(slot)
             && let Ok(at) = value.place(time)
         {
-            return row.values.add(row.number, &mut value.points[at].group);
+            return row.add_to(&mut value.points[at].group);
         }
         let mut group = plan.accumulators.group();
-        row.values.add(row.number, &mut group)?;
+        row.add_to(&mut group)?;
         let first = match plan.emit {
             Emit::Final => self.counter.next(),
             _ => 0,
@@ -547,7 +542,7 @@ impl Slides {
         for (start, number) in value.changed.range(time.saturating_sub(span.size)..=time) {
             let changed = &mut self.changed[*number];
             if changed.frozen.is_none() && span.is_closed(*start, now) {
-                changed.frozen = value.merge(context.plan, span.bounds(*start))?;
+                changed.frozen = value.merge(context.plan, span.bounds(*start));
             }
         }
         Ok(())

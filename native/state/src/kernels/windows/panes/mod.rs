@@ -8,11 +8,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::hint::black_box;
 use std::sync::Arc;
 
-use crate::accumulators::Group;
+use crate::accumulators::{Failure, Group};
 use crate::error::Result;
 use crate::spec::Emit;
 use crate::store::Store;
-use crate::table::{Codec, Slot};
+use crate::table::{Slot, read};
 use crate::tasks::{Part, Task};
 
 use super::bounds::Fixed;
@@ -21,17 +21,22 @@ use super::counter::Counter;
 use super::output::{Cause, Output};
 use super::plan::Plan;
 use super::segments::{Segments, time_of};
-use super::{Context, Row, Taken, Windows};
+use super::{Context, Entry, Row, Taken, Windows};
 use state::{Dirty, Frozen, Pane, PaneCodec};
 
 /// First bytes of keys in the store.
 const PANES: u8 = b'p';
 const COUNTER: u8 = b'c';
+const LARGE: u8 = b'l';
 
 /// The panes of one task.
 pub struct Panes {
     clock: Clock,
     counter: Counter,
+    /// 1 + the start of the last pane that is so large that a window of it and others like it might be too large.
+    large: Counter,
+    /// Whether a window may be too large though no pane is.
+    may_overflow: bool,
     segments: Segments<PaneCodec>,
     /// In the order in which they changed. EMIT COMMIT only.
     dirty: Vec<Dirty>,
@@ -41,7 +46,12 @@ pub struct Panes {
 
 impl Task for Panes {
     fn parts(&mut self) -> Vec<&mut dyn Part> {
-        vec![&mut self.clock, &mut self.counter, &mut self.segments]
+        vec![
+            &mut self.clock,
+            &mut self.counter,
+            &mut self.large,
+            &mut self.segments,
+        ]
     }
 
     fn rolled_back(&mut self) -> Result<()> {
@@ -68,6 +78,8 @@ impl Windows for Panes {
         Ok(Self {
             clock: Clock::open(store)?,
             counter: Counter::open(store, COUNTER)?,
+            large: Counter::open(store, LARGE)?,
+            may_overflow: !fixed.is_single() && plan.accumulators.may_fail(),
             segments: Segments::open(store, PANES, codec)?,
             dirty: Vec::new(),
             frozen: HashMap::new(),
@@ -130,6 +142,11 @@ impl Windows for Panes {
         if fixed.last_window_of(pane) < open {
             return Ok(Taken::Late);
         }
+        if self.may_overflow
+            && let Err(failure) = self.check(context, pane, open, row)?
+        {
+            return Ok(Taken::Failed(failure));
+        }
         match context.plan.emit {
             Emit::Final => self.add_for_close(context.plan, pane, row),
             Emit::Record if fixed.is_single() => self.add_to_one(context, pane, row, out),
@@ -174,12 +191,8 @@ impl Windows for Panes {
         self.segments.remove_before(context.shape.first_kept(open))
     }
 
-    fn decode(
-        context: Context<'_, Self>,
-        key: &[u8],
-        value: &[u8],
-        out: &mut Output<'_>,
-    ) -> Result<()> {
+    fn decode(context: Context<'_, Self>, entry: Entry<'_>, out: &mut Output<'_>) -> Result<()> {
+        let key = entry.key;
         if key.first() != Some(&PANES) {
             return Ok(());
         }
@@ -190,7 +203,7 @@ impl Windows for Panes {
             end: 0,
             size: context.shape.size,
         };
-        let pane = codec.decode(value)?;
+        let pane = read(&codec, key.split_at(9), entry.value, entry.store)?;
         let cause = Cause {
             partition: 0,
             seq: 0,
@@ -241,7 +254,7 @@ impl Panes {
                 match table
                     .edit(slot)
                     .as_mut()
-                    .map(|pane| row.values.add(row.number, &mut pane.group))
+                    .map(|pane| row.add_to(&mut pane.group))
                 {
                     Some(Err(failure)) => Taken::Failed(failure),
                     _ => Taken::In,
@@ -249,7 +262,7 @@ impl Panes {
             );
         }
         let mut group = plan.accumulators.group();
-        if let Err(failure) = row.values.add(row.number, &mut group) {
+        if let Err(failure) = row.add_to(&mut group) {
             return Ok(Taken::Failed(failure));
         }
         *table.edit(slot) = Some(Pane {
@@ -277,7 +290,7 @@ impl Panes {
         };
         if table.get(slot).is_none() {
             let mut group = plan.accumulators.group();
-            if let Err(failure) = row.values.add(row.number, &mut group) {
+            if let Err(failure) = row.add_to(&mut group) {
                 return Ok(Taken::Failed(failure));
             }
             *table.edit(slot) = Some(Pane { group, mark: next });
@@ -288,7 +301,7 @@ impl Panes {
             return Ok(Taken::In);
         };
         let before = (plan.retracts && pane.mark == 0).then(|| pane.group.clone());
-        if let Err(failure) = row.values.add(row.number, &mut pane.group) {
+        if let Err(failure) = row.add_to(&mut pane.group) {
             return Ok(Taken::Failed(failure));
         }
         if pane.mark == 0 {
@@ -318,14 +331,14 @@ impl Panes {
         };
         if let Some(pane) = table.edit(slot) {
             let before = plan.retracts.then(|| pane.group.clone());
-            if let Err(failure) = row.values.add(row.number, &mut pane.group) {
+            if let Err(failure) = row.add_to(&mut pane.group) {
                 return Ok(Taken::Failed(failure));
             }
             out.update(row.cause, row.key, bounds, before.as_ref(), &pane.group);
             return Ok(Taken::In);
         }
         let mut group = plan.accumulators.group();
-        if let Err(failure) = row.values.add(row.number, &mut group) {
+        if let Err(failure) = row.add_to(&mut group) {
             return Ok(Taken::Failed(failure));
         }
         out.insert(row.cause, row.key, bounds, &group);
@@ -343,47 +356,97 @@ impl Panes {
         out: &mut Output<'_>,
     ) -> Result<Taken> {
         let (plan, fixed) = (context.plan, context.shape);
+        let mut places =
+            self.of_key(row.key, row.hash, pane - fixed.size + 1, pane + fixed.size)?;
+        let before = |window: i64| {
+            let mut inside = places.iter().filter(|place| fixed.has(window, place.0));
+            if plan.retracts {
+                let groups = inside.filter_map(|place| Some(&self.pane(*place)?.group));
+                plan.merge(groups).map(Some)
+            } else {
+                inside.next().map(|_| None)
+            }
+        };
+        let windows = fixed.windows_of(pane).filter(|window| *window >= open);
+        let windows: Vec<(i64, Option<Option<Group>>)> =
+            windows.map(|window| (window, before(window))).collect();
         let table = self.segments.table(pane)?;
         let slot = match row.slot {
             Some(slot) => slot,
             None => table.slot(row.key, row.hash)?,
         };
-        let existed = table.get(slot).is_some();
-        let mut group = match table.get(slot) {
-            Some(pane) => pane.group.clone(),
-            None => plan.accumulators.group(),
-        };
-        if let Err(failure) = row.values.add(row.number, &mut group) {
-            return Ok(Taken::Failed(failure));
+        if table.get(slot).is_some() {
+            if let Some(pane) = table.edit(slot)
+                && let Err(failure) = row.add_to(&mut pane.group)
+            {
+                return Ok(Taken::Failed(failure));
+            }
+        } else {
+            let mut group = plan.accumulators.group();
+            if let Err(failure) = row.add_to(&mut group) {
+                return Ok(Taken::Failed(failure));
+            }
+            *table.edit(slot) = Some(Pane { group, mark: 0 });
+            let at = places.partition_point(|place| place.0 < pane);
+            places.insert(at, (pane, slot));
         }
-        let places = self.of_key(row.key, row.hash, pane - fixed.size + 1, pane + fixed.size)?;
-        for start in fixed.windows_of(pane).filter(|start| *start >= open) {
-            let inside = |place: &&Place| fixed.has(start, place.0);
-            let others = || places.iter().filter(inside).filter(|place| place.0 != pane);
-            let mut parts: Vec<(i64, &Group)> = others()
-                .filter_map(|place| Some((place.0, &self.pane(*place)?.group)))
-                .collect();
-            let at = parts.partition_point(|part| part.0 < pane);
-            parts.insert(at, (pane, &group));
-            let Some(merged) = plan.merge(parts.iter().map(|part| part.1))? else {
+        for (window, before) in windows {
+            let inside = places.iter().filter(|place| fixed.has(window, place.0));
+            let groups = inside.filter_map(|place| Some(&self.pane(*place)?.group));
+            let (Some(merged), bounds) = (plan.merge(groups), fixed.bounds(window)) else {
                 continue;
             };
-            let bounds = fixed.bounds(start);
-            if parts.len() == 1 && !existed {
-                out.insert(row.cause, row.key, bounds, &merged);
-                continue;
+            match before {
+                Some(before) => out.update(row.cause, row.key, bounds, before.as_ref(), &merged),
+                None => out.insert(row.cause, row.key, bounds, &merged),
             }
-            let mut before = None;
-            if plan.retracts {
-                match self.pane((pane, slot)) {
-                    Some(old) => parts[at].1 = &old.group,
-                    None => drop(parts.remove(at)),
-                }
-                before = plan.merge(parts.iter().map(|part| part.1))?;
-            }
-            out.update(row.cause, row.key, bounds, before.as_ref(), &merged);
         }
-        *self.segments.table(pane)?.edit(slot) = Some(Pane { group, mark: 0 });
         Ok(Taken::In)
+    }
+
+    /// Say what is wrong with a row of which some window would be too large, though no sub-window is.
+    fn check(
+        &mut self,
+        context: Context<'_, Self>,
+        pane: i64,
+        open: i64,
+        row: &Row<'_>,
+    ) -> Result<std::result::Result<(), Failure>> {
+        let (accumulators, fixed) = (&context.plan.accumulators, context.shape);
+        let slot = match row.slot {
+            Some(slot) => Some(slot),
+            None => self.segments.table(pane)?.find(row.key, row.hash)?,
+        };
+        let kept = slot.and_then(|slot| Some(&self.pane((pane, slot))?.group));
+        let others = (fixed.size / fixed.pane - 1).unsigned_abs();
+        let is_safe = match kept {
+            Some(group) => row.values.is_safe(row.number, group, others),
+            None => row
+                .values
+                .is_safe(row.number, &accumulators.group(), others),
+        };
+        let since = pane.saturating_sub(fixed.size).saturating_add(1);
+        if is_safe && self.large.get() <= since.max(0).unsigned_abs() {
+            return Ok(Ok(()));
+        }
+        let mut group = kept.map_or_else(|| accumulators.group(), Group::clone);
+        if !is_safe {
+            self.large.raise(pane.unsigned_abs() + 1);
+        }
+        if let Err(failure) = row.add_to(&mut group) {
+            return Ok(Err(failure));
+        }
+        let places = self.of_key(row.key, row.hash, since, pane + fixed.size)?;
+        let fits = fixed
+            .windows_of(pane)
+            .filter(|window| *window >= open)
+            .try_for_each(|window| {
+                let others = places
+                    .iter()
+                    .filter(|place| place.0 != pane && fixed.has(window, place.0));
+                let groups = others.filter_map(|place| Some(&self.pane(*place)?.group));
+                accumulators.check(groups.chain([&group]))
+            });
+        Ok(fits)
     }
 }

@@ -71,7 +71,7 @@ impl Panes {
             }
             let found = match self.frozen.remove(&(key.clone(), start)) {
                 Some(frozen) => Some(frozen),
-                None => self.window(context, start, &places)?,
+                None => self.window(context, start, &places),
             };
             let Some(found) = found else { continue };
             let (cause, bounds) = (
@@ -91,20 +91,13 @@ impl Panes {
     }
 
     /// Give the state of a window of a key, and what it was at the flush.
-    fn window(
-        &self,
-        context: Context<'_, Self>,
-        start: i64,
-        places: &[Place],
-    ) -> Result<Option<Frozen>> {
+    fn window(&self, context: Context<'_, Self>, start: i64, places: &[Place]) -> Option<Frozen> {
         let panes: Vec<&Pane> = places
             .iter()
             .filter(|place| context.shape.has(start, place.0))
             .filter_map(|place| self.pane(*place))
             .collect();
-        let Some(group) = context.plan.merge(panes.iter().map(|pane| &pane.group))? else {
-            return Ok(None);
-        };
+        let group = context.plan.merge(panes.iter().map(|pane| &pane.group))?;
         let (mut time, mut existed) = (i64::MIN, false);
         let mut before = Vec::with_capacity(panes.len());
         for pane in panes {
@@ -121,16 +114,16 @@ impl Panes {
             }
         }
         let before = if context.plan.retracts {
-            context.plan.merge(before)?
+            context.plan.merge(before)
         } else {
             None
         };
-        Ok(Some(Frozen {
+        Some(Frozen {
             time,
             existed,
             before,
             group,
-        }))
+        })
     }
 
     /// A row is about to come into a pane of which some windows have closed: keep the results of those that wait for the flush.
@@ -152,7 +145,7 @@ impl Panes {
             let name = (row.key.into(), start);
             if !self.frozen.contains_key(&name)
                 && places.iter().filter(inside).any(touched)
-                && let Some(frozen) = self.window(context, start, &places)?
+                && let Some(frozen) = self.window(context, start, &places)
             {
                 self.frozen.insert(name, frozen);
             }
@@ -208,7 +201,7 @@ impl Panes {
                     if let Some(number) = number {
                         let (mark, _, group) = &mut merged[number];
                         *mark = pane.mark.min(*mark);
-                        context.plan.merge_into(group, &pane.group)?;
+                        context.plan.accumulators.merge(group, &pane.group);
                     } else {
                         index.insert_unique(hash(key), merged.len(), |number| {
                             hash(merged[*number].1.bytes())

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::accumulators::{Accumulators, Group};
 use crate::error::{Error, Result};
+use crate::members::MemberWrites;
 use crate::spec::Emit;
 use crate::table::{Codec, Slot};
 
@@ -57,6 +58,26 @@ impl Codec for PaneCodec {
 
     fn timestamp(&self, _: &[u8], _: Option<&Pane>) -> Option<i64> {
         Some(self.end)
+    }
+
+    fn divide(&self, pane: &mut Pane) {
+        self.accumulators.divide(&mut pane.group);
+    }
+
+    fn has_members(&self, pane: &Pane) -> bool {
+        self.accumulators.has_members(&pane.group)
+    }
+
+    fn members(&self, pane: &Pane, writes: &mut MemberWrites) {
+        self.accumulators.members(&pane.group, writes);
+    }
+
+    fn settle(&self, pane: &mut Pane) {
+        self.accumulators.settle(&mut pane.group);
+    }
+
+    fn admit(&self, pane: &mut Pane, suffix: &[u8], bytes: &[u8]) -> Result<()> {
+        self.accumulators.admit(&mut pane.group, suffix, bytes)
     }
 }
 
