@@ -46,6 +46,26 @@ INSERT INTO result SELECT TABLE * FROM (
 ) WHERE row_num <= 1"""
 _WINDOW: Final = "_meta.timestamp / 10000"
 
+_ROWS_OF_WINDOWS: Final = """
+INSERT INTO result
+SELECT STREAM _meta.timestamp AS bid_time, price, item, _window.start AS window_start, _window.end AS window_end,
+       _window.end - 1 AS window_time
+FROM bid_t WINDOW BY {window}"""
+
+_FIRST_ROWS_OF_WINDOWS: Final = """
+INSERT INTO result
+SELECT STREAM {columns}, ROW_NUMBER() OVER (PARTITION BY _window.start, _window.end ORDER BY {order}) AS row_num
+FROM bid_t WINDOW BY {window} QUALIFY row_num <= {most}"""
+_LEAST_OF_WINDOW: Final = "_window.start AS window_start, _window.end AS window_end, _meta.timestamp AS bid_time, supplier_id, price, item"
+
+_JOINED_WINDOWS: Final = """
+WITH l AS (SELECT STREAM id, num, name FROM source_one_t WINDOW BY {window});
+WITH r AS (SELECT STREAM id, num, name FROM source_two_t WINDOW BY {window});
+INSERT INTO result
+SELECT STREAM l._window.start AS window_start, l._window.end AS window_end, l.name AS name, l.id AS L_id, l.num AS L_num,
+       r.id AS R_id, r.num AS R_num
+FROM l {join} r ON l.name = r.name AND l._window.start = r._window.start AND l._window.end = r._window.end GRACE BY 1s"""
+
 _LOOKUP: Final = """
 INSERT INTO result
 SELECT STREAM o.order_id, o.total, c.id, c.name, c.age, c.city, c.state, c.zipcode
@@ -55,8 +75,6 @@ ON CASE WHEN o.total > 15.3 THEN o.customer_id END = c._key AND {condition}"""
 _FUNCTIONS: Final = "functions that the user writes in Java"
 _PATTERNS: Final = "MATCH_RECOGNIZE has no form in our SQL"
 _CLOCK: Final = "windows by the clock of the machine: ours go by the times of records"
-_ROWS_OF_WINDOWS: Final = "a window without a group gives its rows: windows belong to GROUP BY here"
-_JOINED_WINDOWS: Final = "joins of windows: a join WITHIN a time counts rows that are late for a window"
 _ONE_SESSION: Final = "sessions of all rows, grouped inside: sessions belong to their group here"
 _SORTED: Final = "ORDER BY of rows that have no end"
 
@@ -205,9 +223,9 @@ INSERT INTO result SELECT DISTINCT * FROM (
         """
 INSERT INTO result SELECT STREAM * FROM source_t1 WHERE a >= 3 UNION ALL SELECT STREAM * FROM source_t2 WHERE a <= 3""",
     ),
-    Refused("window-table-function-tumble-tvf", _ROWS_OF_WINDOWS),
+    Program("window-table-function-tumble-tvf", _ROWS_OF_WINDOWS.format(window="TUMBLE 10s")),
     Refused("window-table-function-tumble-tvf-agg-proc-time", _CLOCK),
-    Refused("window-table-function-hop-tvf", _ROWS_OF_WINDOWS),
+    Program("window-table-function-hop-tvf", _ROWS_OF_WINDOWS.format(window="HOP 10s,5s")),
     Program("async-calc-simple", f"INSERT INTO result SELECT STREAM a, {_PLUS_ONE} AS a1 FROM source_t"),
     Refused("async-calc-complex", _FUNCTIONS),
     Program(
@@ -348,12 +366,43 @@ FROM Orders o JOIN (SELECT TABLE * FROM RatesHistory) r ON o.currency = r._key""
         table=True,
         end_only=True,
     ),
-    Refused("window-deduplicate-asc-hop-first-row", _ROWS_OF_WINDOWS),
-    Refused("window-join-inner-tumble-event-time", _JOINED_WINDOWS),
-    Refused("window-join-right-tumble-event-time", _JOINED_WINDOWS),
-    Refused("window-join-semi-tumble-event-time", _JOINED_WINDOWS),
-    Refused("window-join-hop-event-time", _JOINED_WINDOWS),
-    Refused("window-join-cumulate-event-time", _JOINED_WINDOWS),
+    Program(
+        "window-deduplicate-asc-hop-first-row",
+        _FIRST_ROWS_OF_WINDOWS.format(
+            columns="_meta.timestamp AS bid_time, price, item, supplier_id, "
+            "_window.start AS window_start, _window.end AS window_end",
+            order="_meta.timestamp",
+            window="HOP 10s,5s",
+            most=1,
+        ),
+        table=True,
+        end_only=True,
+    ),
+    Program(
+        "window-join-inner-tumble-event-time",
+        _JOINED_WINDOWS.format(window="TUMBLE 5s", join="JOIN"),
+        flush=True,
+        end_only=True,
+    ),
+    Program(
+        "window-join-right-tumble-event-time",
+        _JOINED_WINDOWS.format(window="TUMBLE 5s", join="RIGHT JOIN"),
+        flush=True,
+        end_only=True,
+    ),
+    Refused("window-join-semi-tumble-event-time", "joins that ask for the other side alone (EXISTS)"),
+    Program(
+        "window-join-hop-event-time",
+        _JOINED_WINDOWS.format(window="HOP 10s,5s", join="JOIN"),
+        flush=True,
+        end_only=True,
+    ),
+    Program(
+        "window-join-cumulate-event-time",
+        _JOINED_WINDOWS.format(window="CUMULATE 10s,5s", join="JOIN"),
+        flush=True,
+        end_only=True,
+    ),
     Program(
         "window-rank-tumble-tvf-max-top-n",
         """
@@ -381,6 +430,18 @@ INSERT INTO result SELECT TABLE * FROM (
         table=True,
         flush=True,
     ),
-    Refused("window-rank-hop-tvf-min-top-n", _ROWS_OF_WINDOWS),
-    Refused("window-rank-cumulate-tvf-min-top-n", _ROWS_OF_WINDOWS),
+    Program(
+        "window-rank-hop-tvf-min-top-n",
+        _FIRST_ROWS_OF_WINDOWS.format(columns=_LEAST_OF_WINDOW, order="price", window="HOP 10s,5s", most=3),
+        table=True,
+        end_only=True,
+    ),
+    Program(
+        "window-rank-cumulate-tvf-min-top-n",
+        _FIRST_ROWS_OF_WINDOWS.format(
+            columns=_LEAST_OF_WINDOW, order="price", window="CUMULATE 10s,5s", most=3
+        ),
+        table=True,
+        end_only=True,
+    ),
 )

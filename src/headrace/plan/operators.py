@@ -157,6 +157,8 @@ class Aggregate:
     window: Window | None = None
     retracts: bool = False
     """Give RETRACT changes instead of UPSERT."""
+    keeps_nulls: bool = False
+    """A row whose keys are all null is a group like others; else it is in none."""
 
 
 class JoinKind(StrEnum):
@@ -169,12 +171,28 @@ class JoinKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class StreamJoin:
-    """Two streams within a time of one another.
+class JoinWindow:
+    """The windows in which rows of two streams meet.
 
-    Columns: `k0`…, the left's `l0`…, the right's `r0`…; `_time` is the later of both.
+    Args:
+        key: index of the key column that is a bound of the row's window (int64 ms).
+        until: how long after that bound the window ends.
+        size: how long it is at most.
+    """
+
+    key: int
+    until: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class StreamJoin:
+    """Two streams within a time of one another, or in equal windows.
+
+    Columns: `k0`…, the left's `l0`…, the right's `r0`…; `_time` is the later of both, or the last of the window.
     A right row matches a left row of equal key whose time t meets t - before <= right's time <= t + after. Rows without a
-    partner come out once, when stream time has passed all times that could match, and grace.
+    partner come out once, when stream time has passed all times that could match, and grace. With a window, which is among
+    the keys, `before` and `after` are 0, and this is when the window and its grace are over.
     """
 
     left: Feed
@@ -183,6 +201,7 @@ class StreamJoin:
     before: int
     after: int
     grace: int
+    window: JoinWindow | None = None
 
 
 @dataclass(frozen=True, slots=True)

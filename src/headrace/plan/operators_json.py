@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any, Final
 
 from headrace.log.interface import TopicDescription
@@ -13,6 +14,7 @@ from headrace.plan.operators import (
     Emit,
     Feed,
     JoinKind,
+    JoinWindow,
     Kernel,
     LookupJoin,
     Operator,
@@ -97,6 +99,7 @@ def _options_data(kernel: Kernel) -> dict[str, Any]:
             "emit": kernel.emit.value,
             "window": None if kernel.window is None else _window_data(kernel.window),
             "retracts": kernel.retracts,
+            **({"keeps_nulls": True} if kernel.keeps_nulls else {}),
         }
     if isinstance(kernel, StreamJoin):
         return {
@@ -104,6 +107,7 @@ def _options_data(kernel: Kernel) -> dict[str, Any]:
             "before": kernel.before,
             "after": kernel.after,
             "grace": kernel.grace,
+            **({} if kernel.window is None else {"window": asdict(kernel.window)}),
         }
     if isinstance(kernel, LookupJoin):
         return {"kind": kernel.kind.value, "broadcast": kernel.broadcast}
@@ -123,6 +127,8 @@ def _options(kind: type[Any], data: dict[str, Any]) -> dict[str, Any]:
         found["window"] = None if data["window"] is None else _window(data["window"])
     elif "kind" in found:
         found["kind"] = JoinKind(data["kind"])
+        if data.get("window") is not None:
+            found["window"] = JoinWindow(**data["window"])
     elif kind is Rank:
         found["order"] = tuple(Order(*item) for item in data["order"])
     return found

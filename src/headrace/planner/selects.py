@@ -29,10 +29,19 @@ from headrace.planner.stateful.calls import aggregates_in
 from headrace.planner.stateful.drafts import need_old_rows, only_identity
 from headrace.planner.stateful.grouped import Rows, grouped, is_grouped, is_grouped_by_words
 from headrace.planner.stateful.grouping import refuse_aggregates
-from headrace.planner.stateful.rank import RankDraft, bound_of, is_bounded, number_of, ranked, row_number
+from headrace.planner.stateful.rank import (
+    RankDraft,
+    bound_of,
+    is_bounded,
+    number_of,
+    ranked,
+    row_number,
+    with_meaning_of_aliases,
+)
 from headrace.planner.stateful.table import materialised
-from headrace.planner.stateful.windows import window_node, window_of
+from headrace.planner.stateful.windows import refuse_window_of_rows, window_node, window_of
 from headrace.planner.typed import Typed
+from headrace.planner.window_rows import window_rows
 from headrace.sql.nodes import ArrayLateral, Mode
 from headrace.sql.spans import nearest_span, span_of
 from headrace.types.sql import is_integer
@@ -74,7 +83,6 @@ class Selects:
         """
         if is_grouped(select, self._expressions(*sources[0])):
             return self._grouped(select, sources, formats, mode)
-        window_of(select, self.faults)
         if select.args.get("emit") == "FINAL":
             message = "EMIT FINAL gives the results of windows, and the SELECT has no aggregate"
             place = emit_span(select, self.source)
@@ -201,6 +209,7 @@ class Selects:
             rows = self._rows(select, relation, alias, formats, mode or Mode.TABLE)
             if rows is None:
                 return None
+            select = with_meaning_of_aliases(select, rows.within)
             parts = self._ranked(select, rows, node, alias)
             formats = Extracted(None)
         self._note_bounds(select, formats, parts, parts.relation)
@@ -259,13 +268,15 @@ class Selects:
         within = Expressions(scope, self.typer, self.source)
         for lateral in laterals:
             relation = self._lateral(lateral, relation, scope, within)
-        where, met = self._conditions(formats, within)
         time = None
         try:
             time = self._event_time(select, within)
         except ProgramError as fault:
             self.faults.add(fault.diagnostics)
             good = False
+        if not is_grouped(select, within):
+            relation = self._windows(select, relation, scope, time)
+        where, met = self._conditions(formats, within)
         keep = self._keep(mode, relation)
         built = SelectRelation(relation, (), where, keep, self.names, star=False, time=time, table=table)
         return Rows(built, within, good and met)
@@ -325,6 +336,19 @@ class Selects:
         relation = LateralRelation(source, array, alias, self.names)
         scope.relation = relation
         scope.laterals[alias] = relation.element
+        return relation
+
+    def _windows(
+        self, select: exp.Select, source: Relation, scope: Scope | JoinNames, time: Typed | None
+    ) -> Relation:
+        """Give the rows of a SELECT with their windows, if it cuts time and has no groups."""
+        window = window_of(select, self.faults)
+        if window is None:
+            return source
+        refuse_window_of_rows(select, window, over_table=source.has_kinds)
+        at = time or source.pull(Facet.META, ("timestamp",))
+        relation = window_rows(source, at, window, self.names)
+        scope.relation = relation
         return relation
 
     def _event_time(self, select: exp.Select, within: Expressions) -> Typed | None:

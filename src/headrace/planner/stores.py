@@ -27,6 +27,10 @@ _NOT_STORED: Final = ("grace", "broadcast", "retracts")
 """Parts of an operator that change for how long state is of use and what comes out of it, and not what it says."""
 
 
+_LATER: Final = {("Window", "offset"), ("StreamJoin", "window"), ("Aggregate", "keeps_nulls")}
+"""Parts that operators did not have at first: they are left out where they are not used, so that fingerprints stay the same."""
+
+
 def store_name(target: str, kind: str, taken: Sequence[str]) -> str:
     """Give the name of a store: of the target that it works for, and a number among its likes."""
     plain = f"{target}-{kind}"
@@ -68,8 +72,9 @@ def _plain(item: Any) -> Any:
     if isinstance(item, Enum):
         return item.value
     if is_dataclass(item) and not isinstance(item, type):
-        stored = [part.name for part in fields(item) if part.name not in _NOT_STORED]
-        return [type(item).__name__, {name: _plain(getattr(item, name)) for name in stored}]
+        kind = type(item).__name__
+        stored = {part.name: getattr(item, part.name) for part in fields(item) if part.name not in _NOT_STORED}
+        return [kind, {name: _plain(part) for name, part in stored.items() if part or (kind, name) not in _LATER}]
     if isinstance(item, tuple | list):
         return [_plain(part) for part in item]
     return item

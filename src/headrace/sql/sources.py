@@ -192,7 +192,7 @@ class SourceGrammar(CallGrammar):
                 self.close(opening)
             elif self.at_word("WITHIN") and "within" not in node.args:
                 node.set("within", self._within())
-            elif "within" in node.args and self.at_words("GRACE", "BY") and "grace" not in node.args:
+            elif self.at_words("GRACE", "BY") and "grace" not in node.args:
                 self.position += 2
                 node.set("grace", self.duration())
             else:

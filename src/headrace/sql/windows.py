@@ -124,13 +124,21 @@ class WindowGrammar(Cursor):
         node = Window(kind=token.upper, size=lengths[0])
         if second is not None:
             node.set("retention" if token.upper == "SESSION" else "advance", second)
-        if self.at_word("OFFSET"):
+        if self.at_word("OFFSET") and self._duration_follows():
             if token.upper not in _ALIGNED:
                 message = f"`{token.upper}` windows follow their rows, so they have no OFFSET"
                 self.fail(codes.BAD_DURATION, message, self.token.span, "leave it out")
             self.advance()
             node.set("offset", self._shift())
         return self.mark(node, start)
+
+    def _duration_follows(self) -> bool:
+        """Tell a window's OFFSET from the clause of that name, which has a number of rows behind it."""
+        place = 2 if self.peek().text == "-" else 1
+        token, unit = self.peek(place), self.peek(place + 1)
+        return token.kind is Kind.DURATION or (
+            token.kind is Kind.NUMBER and (unit.text in UNITS or unit.upper.removesuffix("S") in _LONG_UNITS)
+        )
 
     def _shift(self) -> Duration:
         start = self.position

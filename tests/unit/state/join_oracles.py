@@ -219,9 +219,18 @@ class Kept:
 
 
 class StreamJoinOracle:
-    """Two streams within a time of one another."""
+    """Two streams within a time of one another; or in windows of a size, whose start is the last part of the key."""
 
-    def __init__(self, kind: JoinKind, before: int, after: int, grace: int, columns: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        kind: JoinKind,
+        before: int,
+        after: int,
+        grace: int,
+        columns: tuple[int, int],
+        window: int | None = None,
+    ) -> None:
+        self.window = window
         self.outer = outer_sides(kind)
         self.before, self.after, self.grace = before, after, grace
         self.nothing = tuple((None,) * count for count in columns)
@@ -234,14 +243,18 @@ class StreamJoinOracle:
     def last_match(self, side: int, time: int) -> int:
         return time + (self.after if side == LEFT else self.before)
 
+    def place(self, row: Row) -> int:
+        """Give where a row stands: at its time, or at the last one of its window."""
+        return row.time if self.window is None else int(row.key[-1]) + self.window - 1
+
     def process(self, change: Change) -> list[Out]:
         row = change.cause
-        if self.last_match(row.input, row.time) + self.grace < self.time:
+        if self.last_match(row.input, self.place(row)) + self.grace < self.time:
             self.late.append(row)
             return []
         out = self.advance(row.partition, row.seq, row.time)
         self.arrivals += 1
-        mine = Kept(row.input, row.time, self.arrivals, row.key, row.value)
+        mine = Kept(row.input, self.place(row), self.arrivals, row.key, row.value)
         for other in sorted(self.rows, key=lambda kept: (kept.time, kept.arrival)):
             if self.match(mine, other):
                 mine.matched = other.matched = True

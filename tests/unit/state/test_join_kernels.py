@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from random import Random
 
@@ -98,9 +99,17 @@ def test_a_lookup_join(
     check(subject, lambda: LookupJoinOracle(kind, len(WIDE_TYPES)), found, plan)
 
 
-def stream_join(kind: JoinKind, before: int, after: int, grace: int, key_types: list[pa.DataType]) -> Subject:
+def stream_join(
+    kind: JoinKind,
+    before: int,
+    after: int,
+    grace: int,
+    key_types: list[pa.DataType],
+    window: dict[str, int] | None = None,
+) -> Subject:
     return Subject(
         {
+            "window": window,
             "kernel": "stream_join",
             "inputs": ["append", "append"],
             "kind": kind,
@@ -111,6 +120,29 @@ def stream_join(kind: JoinKind, before: int, after: int, grace: int, key_types: 
         key_types,
         [NARROW_TYPES, WIDE_TYPES],
         [*key_types, *NARROW_TYPES, *WIDE_TYPES],
+    )
+
+
+@kinds
+@given(data=st.data(), plan=plans, size=st.sampled_from([1, 7, 20]), grace=st.sampled_from([0, 0, 3, 10]))
+@some
+def test_a_join_in_windows(kind: JoinKind, data: st.DataObject, plan: Plan, size: int, grace: int) -> None:
+    key = st.tuples(st.integers(0, 2) | st.none())
+    found = [
+        replace(
+            record,
+            rows=tuple(
+                (side, op, (*key, record.time - record.time % size), value)
+                for side, op, key, value in record.rows
+            ),
+        )
+        for record in data.draw(records([Changes.APPEND, Changes.APPEND], key, [NARROW, WIDE], advances=True))
+    ]
+    check(
+        stream_join(kind, 0, 0, grace, [INT, INT], {"key": 1, "until": size, "size": size}),
+        lambda: StreamJoinOracle(kind, 0, 0, grace, (1, len(WIDE_TYPES)), size),
+        found,
+        plan,
     )
 
 

@@ -19,6 +19,8 @@ def kernel_text(kernel: Kernel) -> str:
         by = ", ".join(column.name for column in kernel.feed.key)
         window = "" if kernel.window is None else f", {_window(kernel.window)}"
         return f"aggregate {calls}{f' by {by}' if by else ''}{window}, results {_EMIT[kernel.emit]}"
+    if isinstance(kernel, StreamJoin) and kernel.window is not None:
+        return f"{kernel.kind.value} join of streams in equal windows, grace {kernel.grace} ms"
     if isinstance(kernel, StreamJoin):
         within = f"from {kernel.before} ms before to {kernel.after} ms after, grace {kernel.grace} ms"
         return f"{kernel.kind.value} join of streams, {within}"

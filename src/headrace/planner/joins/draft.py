@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from sqlglot import exp
 
-from headrace.plan.operators import Changes, Feed, JoinKind, Kernel, LookupJoin, StreamJoin, Table, TableJoin
+from headrace.plan.operators import (
+    Changes,
+    Feed,
+    JoinKind,
+    JoinWindow,
+    Kernel,
+    LookupJoin,
+    StreamJoin,
+    Table,
+    TableJoin,
+)
 from headrace.plan.topology import Facet
 from headrace.planner.duckdb_types import storable
 from headrace.planner.relations import NoSuchField, follow, pack
@@ -38,6 +48,8 @@ class Within:
     before: int
     after: int
     grace: int
+    window: JoinWindow | None = None
+    """Where rows meet in windows, rather than so far apart."""
 
 
 @dataclass(slots=True, eq=False)
@@ -197,7 +209,8 @@ class JoinDraft(KeepingDraft):
         if self.sort is Sort.LOOKUP:
             return LookupJoin(left, right, self.join)
         assert self.within is not None
-        return StreamJoin(left, right, self.join, self.within.before, self.within.after, self.within.grace)
+        within = self.within
+        return StreamJoin(left, right, self.join, within.before, within.after, within.grace, within.window)
 
     def key_part(self, index: int) -> Typed:
         """Give one of the values that are joined on: a null meets nothing."""

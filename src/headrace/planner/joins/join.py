@@ -19,6 +19,7 @@ from headrace.planner.joins.foreign import need_identity, restored
 from headrace.planner.joins.names import JoinNames
 from headrace.planner.joins.placement import is_key, is_of_key, place
 from headrace.planner.joins.sorts import sides, sort_of
+from headrace.planner.joins.windows import in_windows, join_window
 from headrace.planner.relations import SelectRelation
 from headrace.planner.rules.extract_formats import conjuncts
 from headrace.planner.scope import Scope
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from headrace.errors import Source
+    from headrace.plan.operators import JoinWindow
     from headrace.planner.duckdb_types import Typer
     from headrace.planner.faults import Faults
     from headrace.planner.relations import Names, Relation
@@ -131,7 +133,10 @@ class Joins:
         join = kind_of(node)
         right = _Side(origin.relation, [Scope(origin.relation, origin.alias)], origin.alias, origin.node)
         tables = sides(node, join, mode, (left.relation.table, right.relation.table))
-        sort = sort_of(node, join, tables, mode, (left.shown, right.shown))
+        windowed = in_windows(node, left.relation, right.relation)
+        sort = sort_of(node, join, tables, mode, (left.shown, right.shown), windowed=windowed)
+        if sort is not Sort.STREAMS:
+            _refuse_grace(node)
         for side, table in zip((left, right), tables, strict=True):
             if table and side.relation.table is None:
                 if mode is None:
@@ -282,7 +287,11 @@ class Joins:
         for feed, label in zip(feeds, ("left", "right"), strict=True):
             feed.label = label
         place(feeds[0], feeds[1], join)
-        within = _within(node) if sort is Sort.STREAMS else None
+        within = None
+        if sort is Sort.STREAMS:
+            left, right = (found.source for found in rows)
+            window = None if node.args.get("within") is not None else join_window(node, key, left, right)
+            within = _within(node, window)
         draft = JoinDraft(
             self.names,
             feeds,
@@ -445,12 +454,21 @@ def _need_filter(join: JoinKind, parts: list[exp.Expression], *, keeps: bool) ->
     raise refusal(codes.JOIN_CONDITION, message, nearest_span(parts[0]), way_out)
 
 
-def _within(node: Join) -> Within:
+def _refuse_grace(node: Join) -> None:
+    if node.args.get("grace") is not None:
+        message = "GRACE BY says how much longer rows of two streams wait for one another, and a table is joined here"
+        raise refusal(codes.BAD_WINDOW, message, span_of(node.args["grace"]), "leave it out")
+
+
+def _within(node: Join, window: JoinWindow | None) -> Within:
+    grace = node.args.get("grace")
+    longer = 0 if grace is None else _millis(grace)
+    if window is not None:
+        return Within(0, 0, longer, window)
     length = node.args["within"]
     before = _millis(length.this)
     after = _millis(length.args["after"]) if length.args.get("after") is not None else before
-    grace = node.args.get("grace")
-    return Within(before, after, 0 if grace is None else _millis(grace))
+    return Within(before, after, longer)
 
 
 def _millis(node: Duration) -> int:

@@ -45,7 +45,13 @@ def sides(
 
 
 def sort_of(
-    node: Join, join: JoinKind, tables: tuple[bool, bool], mode: str | None, names: tuple[str, str]
+    node: Join,
+    join: JoinKind,
+    tables: tuple[bool, bool],
+    mode: str | None,
+    names: tuple[str, str],
+    *,
+    windowed: bool,
 ) -> Sort:
     """Give what kind of join it is.
 
@@ -69,7 +75,7 @@ def sort_of(
     if all(tables):
         return Sort.TABLES
     if not any(tables):
-        if within is None:
+        if within is None and not windowed:
             message = f"`{left}` and `{right}` are streams, and the join does not say how far apart their rows may be"
             way_out = "write for example `WITHIN 10m`, or read one of them with SELECT TABLE in a WITH"
             raise refusal(codes.BAD_JOIN, message, nearest_span(node), way_out)

@@ -181,7 +181,11 @@ class Calls:
         name = aggregate.distinct
         if name is None or not node.expressions[0].expressions:
             message = f"DISTINCT does not go with `{aggregate.name}`"
-            raise refusal(codes.BAD_GROUPING, message, nearest_span(node))
+            way_out = "leave it out"
+            if aggregate.name in ("TOPK", "BOTTOMK"):
+                message += ": it counts how often each value comes, and DISTINCT would make it once"
+                way_out = "leave it out: each value is in the result once; or write COLLECT_UNIQUE"
+            raise refusal(codes.BAD_GROUPING, message, nearest_span(node), way_out)
         # What is greatest or least is the same with and without repetitions.
         return name, name == aggregate.name and name in ("COUNT", "SUM", "AVG")
 

@@ -63,11 +63,11 @@ class Rows:
 def is_grouped_by_words(select: exp.Select) -> bool:
     """Say whether the clauses of a SELECT alone tell that it gives groups rather than rows."""
     clauses = ("group", "distinct", "having")
-    return any(select.args.get(key) is not None for key in clauses) or window_node(select) is not None
+    return any(select.args.get(key) is not None for key in clauses)
 
 
 def is_grouped(select: exp.Select, within: Expressions) -> bool:
-    """Say whether a SELECT gives groups rather than rows."""
+    """Say whether a SELECT gives groups rather than rows; with a window alone it gives the rows of its windows."""
     return is_grouped_by_words(select) or any(aggregates_in(item, within) for item in select.expressions)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 from sqlglot import exp
 
+from headrace.errors import ProgramError
 from headrace.errors.codes import plan as codes
 from headrace.formats.interface import Format
 from headrace.plan.operators import Changes, Feed, Kernel, Order, Rank
@@ -18,8 +19,9 @@ from headrace.planner.stateful.calls import brought
 from headrace.planner.stateful.carrying import CarryingDraft, CarryingRelation
 from headrace.planner.stateful.drafts import Branch, FeedDraft, changes_of, need_old_rows, together
 from headrace.planner.stateful.formats import formats_of
-from headrace.planner.stateful.grouping import column_name
+from headrace.planner.stateful.grouping import aliases_of, column_name
 from headrace.planner.typed import Typed
+from headrace.sql.paths import column_path
 from headrace.sql.spans import nearest_span
 
 if TYPE_CHECKING:
@@ -140,6 +142,28 @@ def row_number(select: exp.Select) -> exp.Window | None:
             message = "a SELECT ranks its rows in one way, and this one in two"
             raise refusal(codes.NOT_YET, message, nearest_span(node), "rank in a WITH first")
     return found[0] if found else None
+
+
+def with_meaning_of_aliases(select: exp.Select, within: Expressions) -> exp.Select:
+    """Give a SELECT whose QUALIFY has expressions in place of the names that its columns have in the list.
+
+    Args:
+        select: its text.
+        within: compiles expressions over its rows; their own columns come first.
+    """
+    if select.args.get("qualify") is None:
+        return select
+    found = select.copy()
+    aliases = aliases_of(found)
+    for node in [*found.args["qualify"].find_all(exp.Column)]:
+        parts = column_path(node)
+        if parts is None or len(parts) != 1 or parts[0].name not in aliases:
+            continue
+        try:
+            within.scope.resolve(parts)
+        except ProgramError:
+            node.replace(aliases[parts[0].name].copy())
+    return found
 
 
 def ranked(

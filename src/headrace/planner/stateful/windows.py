@@ -119,6 +119,27 @@ def emit_of(
     return Emit.FINAL
 
 
+def refuse_window_of_rows(select: exp.Select, window: Window, *, over_table: bool) -> None:
+    """Refuse what a window over rows that are not grouped cannot be.
+
+    Raises:
+        ProgramError: its windows follow the rows, it has a grace, or the rows are those of a table.
+    """
+    node = window_node(select)
+    assert node is not None
+    if over_table:
+        message = "a window cuts a stream, and the SELECT reads a table"
+        raise refusal(codes.NOT_OVER_A_TABLE, message, nearest_span(node), "write SELECT STREAM")
+    if window.kind in (WindowKind.SESSION, WindowKind.SLIDE):
+        message = f"{node.args['kind']} windows follow the rows of their group, and the SELECT has neither group nor aggregate"
+        way_out = "group the rows; the windows of single rows are TUMBLE, HOP and CUMULATE"
+        raise refusal(codes.BAD_WINDOW, message, nearest_span(node), way_out)
+    if select.args.get("grace") is not None:
+        message = "rows with their windows come out at once, so none of them is late"
+        way_out = "leave out GRACE BY; it goes with aggregates, and behind the JOIN of such rows"
+        raise refusal(codes.BAD_WINDOW, message, span_of(select.args["grace"]), way_out)
+
+
 def shown_length(millis: int) -> str:
     """Give a length of time as text, in the largest unit that it is a whole number of."""
     for unit, size in (("d", DAY), ("h", 3_600_000), ("m", 60_000), ("s", 1000)):
