@@ -100,6 +100,8 @@ WITH_DISTINCT = {
     "STRING_AGG",
     "BOOL_AND",
 }
+INLINE_BYTES = st.sampled_from([None, 0, 0, 20])
+"""Small values divide sets that would lie in one entry otherwise."""
 KEYS: dict[str, pa.DataType] = {
     "long": pa.int64(),
     "text": pa.string(),
@@ -135,6 +137,7 @@ class Program:
     emit: Emit = Emit.COMMIT
     retracts: bool = False
     table: bool = False
+    inline_bytes: int | None = None
 
     def spec(self) -> str:
         calls = [
@@ -150,7 +153,8 @@ class Program:
         ]
         spec = {"store": STORE, "kernel": "aggregate", "keys": len(self.keys), "calls": calls, "window": None}
         changes = "retract" if self.table else "append"
-        return json.dumps(spec | {"inputs": [changes], "emit": self.emit.value, "retracts": self.retracts})
+        spec |= {"inputs": [changes], "emit": self.emit.value, "retracts": self.retracts}
+        return json.dumps(spec | {"inline_bytes": self.inline_bytes})
 
     def key_fields(self) -> list[tuple[str, pa.DataType]]:
         return [(f"k{index}", KEYS[key]) for index, key in enumerate(self.keys)]
@@ -328,7 +332,8 @@ class Machine:
 
     def stored(self, partition: int) -> dict[Any, Any]:
         """Give the entries of the local store as the table that people see."""
-        table = self.kernel.decode(*self.stores[partition].entries(STORE, None, 1 << 20))
+        store = self.stores[partition]
+        table = self.kernel.decode(*store.entries(STORE, None, 1 << 20), store)
         keys = len(self.program.keys)
         columns = [column.to_pylist() for column in table.columns]
         rows = [[column[row] for column in columns] for row in range(table.num_rows)]
@@ -364,6 +369,7 @@ def programs(draw: st.DrawFn) -> Program:
         emit=draw(st.sampled_from([Emit.COMMIT, Emit.COMMIT, Emit.RECORD])),
         retracts=draw(st.booleans()),
         table=table,
+        inline_bytes=draw(INLINE_BYTES),
     )
 
 

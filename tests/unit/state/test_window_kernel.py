@@ -17,6 +17,7 @@ from headrace._native import Kernel
 from headrace.plan.operators import Emit, RowKind, Window, WindowKind
 from tests.unit.formats.decoding import examples
 from tests.unit.state.aggregate_oracle import Call
+from tests.unit.state.aggregate_runs import INLINE_BYTES
 from tests.unit.state.window_oracle import Row
 from tests.unit.state.window_runs import (
     DECIMAL,
@@ -99,12 +100,13 @@ def programs(draw: st.DrawFn) -> Program:
         retracts=emit is not Emit.FINAL and draw(st.booleans()),
         keys=draw(st.integers(0, 2)),
         calls=tuple(draw(st.lists(st.sampled_from(CALLS), max_size=4))),
+        inline_bytes=draw(INLINE_BYTES),
     )
 
 
 def value_rows() -> st.SearchStrategy[tuple[Any, ...]]:
     return st.tuples(
-        st.integers(-5, 5) | st.none(),
+        st.integers(-5, 5) | st.integers(-5, 5) | st.none() | st.sampled_from([2**63 - 1, 2**62, -(2**63)]),
         st.sampled_from(["", "x", "y", "z" * 30]) | st.none(),
         st.booleans() | st.none(),
         st.sampled_from([0.0, -0.0, 1.5, -2.25, math.nan, math.inf, -math.inf]) | st.none(),

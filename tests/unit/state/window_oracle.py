@@ -6,10 +6,10 @@ Every window keeps all of its rows, nothing is ever thrown away, and each change
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import gcd
 from typing import TYPE_CHECKING, Any
 
 from headrace.plan.operators import Emit, RowKind, Window, WindowKind
+from tests.unit.state.aggregate_oracle import OverflowingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -79,7 +79,10 @@ class Task:
 
 
 class WindowOracle:
-    """Args: the window, when results are given, whether old results are, and what the aggregates of rows are."""
+    """Args: the window, when results are given, whether old results are, and what the aggregates of rows are.
+
+    `evaluate` raises OverflowingError where a sum does not fit: then the row has no effect on any window.
+    """
 
     def __init__(
         self, window: Window, emit: Emit, retracts: bool, evaluate: Callable[[Sequence[Row]], Values]
@@ -89,20 +92,23 @@ class WindowOracle:
         self.late = 0
         self.null_keys = 0
 
-    def process(self, row: Row) -> tuple[list[Result], bool]:
-        """Give what comes out, and whether the row came too late for all of its windows."""
+    def process(self, row: Row) -> tuple[list[Result], bool, bool]:
+        """Give what comes out, whether the row came too late for all of its windows, and whether a sum does not fit."""
         task = self.tasks.setdefault(row.partition, Task())
         task.seq = max(task.seq, row.seq)
         results = self._move(task, row.partition, row.time)
         if row.key and all(value is None for value in row.key):
             self.null_keys += 1
-            return results, False
+            return results, False, False
         add = {WindowKind.SESSION: self._add_to_session, WindowKind.SLIDE: self._add_sliding}.get(
             self.window.kind, self._add_to_fixed
         )
-        given, late = add(task, row)
+        try:
+            given, late = add(task, row)
+        except OverflowingError:
+            return results, False, True
         self.late += late
-        return results + given, late
+        return results + given, late, False
 
     def advance(self, partition: int, time: int) -> list[Result]:
         """Move stream time on without a row."""
@@ -144,18 +150,13 @@ class WindowOracle:
         return results
 
     def _evaluate(self, rows: Iterable[Row]) -> Values:
-        """Fixed and sliding windows: in order of their sub-windows, and of arrival in each."""
-        if self.window.kind is WindowKind.SESSION:
-            return self.evaluate(list(rows))
-        pane = 1
-        if self.window.kind is not WindowKind.SLIDE:
-            pane = gcd(self.window.size, self.window.advance or self.window.size)
-        return self.evaluate(sorted(rows, key=lambda row: (row.time - self.window.offset) // pane))
+        """In the order of arrival, whatever the times of the rows."""
+        return self.evaluate(sorted(rows, key=lambda row: row.seq))
 
-    def _touch(self, task: Task, row: Row, bounds: Bounds) -> list[Result]:
+    def _touch(self, task: Task, row: Row, bounds: Bounds, values: Values) -> list[Result]:
         """A fixed or sliding window has changed."""
         name = (row.key, bounds)
-        touch = Touch(bounds, self._evaluate(task.groups[row.key].windows[bounds]), row.time)
+        touch = Touch(bounds, values, row.time)
         match self.emit:
             case Emit.RECORD:
                 return self._update(task, row.partition, row.key, touch)
@@ -191,11 +192,12 @@ class WindowOracle:
 
     def _add_to_fixed(self, task: Task, row: Row) -> tuple[list[Result], bool]:
         live = [bounds for bounds in self._bounds(row.time) if not self.closed(bounds, task.time)]
-        results = []
         windows = task.groups.setdefault(row.key, Group()).windows
-        for bounds in live:
+        values = [self._evaluate([*windows.get(bounds, ()), row]) for bounds in live]
+        results = []
+        for bounds, result in zip(live, values, strict=True):
             windows.setdefault(bounds, []).append(row)
-            results += self._touch(task, row, bounds)
+            results += self._touch(task, row, bounds, result)
         return results, not live
 
     def _bounds(self, time: int) -> list[Bounds]:
@@ -217,19 +219,22 @@ class WindowOracle:
         if self.closed((time + 1, time + size), task.time):
             return [], True
         group = task.groups.setdefault(row.key, Group())
-        group.rows.append(row)
-        times = {other.time for other in group.rows}
+        rows = [*group.rows, row]
+        times = {other.time for other in rows}
         starts = {max(0, other - size) for other in times}
         starts |= {other + 1 for other in times if any(other < later <= other + 1 + size for later in times)}
-        results = []
+        changed = {}
         for start in sorted(starts):
             bounds = (start, start + size)
             is_new = bounds not in group.windows
             if self.closed(bounds, task.time) or not (is_new or start <= time <= start + size):
                 continue
-            group.windows[bounds] = [other for other in group.rows if start <= other.time <= start + size]
-            results += self._touch(task, row, bounds)
-        return results, False
+            changed[bounds] = [other for other in rows if start <= other.time <= start + size]
+        values = [self._evaluate(inside) for inside in changed.values()]
+        group.rows = rows
+        group.windows.update(changed)
+        results = [self._touch(task, row, *found) for found in zip(changed, values, strict=True)]
+        return [result for found in results for result in found], False
 
     def _add_to_session(self, task: Task, row: Row) -> tuple[list[Result], bool]:
         gap, time, key = self.window.size, row.time, row.key
@@ -242,11 +247,12 @@ class WindowOracle:
         bounds = (min([time, *(b[0] for b, _ in parts)]), max([time, *(b[1] for b, _ in parts)]))
         if self.closed(bounds, task.time):
             return [], True
+        inside = [*(r for _, rows in parts for r in rows), row]
+        touch = Touch(bounds, self._evaluate(inside), time)
         for old, _ in parts:
             del windows[old]
-        windows[bounds] = [*(r for _, rows in parts for r in rows), row]
+        windows[bounds] = inside
         gone = [old for old, _ in parts if old != bounds]
-        touch = Touch(bounds, self._evaluate(windows[bounds]), time)
         match self.emit:
             case Emit.RECORD:
                 deletes = [d for old in gone for d in self._delete(task, row.partition, key, old, time)]

@@ -62,6 +62,7 @@ class Program:
     retracts: bool = False
     keys: int = 1
     calls: tuple[Call, ...] = (Call("COUNT", None), Call("SUM", LONG))
+    inline_bytes: int | None = None
 
     def spec(self) -> str:
         calls = [
@@ -83,7 +84,8 @@ class Program:
             "calls": calls,
         }
         window = {name: getattr(self.window, name) for name in ("kind", "size", "advance", "grace", "offset")}
-        return json.dumps(spec | {"emit": self.emit.value, "retracts": self.retracts, "window": window})
+        spec |= {"emit": self.emit.value, "retracts": self.retracts, "window": window}
+        return json.dumps(spec | {"inline_bytes": self.inline_bytes})
 
     def input(self) -> pa.Schema:
         return pa.schema(LEADING + KEYS[: self.keys] + VALUES)
@@ -241,26 +243,27 @@ class Machine:
             null_keys - (stats["null_keys"] - before["null_keys"]),
         )
 
-    def process(self, events: Sequence[Event]) -> tuple[dict[int, list[Result]], list[int | None]]:
-        """Give the results of rows, or of one advance, and the numbers of the rows that were late."""
+    def process(self, events: Sequence[Event]) -> tuple[dict[int, list[Result]], list[int | None], list[int]]:
+        """Give the results of rows, or of one advance, and the numbers of the rows that were late or failed."""
         if isinstance(events[0], Advance):
             found = self.kernel.advance(events[0].partition, events[0].time)
         else:
             found = self.kernel.process([self.program.batch([row for row in events if isinstance(row, Row)])])
-        assert found.failed == []
-        return self.program.results(found.rows), found.late[0].to_pylist()
+        failed = [row for _, row, _ in found.failed]
+        return self.program.results(found.rows), found.late[0].to_pylist(), failed
 
-    def expected(self, events: Sequence[Event]) -> tuple[dict[int, list[Result]], list[int]]:
+    def expected(self, events: Sequence[Event]) -> tuple[dict[int, list[Result]], list[int], list[int]]:
         results: list[Result] = []
-        late = []
+        late, failed = [], []
         for number, event in enumerate(events):
             if isinstance(event, Advance):
                 results += self.oracle.advance(event.partition, event.time)
             else:
-                given, is_late = self.oracle.process(event)
+                given, is_late, has_failed = self.oracle.process(event)
                 results += given
                 late += [number] * is_late
-        return by_partition(results), late
+                failed += [number] * has_failed
+        return by_partition(results), late, failed
 
     def step(self, events: Sequence[Event], cut: int) -> None:
         """Process events in the kernel and in the oracle."""
