@@ -101,3 +101,33 @@ ROW_FAILED = Code(
     "A row that an operator gave could not be computed, encoded or written, and the error policy is `fail`. What was "
     "done since the last commit is undone; a restart does it again.",
 )
+
+APPLICATION_RUNS = Code(
+    "RUN0120",
+    "application runs",
+    "Offsets can be set only while no process of the application runs: a running one would go on where it is, and commit over "
+    "them. Stop all its processes. One with an instance name (static membership) counts as a member until its session time-out "
+    "is over, 45 seconds if nothing else is set.",
+)
+
+STATE_WOULD_STAY = Code(
+    "RUN0121",
+    "state would not fit the offsets",
+    "The state of a program holds what came of the records before its committed offsets. If it reads them again, they count twice; "
+    "if it leaves some out, they are missing for ever. Give the state up together with the offsets (`--discard-state`), or say that "
+    "it stays (`--keep-state`). Which topics hold the state is known from the program, so it must be named.",
+)
+
+NO_OFFSETS = Code(
+    "RUN0122",
+    "nothing to reset",
+    "The application has no committed offset for the topics that are asked for, so there is nothing to reset: its id is spelt in "
+    "another way, it is on another log, or it has never run. With its program named, the inputs of the program are taken.",
+)
+
+NOT_REPLAYED = Code(
+    "RUN0123",
+    "letters not sent again",
+    "Dead letters could not be read, or not be sent to where they came from: the topic is gone, or refuses them. Nothing of the batch "
+    "was sent, and it is not noted as sent: mend the cause, or name another topic with `--to`, and replay again.",
+)
