@@ -1,0 +1,310 @@
+"""Statements of `headrace query` and `headrace sql`, on real logs."""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from headrace.catalog import Catalog
+from headrace.engine.snapshot import Ending, LocalStates
+from headrace.engine.statements import Done, Rows, Runner, Workspace
+from headrace.engine.statements.running import RunningQueries
+from headrace.errors import HeadraceError, ProgramError, RunError
+from headrace.formats.registry import open_registry
+from headrace.log.embedded import EmbeddedLog
+from headrace.sql import parse_program
+from tests.engine.programs import unique
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from headrace.log.interface import Log
+
+
+class Session:
+    """A user who types statements."""
+
+    def __init__(self, log: Log, folder: Path | None = None, rows: int | None = None) -> None:
+        self.catalog = Catalog(log, open_registry(None, log, {}))
+        running = None if folder is None else RunningQueries(folder / "queries.db", log.name)
+        self.workspace = Workspace(
+            log, self.catalog.registry, self.catalog, LocalStates(None, log), running=running
+        )
+        self.runner = Runner(self.workspace, rows=rows)
+        self.ending: Ending | None = None
+
+    def say(self, text: str) -> Any:
+        """Run statements; gives the message or the rows of the last one."""
+        program = parse_program(text, "test")
+        last: Any = None
+        for statement in program.statements:
+            answer = self.runner.run(statement, program)
+            last = answer.message if isinstance(answer, Done) else self._rows(answer)
+        return last
+
+    def _rows(self, answer: Rows) -> list[tuple[Any, ...]]:
+        with answer.while_read:
+            found = [tuple(row.values()) for batch in answer.batches for row in batch.to_pylist()]
+            self.ending = answer.query.ending if answer.query else None
+        return found
+
+    def refusal(self, text: str) -> tuple[str, str]:
+        """Give code and message of what is wrong with a statement."""
+        with pytest.raises(HeadraceError) as raised:
+            self.say(text)
+        (fault, *_) = raised.value.diagnostics
+        return fault.code.id, fault.message
+
+
+@pytest.fixture
+def memory() -> Iterator[Session]:
+    with EmbeddedLog(":memory:") as log:
+        session = Session(log)
+        with closing(session.catalog):
+            yield session
+
+
+@pytest.fixture
+def cars(memory: Session) -> Session:
+    memory.say(
+        """
+        CREATE TABLE cars (_key string, color string, engine.power int, price double NOT NULL) FORMAT (STRING, JSON)
+        PROPERTIES (partitions = 2, compacted = true);
+        INSERT INTO cars (_key, color, engine.power, price) VALUES
+        ('a', 'red', 100, 9.5), ('b', 'blue', 200, 10), ('c', NULL, 300, 11);
+        """
+    )
+    return memory
+
+
+def test_a_table_lives_from_create_to_drop(log: Log) -> None:
+    name = unique("cars")
+    session = Session(log)
+    with closing(session.catalog):
+        assert (
+            session.say(f"CREATE TABLE `{name}` (_key string, n int) FORMAT (STRING, JSON)")
+            == f"table `{name}` created"
+        )
+        assert (
+            session.say(f"INSERT INTO `{name}` (_key, n) VALUES ('a', 1), ('b', 2), ('c', 3)")
+            == f"3 records inserted into `{name}`"
+        )
+        assert (name, 1, False, True) in [
+            (row[0], row[1], row[3], row[4]) for row in session.say("SHOW TABLES")
+        ]
+        # Another session knows what was declared: an empty topic of JSON would tell nothing.
+        with closing(Catalog(log)) as other:
+            found = other.topic(name)
+            assert found is not None
+            assert str(found.origin) == "declared"
+        assert session.say(f"SELECT _key, n FROM `{name}`") == [("a", 1), ("b", 2), ("c", 3)]
+        assert (
+            session.say(f"DELETE FROM `{name}` WHERE _meta.partition = 0 AND _meta.offset <= 1")
+            == f"records of `{name}` deleted, up to 2"
+        )
+        assert session.say(f"SELECT n FROM `{name}`") == [(3,)]
+        assert session.say(f"TRUNCATE TABLE `{name}`") == f"table `{name}` truncated"
+        assert session.say(f"SELECT count(*) FROM `{name}`") == [(0,)]
+        assert session.say(f"DROP TABLE `{name}`") == f"table `{name}` dropped"
+        assert session.refusal(f"SELECT * FROM `{name}`")[0] == "CAT0101"
+        assert session.say(f"DROP TABLE IF EXISTS `{name}`") == f"there is no table `{name}`"
+
+
+def test_describe_tells_columns_and_settings(cars: Session) -> None:
+    assert cars.say("DESCRIBE TABLE cars") == [
+        ("_key", "string", "yes"),
+        ("color", "string", "yes"),
+        ("engine.power", "int", "yes"),
+        ("price", "double", "no"),
+    ]
+    facts = dict(cars.say("DESCRIBE FORMATTED cars"))
+    assert facts["records"] == "3"
+    assert facts["config cleanup.policy"] == "compact"
+    assert facts["column price"] == "double NOT NULL"
+
+
+def test_keys_that_match_are_deleted_from_a_compacted_table(cars: Session) -> None:
+    cars.say("INSERT INTO cars (_key, color, price) VALUES ('b', 'red', 12)")
+    # An older record of `a` is not what the table holds.
+    cars.say("INSERT INTO cars (_key, color, price) VALUES ('a', 'green', 12)")
+    assert cars.say("DELETE FROM cars WHERE color = 'red' AND price > 5") == "1 keys of `cars` deleted"
+    last = "SELECT _key FROM cars WHERE _meta.__valuesize IS NULL"
+    assert cars.say(last) == [("b",)]
+    assert cars.say("TRUNCATE TABLE cars").startswith("3 keys of `cars` deleted")
+
+
+def test_records_in_the_middle_of_a_plain_topic_stay(memory: Session) -> None:
+    memory.say("CREATE TABLE t (n int) FORMAT (STRING, JSON); INSERT INTO t (n) VALUES (1), (2)")
+    for condition in ("n = 1", "_meta.offset >= 1", "_meta.offset <= 1 OR n = 2"):
+        code, message = memory.refusal(f"DELETE FROM t WHERE {condition}")
+        assert "not compacted" in message, code
+    assert (
+        memory.refusal("DELETE FROM t WHERE _meta.partition = 0")[1]
+        == "the condition names no offset to delete up to"
+    )
+    assert memory.say("SELECT n FROM t") == [(1,), (2,)]
+
+
+def test_rows_of_a_query_are_inserted(cars: Session) -> None:
+    assert cars.say(
+        "INSERT INTO cars SELECT 'z' AS _key, upper(color) AS color, 1.5 AS price FROM cars WHERE _key = 'a'"
+    )
+    assert cars.say("SELECT color, engine.power, price FROM cars WHERE _key = 'z'") == [("RED", None, 1.5)]
+    assert cars.say(
+        "WITH r AS (SELECT * FROM cars WHERE color = 'RED'); INSERT INTO cars SELECT 'y' AS _key, color, price FROM r"
+    )
+    assert cars.say("SELECT color FROM cars WHERE _key = 'y'") == [("RED",)]
+
+
+def test_values_without_columns_fill_the_value_in_order(memory: Session) -> None:
+    memory.say("CREATE TABLE t (a int, b string) FORMAT (STRING, JSON); INSERT INTO t VALUES (1, 'x')")
+    assert memory.say("SELECT _key, a, b FROM t") == [(None, 1, "x")]
+
+
+def test_avro_tables_register_their_schema(memory: Session) -> None:
+    memory.say("CREATE TABLE t (_key long, x int NOT NULL, s string) FORMAT (LONG, AVRO)")
+    registry = memory.catalog.registry
+    assert registry is not None
+    latest = registry.latest("t-value")
+    assert latest is not None
+    assert [field["name"] for field in json.loads(latest[1])["fields"]] == ["x", "s"]
+    memory.say("INSERT INTO t (_key, x) VALUES (7, 1)")
+    assert memory.say("SELECT _key, x, s FROM t") == [(7, 1, None)]
+    with pytest.raises(RunError, match="t-value"):
+        memory.say("INSERT INTO t (s) VALUES ('no x')")
+    assert memory.say("SELECT count(*) FROM t") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("INSERT INTO cars (_key, colour) VALUES ('a', 'x')", "SQL0307"),
+        ("INSERT INTO cars (_key, color) VALUES ('a')", "SQL0307"),
+        ("INSERT INTO cras (_key) VALUES ('a')", "SQL0306"),
+        ("INSERT INTO cars SELECT STREAM * FROM cars", "SQL0317"),
+        ("CREATE TABLE cars (x int) FORMAT (STRING, JSON)", "CAT0108"),
+        ("CREATE TABLE t (x int) FORMAT (STRING, JSON) PROPERTIES (partitions = 0)", "CAT0104"),
+        ("CREATE VIEW cars AS SELECT 1 AS a", "CAT0108"),
+        ("CREATE VIEW v AS SELECT nothing FROM cars", "SQL0201"),
+        ("CREATE SYNONYM s FOR crs", "CAT0101"),
+        ("DROP VIEW v", "CAT0108"),
+        ("DROP TABLE crs", "CAT0101"),
+        ("SHOW VIEW v", "CAT0108"),
+        ("DESCRIBE TABLE crs", "CAT0101"),
+        ("DESCRIBE FUNCTION lenn", "CAT0108"),
+        ("USE postgres", "CAT0108"),
+        ("KILL QUERY 1", "CAT0108"),
+        ("SET max.size = 'much'", "SET0101"),
+        ("SET live.aggs = false; SELECT count(*) FROM cars", "SQL0317"),
+    ],
+)
+def test_what_is_wrong_is_refused_before_anything_changes(cars: Session, text: str, code: str) -> None:
+    before = cars.say("SELECT _meta.offset, * FROM cars")
+    assert cars.refusal(text)[0] == code
+    assert cars.say("SELECT _meta.offset, * FROM cars") == before
+
+
+def test_views_are_named_like_topics_and_know_nothing_of_the_text_around(cars: Session) -> None:
+    cars.say(
+        "CREATE VIEW fast AS WITH x AS (SELECT _key AS id, * FROM cars) SELECT id, color FROM x WHERE engine.power > 150"
+    )
+    assert cars.say("SELECT id FROM fast ORDER BY id") == [("b",), ("c",)]
+    cars.say("CREATE VIEW fastest AS SELECT count(*) AS n FROM fast")
+    # A name of WITH does not get into a view.
+    assert cars.say("WITH cars AS (SELECT 1 AS one) SELECT n FROM fastest") == [(2,)]
+    assert [row[0] for row in cars.say("SHOW VIEWS")] == ["fast", "fastest"]
+    cars.say("CREATE OR REPLACE VIEW fast AS SELECT 1 AS id")
+    assert cars.say("SELECT n FROM fastest") == [(1,)]
+    cars.say("DROP VIEW fast")
+    code, _ = cars.refusal("SELECT n FROM fastest")
+    assert code == "CAT0101"
+
+
+def test_a_synonym_is_another_name_of_a_topic(cars: Session) -> None:
+    cars.say("CREATE SYNONYM autos FOR cars; INSERT INTO autos (_key, price) VALUES ('s', 1)")
+    assert cars.say("SELECT count(*) FROM autos") == [(4,)]
+    assert cars.say("SHOW SYNONYMS") == [("autos", "cars")]
+    cars.say("DROP SYNONYM autos")
+    assert cars.refusal("SELECT * FROM autos")[0] == "CAT0101"
+
+
+def test_functions_are_listed_and_described(memory: Session) -> None:
+    assert ("LEN", "string") in [row[:2] for row in memory.say("SHOW FUNCTIONS LIKE 'LE%'")]
+    facts = dict(memory.say("DESCRIBE FUNCTION length"))
+    assert facts["name"] == "LEN"
+
+
+def test_each_result_says_which_limit_ended_it() -> None:
+    with EmbeddedLog(":memory:") as log:
+        session = Session(log, rows=3)
+        with closing(session.catalog):
+            session.say("CREATE TABLE t (n int) FORMAT (STRING, JSON)")
+            for _ in range(3):
+                session.say("INSERT INTO t SELECT range AS n FROM range(100)")
+            assert session.say("SELECT n FROM t LIMIT 5") == [(0,), (1,), (2,), (3,), (4,)]
+            assert session.ending is Ending.ROWS
+            assert len(session.say("SELECT n FROM t")) == 3
+            assert session.ending is Ending.ROWS
+            assert session.say("SELECT count(*) FROM t") == [(300,)]
+            assert session.ending is Ending.END
+            assert session.say("SET max.query.time = 0; SELECT count(*) FROM t") == [(0,)]
+            assert session.ending is Ending.TIME
+            assert session.say("SET max.query.time = 1h; SET max.size = 0; SELECT count(*) FROM t") == [(0,)]
+            assert session.ending is Ending.SIZE
+            assert session.say("SET max.size = '1g'; SET max.idle.time = 0; SELECT count(*) FROM t") == [(0,)]
+            assert session.ending is Ending.IDLE
+
+
+def test_a_record_that_cannot_be_decoded_is_left_out_or_ends_the_query(memory: Session) -> None:
+    memory.say("CREATE TABLE raw (_value string) FORMAT (STRING, STRING)")
+    memory.say("INSERT INTO raw (_value) VALUES ('{\"n\": 1}'), ('{broken'), ('{\"n\": 2}')")
+    assert memory.say("SELECT n FROM raw WHERE _vtype = JSON") == [(1,), (2,)]
+    memory.say("SET skip.bad.records = false")
+    with pytest.raises(RunError, match="partition 0, offset 1"):
+        memory.say("SELECT n FROM raw WHERE _vtype = JSON")
+
+
+def test_times_come_as_they_are_wanted(memory: Session) -> None:
+    memory.say("CREATE TABLE t (at timestamp) FORMAT (STRING, AVRO)")
+    memory.say("INSERT INTO t (at) VALUES (TIMESTAMP '2020-01-01 00:00:00.5')")
+    assert memory.say("SET format.timestamp = true; SELECT at FROM t") == [("2020-01-01T00:00:00.500Z",)]
+    assert memory.say("SET format.timestamp = false; SELECT at FROM t") == [(1577836800500,)]
+
+
+def test_a_running_query_is_listed_and_killed_from_elsewhere(tmp_path: Path) -> None:
+    with EmbeddedLog(str(tmp_path / "log.db")) as log:
+        session = Session(log, tmp_path)
+        with closing(session.catalog):
+            session.say("CREATE TABLE t (n int) FORMAT (STRING, JSON); INSERT INTO t (n) VALUES (1)")
+            noted = RunningQueries(tmp_path / "queries.db", log.name)
+            with noted.noted("SELECT 1") as ended:
+                ((number, status, *_, sql),) = session.say("SHOW QUERIES")
+                assert (status, sql) == ("Running", "SELECT 1")
+                assert not ended()
+                assert session.say(f"KILL QUERY {number}") == f"query {number} is asked to end"
+                event = threading.Event()
+                while not ended():
+                    event.wait(0.05)
+            assert session.say("SHOW QUERIES") == []
+            assert session.say("SELECT n FROM t") == [(1,)]
+            assert [row[1] for row in session.say("SHOW ALL QUERIES")] == ["Killed", "Completed"]
+            assert (tmp_path / "queries.db").stat().st_mode & 0o077 == 0
+
+
+def test_commands_have_no_place_in_a_program_that_runs_for_ever() -> None:
+    from headrace.planner import plan_program
+
+    with (
+        EmbeddedLog(":memory:") as log,
+        closing(Catalog(log)) as catalog,
+        pytest.raises(ProgramError) as raised,
+    ):
+        plan_program(parse_program("SHOW TABLES; DROP TABLE t"), catalog)
+    assert [item.message for item in raised.value.diagnostics][:2] == [
+        "a program that runs for ever has no commands"
+    ] * 2
