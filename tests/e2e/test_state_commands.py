@@ -46,7 +46,7 @@ def headrace(commands: Path, tmp_path: Path) -> Command:
 
 def verdicts(headrace: Command, text: str) -> tuple[int, list[str]]:
     done = headrace("plan", "-e", text, "--app-id", "a", "--format", "json")
-    return done.returncode, [item["verdict"] for item in json.loads(done.stdout)]
+    return done.returncode, [item["verdict"] for item in json.loads(done.stdout)["stores"]]
 
 
 def run(headrace: Command, text: str, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
+from headrace.cli.deployment import shown
 from headrace.cli.failures import ExitCode, bad_call, leave, reported, warn
 from headrace.cli.options import examples, functions_option, log_options, program_options
 from headrace.cli.program import read_program
 from headrace.cli.session import open_session, setting_defaults
 from headrace.cli.state_folder import state_folder
-from headrace.engine.state.verdicts import StoreVerdict, Verdict, judge
+from headrace.engine.deployment import compare
 from headrace.plan.explain import EXPLAIN_FORMATS, explain
 from headrace.planner import plan_program
 from headrace.sql import parse_program
@@ -30,7 +29,7 @@ from headrace.sql import parse_program
 @click.option(
     "--app-id",
     metavar="NAME",
-    help="Say what would become of the state of this application: NEW, KEEP, MIGRATE, REBUILD or REFUSE for each store.",
+    help="Compare with what this application has: topics, schemas, stores (NEW, KEEP, MIGRATE, REBUILD or REFUSE), its group.",
 )
 @click.option(
     "--state-dir",
@@ -52,8 +51,9 @@ def command(
 ) -> None:
     """Check a program and show how it would run: topics, types, queries. Nothing is created or changed.
 
-    With --app-id, what would become of the state of that application is shown instead; if a store would be refused, the exit
-    code is 1.
+    With --app-id, the program is compared with what that application has: topics that a start would create, schemas that it
+    would register, what would become of each store, how far the group has read, and internal topics without use. If
+    something would be refused, the exit code is 1.
     """
     source = read_program(file, text)
     with open_session(log, registry) as session:
@@ -65,41 +65,14 @@ def command(
             if state_dir is not None:
                 message = "--state-dir says where the state of --app-id is, which is not given"
                 raise bad_call(message)
-            verdicts = None
+            found = None
         else:
             folder = state_folder(state_dir, session.environment.state_dir, session.log.name)
-            verdicts = judge(topology, session.log, app_id, folder)
+            found = compare(topology, session.log, session.registry, app_id, folder)
     warn(topology.warnings, source)
-    if verdicts is None:
+    if found is None:
         click.echo(explain(topology, form))
         return
-    click.echo(_shown(verdicts, form))
-    if any(item.verdict is Verdict.REFUSE for item in verdicts):
+    click.echo(shown(found, form))
+    if found.refused:
         leave(ExitCode.FAILED)
-
-
-def _shown(verdicts: list[StoreVerdict], form: str) -> str:
-    """Show verdicts as JSON, else as text."""
-    if form == "json":
-        data = [
-            {
-                "store": item.store,
-                "verdict": item.verdict.value,
-                "reason": item.reason,
-                "details": list(item.details),
-            }
-            for item in verdicts
-        ]
-        return json.dumps(data, ensure_ascii=False)
-    if form != "text":
-        message = f"verdicts on state cannot be shown as {form}"
-        raise bad_call(message, help="use --format text or json")
-    if not verdicts:
-        return "the program keeps no state"
-    lines = []
-    for item in verdicts:
-        lines.append(f"store {item.store}: {item.verdict.value}, {item.reason}")
-        lines += [f"  {line}" for line in item.details]
-        if item.verdict is Verdict.REFUSE:
-            lines.append(f"  run it under a new --app-id, or give the state up: --discard-state={item.store}")
-    return "\n".join(lines)
