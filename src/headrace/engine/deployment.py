@@ -109,9 +109,8 @@ class Deployment:
     @property
     def refused(self) -> bool:
         """Whether the program would not start."""
-        return any(item.action is Action.REFUSE for item in (*self.topics, *self.schemas)) or any(
-            item.verdict is Verdict.REFUSE for item in self.stores
-        )
+        actions = [item.action for item in self.topics] + [item.action for item in self.schemas]
+        return Action.REFUSE in actions or any(item.verdict is Verdict.REFUSE for item in self.stores)
 
 
 def compare(

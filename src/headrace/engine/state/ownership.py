@@ -67,11 +67,17 @@ def check_changelogs(topology: Topology, log: Log, properties: Mapping[str, str]
         if mark.fingerprint == operator.store.fingerprint:
             continue
         change = from_mark(mark, operator)
-        if not change.is_readable:
+        if mark.operator is None or not change.is_readable:
             raise foreign(operator.store.name, where, change.obstacles)
-        assert mark.operator is not None
         waiting = unread(topology, log, properties, application, mark.operator, operator)
-        if waiting is not None and not _is_taken_over(log, properties, operator, found):
+        if not change.obstacles and waiting is None:
+            # What later versions wrote is looked at when it is restored.
+            continue
+        last = _last_versions(log, properties, operator, found)
+        obstacles = [part for mark in last for part in from_mark(mark, operator).obstacles]
+        if obstacles:
+            raise foreign(operator.store.name, where, list(dict.fromkeys(obstacles)))
+        if waiting is not None and last:
             way_out = (
                 "run the version before, with `--until-end` and no new records in its inputs, and this one then; or run this one "
                 "under a new application id"
@@ -127,10 +133,14 @@ def unread(
     return None
 
 
-def _is_taken_over(log: Log, properties: Mapping[str, str], operator: Operator, found: Changelog) -> bool:
+def _last_versions(
+    log: Log, properties: Mapping[str, str], operator: Operator, found: Changelog
+) -> list[Mark]:
+    """Give the last mark of each partition that this program has not taken over yet; reads all of the changelog."""
     starts = {number: low for number, (low, _) in found.bounds.items()}
     histories = read_marks(log, properties, operator.store.changelog.name, starts)
-    return all(marks[-1].fingerprint == operator.store.fingerprint for marks in histories.values() if marks)
+    last = [marks[-1] for marks in histories.values() if marks]
+    return [mark for mark in last if mark.fingerprint != operator.store.fingerprint]
 
 
 def read_marks(
