@@ -61,17 +61,20 @@ class Shell:
         """Read and run until the user leaves."""
         while not self._options.done:
             try:
-                text = self._prompt.prompt().strip()
+                self._take(self._prompt.prompt().strip())
             except KeyboardInterrupt:
+                # Of the line, or of a statement.
                 continue
             except EOFError:
                 return
-            if text.startswith("\\"):
-                said = obey(text, self._options)
-                if said:
-                    click.echo(said)
-            elif text.strip(";").strip():
-                self._run(text)
+
+    def _take(self, text: str) -> None:
+        if text.startswith("\\"):
+            said = obey(text, self._options)
+            if said:
+                click.echo(said)
+        elif text.strip(";").strip():
+            self._run(text)
 
     def _run(self, text: str) -> None:
         try:
@@ -89,8 +92,6 @@ class Shell:
                     self._completer.forget()
         except HeadraceError as error:
             report(error)
-        except KeyboardInterrupt:
-            click.echo("cancelled", err=True)
 
 
 def _continuation(width: int, line: int, wrapped: int) -> str:

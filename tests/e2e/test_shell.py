@@ -1,0 +1,108 @@
+"""The shell, driven as a person does: through a terminal."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|\r")
+_PATIENCE = 30.0
+
+
+class Terminal:
+    """A process behind a terminal of its own."""
+
+    def __init__(self, arguments: list[str], environment: dict[str, str]) -> None:
+        self.process, self._terminal = pty.fork()
+        if self.process == 0:
+            os.execve(arguments[0], arguments, environment)
+        self._seen = ""
+
+    def type(self, keys: str) -> None:
+        os.write(self._terminal, keys.encode())
+
+    def wait(self, text: str) -> str:
+        """Read until a text has come; gives what came before it, and the text."""
+        deadline = time.monotonic() + _PATIENCE
+        while text not in self._seen:
+            assert time.monotonic() < deadline, f"{text!r} did not come; what came: {self._seen[-2000:]!r}"
+            ready, _, _ = select.select([self._terminal], [], [], 0.2)
+            if ready:
+                self._seen += _ESCAPES.sub("", os.read(self._terminal, 65536).decode(errors="replace"))
+        before, _, self._seen = self._seen.partition(text)
+        return before + text
+
+    def end(self) -> tuple[int, str]:
+        """Wait for the end of the process; gives its exit code, and what it said last."""
+        try:
+            while read := os.read(self._terminal, 65536):
+                self._seen += _ESCAPES.sub("", read.decode(errors="replace"))
+        except OSError:
+            pass  # Linux's way to say that the other end is closed
+        _, status = os.waitpid(self.process, 0)
+        os.close(self._terminal)
+        return os.waitstatus_to_exitcode(status), self._seen
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Terminal]:
+    environment = {
+        **os.environ,
+        "HEADRACE_LOG": f"sqlite:{tmp_path / 'log.db'}",
+        "HEADRACE_STATE_DIR": str(tmp_path / "state"),
+        "TERM": "xterm",
+        "PAGER": "cat",
+        "PROMPT_TOOLKIT_NO_CPR": "1",
+        "NO_COLOR": "1",
+    }
+    start = [sys.executable, "-c", "from headrace.cli import main; main()", "sql"]
+    terminal = Terminal(start, environment)
+    terminal.wait("headrace>")
+    return terminal
+
+
+def test_a_session(shell: Terminal, tmp_path: Path) -> None:
+    # A statement of two lines.
+    shell.type("CREATE TABLE orders (amount int)\n")
+    shell.wait("...>")
+    shell.type("FORMAT (STRING, JSON);\n")
+    shell.wait("table `orders` created")
+    shell.type("INSERT INTO orders VALUES (1), (2);\n")
+    shell.wait("2 records inserted")
+    # Completion of a topic and of its column.
+    shell.type("SELECT 40 + sum(amount) AS n FROM ord\t")
+    shell.wait("FROM orders")
+    shell.type(" WHERE amo\t")
+    shell.wait("WHERE amount")
+    shell.type(" > 1;\n")
+    shell.wait("42")
+    # An error is underlined, and the session goes on.
+    shell.type("SELECT amuont FROM orders;\n")
+    assert "^^^^^^" in shell.wait("did you mean `amount`?")
+    shell.type("\\format json\n")
+    shell.wait("results are shown as json")
+    shell.type("\\timing\n")
+    shell.wait("timing is on")
+    shell.type("SELECT amount FROM orders WHERE amount = 2;\n")
+    shell.wait('{"amount":2}')
+    shell.wait(" s\n")
+    # Ctrl-C ends a query that would take for ever, not the shell.
+    shell.type("SELECT count(*) FROM range(1000000) AS a, range(1000000) AS b;\n")
+    time.sleep(0.3)  # until it runs; if it has not begun, the line is cancelled instead, which is right too
+    shell.type("\x03")
+    shell.wait("headrace>")
+    shell.type("\\q\n")
+    code, said = shell.end()
+    assert code == 0, said
+    assert "SELECT amuont FROM orders;" in (tmp_path / "state" / "history.sql").read_text()
