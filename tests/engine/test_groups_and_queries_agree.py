@@ -52,6 +52,18 @@ SUM(amount)
 SUM(DISTINCT id % 4)
 SUM(CAST(price AS decimal(10, 2)))
 SUM(amount) / COUNT(*) + 1
+SUM(id) / COUNT(*)
+SUM(id) % 7
+(SUM(id) - MIN(id)) / 4
+AVG(CAST(price AS decimal(10, 2)))
+AVG(CAST(price AS decimal(10, 2))) * 2
+SUM(DISTINCT CAST(price AS decimal(10, 2)))
+SIZEOF(COLLECT(amount))
+SIZEOF(COLLECT_UNIQUE(flag))
+COLLECT(amount) FILTER (WHERE id > 1000)
+MAXK(amount, 100)
+COUNT(*) * 10 / SUM(id + 1)
+MIN(id) / 2 + MAX(id) / 3
 AVG(amount)
 AVG(id)
 AVG(DISTINCT id % 4)

@@ -108,8 +108,11 @@ class Task:
 class AggregateOracle:
     """Args: the calls, when results are given, whether old results are, whether rows are taken away."""
 
-    def __init__(self, calls: Sequence[Call], emit: Emit, retracts: bool, table: bool) -> None:
+    def __init__(
+        self, calls: Sequence[Call], emit: Emit, retracts: bool, table: bool, keeps_nulls: bool = False
+    ) -> None:
         self.calls, self.emit, self.retracts, self.table = calls, emit, retracts, table
+        self.keeps_nulls = keeps_nulls
         self.tasks: dict[int, Task] = {}
         self.null_keys = 0
 
@@ -120,7 +123,7 @@ class AggregateOracle:
         """
         first = rows[0]
         task = self.tasks.setdefault(first.partition, Task())
-        if first.key and all(value is None for value in first.key):
+        if not self.keeps_nulls and first.key and all(value is None for value in first.key):
             self.null_keys += len(rows)
             return [], []
         name = tuple(map(comparable, first.key))

@@ -136,6 +136,7 @@ class Program:
     keys: tuple[str, ...] = ("long",)
     emit: Emit = Emit.COMMIT
     retracts: bool = False
+    keeps_nulls: bool = False
     table: bool = False
     inline_bytes: int | None = None
 
@@ -153,7 +154,12 @@ class Program:
         ]
         spec = {"store": STORE, "kernel": "aggregate", "keys": len(self.keys), "calls": calls, "window": None}
         changes = "retract" if self.table else "append"
-        spec |= {"inputs": [changes], "emit": self.emit.value, "retracts": self.retracts}
+        spec |= {
+            "inputs": [changes],
+            "emit": self.emit.value,
+            "retracts": self.retracts,
+            "keeps_nulls": self.keeps_nulls,
+        }
         return json.dumps(spec | {"inline_bytes": self.inline_bytes})
 
     def key_fields(self) -> list[tuple[str, pa.DataType]]:
@@ -171,7 +177,7 @@ class Program:
         return Kernel(self.spec(), [self.input()], self.output())
 
     def oracle(self) -> AggregateOracle:
-        return AggregateOracle(self.calls, self.emit, self.retracts, self.table)
+        return AggregateOracle(self.calls, self.emit, self.retracts, self.table, self.keeps_nulls)
 
     def batch(self, rows: Sequence[Row]) -> pa.RecordBatch:
         columns = [
@@ -368,6 +374,7 @@ def programs(draw: st.DrawFn) -> Program:
         keys=tuple(draw(st.lists(st.sampled_from(sorted(KEYS)), max_size=2))),
         emit=draw(st.sampled_from([Emit.COMMIT, Emit.COMMIT, Emit.RECORD])),
         retracts=draw(st.booleans()),
+        keeps_nulls=draw(st.booleans()),
         table=table,
         inline_bytes=draw(INLINE_BYTES),
     )

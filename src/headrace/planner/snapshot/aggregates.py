@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 from sqlglot import exp, parse_one
 
 from headrace.errors.codes import plan as codes
 from headrace.errors.suggest import did_you_mean
 from headrace.functions import Kind, lookup
+from headrace.functions.aggregate import aggregate_named
 from headrace.planner.duckdb_types import BindError
 from headrace.planner.faults import refusal
 from headrace.sql.calls import name_span
 from headrace.sql.spans import nearest_span, span_of
+from headrace.types.sql import duckdb_type
 
 if TYPE_CHECKING:
     from headrace.planner.expressions import Expressions
@@ -116,7 +119,23 @@ def _parts(node: exp.Anonymous, within: Expressions) -> tuple[exp.Expression, Fi
         call, finish = own(arguments[0])
         return call, lambda found: _first(finish(found), arguments[1])
     renamed = _RENAMED.get(name.upper(), name.lower())
-    return exp.Anonymous(this=renamed, expressions=arguments), _as_it_is
+    return exp.Anonymous(this=renamed, expressions=arguments), _result(node, within)
+
+
+def _result(node: exp.Anonymous, within: Expressions) -> Finish:
+    """Bring a result to its type in streams: sums of DuckDB are wider, its means of decimals are doubles."""
+    known = aggregate_named(str(node.this))
+    if known is None or known.name not in ("SUM", "AVG") or not node.expressions:
+        return _as_it_is
+    first = node.expressions[0]
+    plain = first.expressions[0] if isinstance(first, exp.Distinct) else first
+    if isinstance(plain, exp.Star | exp.Order):
+        return _as_it_is
+    kind = within.value(plain).type
+    if not pa.types.is_decimal(kind) and not (pa.types.is_integer(kind) and known.name == "SUM"):
+        return _as_it_is
+    to = exp.DataType.build(duckdb_type(known.result(kind)), dialect="duckdb")
+    return lambda found: exp.Cast(this=found, to=to.copy())
 
 
 def _with_nulls(node: exp.Anonymous, arguments: list[exp.Expression]) -> exp.Expression:

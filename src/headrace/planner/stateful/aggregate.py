@@ -32,6 +32,7 @@ class AggregateDraft(OperatorDraft):
         key_names: what the parts of a key of several columns are called.
         key_nullable: which of these may be null.
         call_names: what the results are called.
+        keeps_nulls: a group whose values are all null is one like others.
     """
 
     calls: list[AggregateCall] = field(default_factory=list)
@@ -40,6 +41,7 @@ class AggregateDraft(OperatorDraft):
     key_names: list[str] = field(default_factory=list)
     key_nullable: list[bool] = field(default_factory=list)
     call_names: dict[int, str] = field(default_factory=dict)
+    keeps_nulls: bool = False
 
     def __post_init__(self) -> None:
         for column in self.feeds[0].key_columns():
@@ -88,7 +90,7 @@ class AggregateDraft(OperatorDraft):
             for call in self.calls
         )
         retracts = self.changes is Changes.RETRACT
-        return Aggregate(feeds[0], calls, self.emit, self.window, retracts)
+        return Aggregate(feeds[0], calls, self.emit, self.window, retracts, self.keeps_nulls)
 
     def label(self, name: str) -> str:
         """Give what the program calls a column."""

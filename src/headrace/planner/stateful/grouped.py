@@ -98,6 +98,8 @@ def grouped(
     changes = next((changes_of(row.relation) for row in rows if row.relation.has_kinds), Changes.APPEND)
     feed = FeedDraft([Branch(row.relation, key, []) for row, key in zip(rows, keys, strict=True)], changes)
     key_format, value_format = formats_of(rows[0].relation, keys[0])
+    # A row of nulls is a row; a group of nulls is none, as in Kafka Streams.
+    keeps_nulls = select.args.get("distinct") is not None and window is None
     draft = AggregateDraft(
         names,
         [feed],
@@ -108,8 +110,10 @@ def grouped(
         window=window,
         key_names=[item.name for item in items],
         key_nullable=[
-            len(items) > 1 and any(key[index].nullable for key in keys) for index in range(len(items))
+            (keeps_nulls or len(items) > 1) and any(key[index].nullable for key in keys)
+            for index in range(len(items))
         ],
+        keeps_nulls=keeps_nulls,
     )
     relation = OperatorRelation(draft)
     scope = Groups(rows[0].within, draft, calls, keys[0], items, relation)
