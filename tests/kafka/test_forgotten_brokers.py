@@ -70,11 +70,13 @@ def test_an_administration_client_finds_its_brokers_again(monkeypatch: pytest.Mo
     monkeypatch.setattr("headrace.log.kafka.admin._SECONDS", 1.0)
     with ForgetfulBroker() as broker:
         admin = KafkaLog(broker.bootstrap).admin()
-        known = admin.identity()
+        known = admin.topics()
         for _ in range(2):
             broker.forgets = True
-            # That there are no brokers is no answer: there may well be topics.
             with pytest.raises(LogError):
                 admin.describe("t" * 100)
+            # That there are no brokers is no answer: there may well be topics.
+            with pytest.raises(LogError):
+                admin.topics()
             broker.forgets = False
-            assert admin.identity() == known
+            assert admin.topics() == known

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     )
 
     from headrace.log.interface import Offsets
+    from headrace.log.kafka.memory import LogMemory
 
 _T = TypeVar("_T")
 _UNKNOWN: Final = "UNKNOWN_TOPIC_OR_PART"
@@ -60,8 +61,9 @@ _PROCESS: Final = re.compile(r"-([0-9a-f]{12})$")
 class KafkaAdmin:
     """Topics and groups of Kafka, as `log.interface.Admin`."""
 
-    def __init__(self, log: str, bootstrap: str, properties: Mapping[str, str]) -> None:
+    def __init__(self, log: str, bootstrap: str, properties: Mapping[str, str], memory: LogMemory) -> None:
         self._log = log
+        self._memory = memory
         self._properties: dict[str, Any] = dict(admin_properties(bootstrap, properties))
         self._last_fault = _LastFault()
         with self._faults("cannot connect"):
@@ -69,8 +71,10 @@ class KafkaAdmin:
 
     def identity(self) -> str:
         """Give the id of the cluster."""
-        with self._faults("cannot tell the cluster"):
-            return str(self._asked(_metadata).cluster_id)
+        if self._memory.cluster is None:
+            with self._faults("cannot tell the cluster"):
+                self._memory.cluster = str(self._asked(_metadata).cluster_id)
+        return self._memory.cluster
 
     def topics(self) -> list[str]:
         """Give the names of all topics, sorted."""
@@ -82,11 +86,8 @@ class KafkaAdmin:
         doing = f"cannot describe `{topic}`"
         with self._faults(doing):
             found = self._partitions(topic)
-            if found is None:
-                # Unless this was a broker that has just started.
-                if topic not in self._asked(_metadata).topics:
-                    return None
-                found = self._partitions(topic) or []
+        if found is None:
+            return None
         resource = ConfigResource(ResourceType.TOPIC, topic)
         entries = self._wait(doing, self._client.describe_configs([resource])[resource])
         configs = {
@@ -277,7 +278,7 @@ def _metadata(client: AdminClient) -> ClusterMetadata:
     """
     found = client.list_topics(timeout=_SLICE)
     if not found.brokers:
-        # A broker that has just started knows of none, and of no topic, yet.
+        # As a broker says that shuts down or has just started.
         raise KafkaException(KafkaError(KafkaError._TRANSPORT, "the cluster has no brokers"))
     return found
 

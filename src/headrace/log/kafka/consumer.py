@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from headrace.log.interface import Offsets, OnPartitions
+    from headrace.log.kafka.memory import LogMemory
 
 _T = TypeVar("_T")
 _BEGINNING: Final = -2
@@ -49,13 +50,6 @@ _DELETED_CHECK_SECONDS: Final = 5.0
 _OLD_BROKER: Final = frozenset({"UNSUPPORTED_VERSION", "_UNSUPPORTED_FEATURE"})
 
 
-class ProtocolMemory:
-    """Remembers for one log whether its brokers know the new group protocol, so that only one consumer has to ask."""
-
-    def __init__(self) -> None:
-        self.protocol = names.CONSUMER
-
-
 class KafkaConsumer:
     """A consumer of Kafka, as `log.interface.Consumer`."""
 
@@ -65,7 +59,7 @@ class KafkaConsumer:
         bootstrap: str,
         log_properties: Mapping[str, str],
         options: ConsumerOptions,
-        memory: ProtocolMemory,
+        memory: LogMemory,
     ) -> None:
         self._log = log
         self._group = options.group

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 from headrace.log.kafka.admin import KafkaAdmin
-from headrace.log.kafka.consumer import KafkaConsumer, ProtocolMemory
+from headrace.log.kafka.consumer import KafkaConsumer
+from headrace.log.kafka.memory import LogMemory
 from headrace.log.kafka.producer import KafkaProducer
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class KafkaLog:
     def __init__(self, bootstrap: str, properties: Mapping[str, str] | None = None) -> None:
         self._bootstrap = bootstrap
         self._properties = dict(properties or {})
-        self._memory = ProtocolMemory()
+        self._memory = LogMemory()
 
     @property
     def name(self) -> str:
@@ -43,7 +44,7 @@ class KafkaLog:
 
     def admin(self) -> KafkaAdmin:
         """Make an administration client."""
-        return KafkaAdmin(self.name, self._bootstrap, self._properties)
+        return KafkaAdmin(self.name, self._bootstrap, self._properties, self._memory)
 
     def close(self) -> None:
         """Do nothing: consumers and producers belong to those who made them."""
