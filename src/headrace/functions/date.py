@@ -81,6 +81,19 @@ def _convert(args: Sequence[exp.Expression], span: Span | None) -> exp.Expressio
     return _formatted(parsed, pattern)
 
 
+def _from_unixtime(args: Sequence[exp.Expression], span: Span | None) -> exp.Expression:
+    moment = exp.Anonymous(this="hr_from_unixtime", expressions=[args[0].copy()])
+    given = args[1] if len(args) == 2 else exp.Literal.string("yyyy-MM-dd HH:mm:ss")
+    return _formatted(moment, _write_pattern(given, "FROM_UNIXTIME", span))
+
+
+def _unix_timestamp(args: Sequence[exp.Expression], span: Span | None) -> exp.Expression:
+    given = [arg.copy() for arg in args[:1]]
+    if len(args) == 2:
+        given = [_parsed(args[0], _read_pattern(args[1], "UNIX_TIMESTAMP", span))]
+    return exp.Anonymous(this="hr_unix_timestamp", expressions=given)
+
+
 def _part(name: str, what: str, types: str, *examples: Example) -> Function:
     return Function(
         name=name,
@@ -187,6 +200,7 @@ FUNCTIONS: Final = (
     ),
     Function(
         name="FORMAT_TIMESTAMP",
+        aliases=("DATE_FORMAT",),
         family=FAMILY,
         signatures=(signature(f"when {_WHEN}, pattern STRING", "STRING"),),
         description="Writes a timestamp by a pattern, in UTC.",
@@ -268,6 +282,42 @@ FUNCTIONS: Final = (
                 "PARSE_TIMESTAMP_MICROS('2016-01-01', 'yyyy-MM-dd[ HH:mm]')",
                 "TIMESTAMPTZ '2016-01-01 00:00:00+00'",
             ),
+        ),
+    ),
+    Function(
+        name="FROM_UNIXTIME",
+        family=FAMILY,
+        signatures=(
+            signature("seconds LONG", "STRING"),
+            signature("seconds LONG, pattern STRING", "STRING"),
+        ),
+        description="Writes seconds since 1970-01-01 UTC by a pattern, `yyyy-MM-dd HH:mm:ss` if none is given.",
+        renderer=_from_unixtime,
+        macro=("(x BIGINT) AS CAST(make_timestamp(x * 1000000) AS TIMESTAMP WITH TIME ZONE)",),
+        examples=(
+            Example("FROM_UNIXTIME(1709211909)", "'2024-02-29 13:05:09'"),
+            Example("FROM_UNIXTIME(-1, 'yyyy/MM/dd')", "'1969/12/31'"),
+        ),
+    ),
+    Function(
+        name="UNIX_TIMESTAMP",
+        family=FAMILY,
+        signatures=(
+            signature("", "LONG"),
+            signature("when TIMESTAMP|DATE", "LONG"),
+            signature("text STRING, pattern STRING", "LONG"),
+        ),
+        description="Gives the seconds since 1970-01-01 UTC of a timestamp, of a text that is read by a pattern, or of the "
+        "present time.",
+        volatility=Volatility.STABLE,
+        renderer=_unix_timestamp,
+        macro=(
+            "() AS CAST(floor(epoch(now())) AS BIGINT)",
+            "(x) AS CAST(floor(epoch(CAST(x AS TIMESTAMP WITH TIME ZONE))) AS BIGINT)",
+        ),
+        examples=(
+            Example(f"UNIX_TIMESTAMP({_MOMENT})", "1709211909"),
+            Example("UNIX_TIMESTAMP('1970-01-02', 'yyyy-MM-dd')", "86400"),
         ),
     ),
     Function(

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Final
 
 from headrace.functions.declaration import Example, Function
 from headrace.functions.signature import signature
 
 FAMILY: Final = "hash"
+
+_TABLE: Final = tuple(
+    functools.reduce(lambda crc, _: (crc >> 1) ^ (0xEDB88320 if crc & 1 else 0), range(8), byte)
+    for byte in range(256)
+)
+"""Remainders of the bytes by the polynomial of CRC-32, bits turned round."""
+
+
+def _crc(value: str) -> str:
+    """Give the text for the checksum of bytes, a byte after the other."""
+    digits = f"hex({value})"
+    byte = f"CAST('0x' || substr({digits}, CAST(2 * i + 1 AS INTEGER), 2) AS INTEGER)"
+    bytes_ = f"list_transform(range(octet_length({value})), lambda i: CAST({byte} AS BIGINT))"
+    step = f"xor({list(_TABLE)}[CAST(xor(c, b) & 255 AS INTEGER) + 1], c >> 8)"
+    return f"CASE WHEN s IS NOT NULL THEN xor(list_reduce({bytes_}, lambda c, b: {step}, 4294967295), 4294967295) END"
+
 
 FUNCTIONS: Final = (
     Function(
@@ -19,6 +36,29 @@ FUNCTIONS: Final = (
         examples=(
             Example("MD5('')", "'d41d8cd98f00b204e9800998ecf8427e'"),
             Example("MD5('abc')", "'900150983cd24fb0d6963f7d28e17f72'"),
+        ),
+    ),
+    Function(
+        name="SHA1",
+        family=FAMILY,
+        signatures=(signature("value STRING|BYTES", "STRING"),),
+        description="Gives the SHA-1 digest of a text (as UTF-8) or of bytes, in lower case. Not safe against an attacker.",
+        duckdb="sha1",
+        examples=(
+            Example("SHA1('')", "'da39a3ee5e6b4b0d3255bfef95601890afd80709'"),
+            Example("SHA1('abc')", "'a9993e364706816aba3e25717850c26c9cd0d89d'"),
+        ),
+    ),
+    Function(
+        name="CRC32",
+        family=FAMILY,
+        signatures=(signature("value STRING|BYTES", "LONG"),),
+        description="Gives the CRC-32 checksum (as zlib and Ethernet have it) of a text (as UTF-8) or of bytes: 0 to 4294967295.",
+        macro=(f"(s VARCHAR) AS {_crc('encode(s)')}", f"(s BLOB) AS {_crc('s')}"),
+        examples=(
+            Example("CRC32('123456789')", "3421780262"),
+            Example("CRC32('')", "0"),
+            Example("CRC32('é')", "235179326"),
         ),
     ),
     Function(

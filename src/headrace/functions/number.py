@@ -91,21 +91,6 @@ FUNCTIONS: Final = (
         Example("DEGREES(0)", "0.0"),
     ),
     Function(
-        name="DISTANCE",
-        family=FAMILY,
-        signatures=(signature("lat1 NUMBER, lon1 NUMBER, lat2 NUMBER, lon2 NUMBER", "DOUBLE"),),
-        description="Gives the distance in metres of two points on the earth, in degrees (haversine on a sphere of 6371008.8 m).",
-        macro=(
-            "(a, b, c, d) AS CASE WHEN a + b + c + d IS NOT NULL THEN 2 * 6371008.8 * asin(sqrt(least(1.0, "
-            "pow(sin(radians(c - a) / 2), 2) "
-            "+ cos(radians(a)) * cos(radians(c)) * pow(sin(radians(d - b) / 2), 2)))) END",
-        ),
-        examples=(
-            Example("ROUND(DISTANCE(37.9, 23.6, 35.3, 25.1))", "318598.0"),
-            Example("DISTANCE(1, 2, 1, 2)", "0.0"),
-        ),
-    ),
-    Function(
         name="FLOOR",
         family=FAMILY,
         signatures=(signature("x NUMBER", "type of x"),),

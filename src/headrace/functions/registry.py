@@ -10,19 +10,36 @@ from headrace.functions import (
     array,
     date,
     general,
+    geo,
     hash,
     header,
     json,
+    map,
     number,
     obfuscation,
     string,
+    url,
 )
 from headrace.functions.declaration import MACRO_PREFIX, Function, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-FAMILIES: Final = (general, string, number, date, json, array, header, obfuscation, hash, aggregate)
+FAMILIES: Final = (
+    general,
+    string,
+    number,
+    date,
+    json,
+    array,
+    map,
+    url,
+    geo,
+    header,
+    obfuscation,
+    hash,
+    aggregate,
+)
 
 
 def _index() -> dict[str, tuple[Function, ...]]:

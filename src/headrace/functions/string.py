@@ -284,6 +284,32 @@ FUNCTIONS: Final = (
         examples=(Example("SWAPCASE('aBcÉ')", "'AbCé'"), Example("SWAPCASE('')", "''")),
     ),
     Function(
+        name="INITCAP",
+        family=FAMILY,
+        signatures=(signature("text STRING", "STRING"),),
+        description="Makes the first letter of each word upper case and the others lower case. Words are letters and digits.",
+        macro=(
+            r"(s) AS array_to_string(list_transform(regexp_extract_all(s, '[\pL\pN]+|[^\pL\pN]+'), "
+            "lambda w: upper(left(w, 1)) || lower(substr(w, 2))), '')",
+        ),
+        examples=(
+            Example("INITCAP('éric the RED')", "'Éric The Red'"),
+            Example("INITCAP('a-b 1c')", "'A-B 1c'"),
+        ),
+    ),
+    Function(
+        name="SPLIT_INDEX",
+        family=FAMILY,
+        signatures=(signature("text STRING, separator STRING, index INT", "STRING"),),
+        description="Gives the part of a text at a position, counted from 0, between separators; null outside the parts.",
+        nulls=Nulls.HANDLED,
+        macro=("(s, p, i) AS CASE WHEN i >= 0 THEN list_extract(string_split(s, p), i + 1) END",),
+        examples=(
+            Example("SPLIT_INDEX('a,b,c', ',', 1)", "'b'"),
+            Example("SPLIT_INDEX('a,b', ',', 2)", "NULL"),
+        ),
+    ),
+    Function(
         name="LPAD",
         aliases=("LEFTPAD",),
         family=FAMILY,

@@ -29,6 +29,7 @@ SAMPLES = {
     "TIMESTAMP": "TO_TIMESTAMP(0)",
     "ARRAY": "[1]",
     "RECORD": "1",
+    "MAP": "MAP_OF(['a'], [1])",
 }
 DUCKDB_TYPES = {
     "ANY": "VARCHAR",
@@ -40,6 +41,7 @@ DUCKDB_TYPES = {
     "TIME": "TIME",
     "TIMESTAMP": "TIMESTAMPTZ",
     "ARRAY": "INTEGER[]",
+    "MAP": "MAP(VARCHAR, INTEGER)",
 }
 LITERAL_ARGUMENTS = {"pattern", "from_pattern", "to_pattern", "path", "field"}
 LITERALS = {
@@ -49,7 +51,7 @@ LITERALS = {
     "path": "'$.a'",
     "field": "'f'",
 }
-SPECIAL = {"json": "'{}'", "zone": "'UTC'", "expression": "'a'", "arrays": "[[1]]"}
+SPECIAL = {"json": "'{}'", "zone": "'UTC'", "expression": "'a'", "arrays": "[[1]]", "unit": "'KM'"}
 
 SCALARS = [function for function in all_functions() if function.kind is not Kind.AGGREGATE]
 
@@ -63,6 +65,8 @@ def _argument(name: str, kind: str, function: Function) -> str:
         return "'2024'"
     if function.name.startswith("TO_") and kind == "STRING":
         return "'2024-01-01'"
+    if name == "polygon":
+        return "[[0, 0], [1, 0], [1, 1]]"
     return SPECIAL.get(name, SAMPLES[kind])
 
 
@@ -89,7 +93,7 @@ def test_null_gives_null_where_the_declaration_says_so(
     args[position] = (
         f"CAST(NULL AS {DUCKDB_TYPES.get(kind, kind)})" if kind != "BYTES" else "CAST(NULL AS BLOB)"
     )
-    if function.name == "FLATTEN":
+    if function.name in ("FLATTEN", "IN_POLYGON") and kind == "ARRAY":
         args[position] = "CAST(NULL AS INTEGER[][])"
     assert evaluate(f"{function.name}({', '.join(args)})")[1] is None
 
