@@ -1,0 +1,1 @@
+"""Figures of snapshot queries over a topic of many records."""
