@@ -8,8 +8,9 @@ A file is a row of sections, each begun by a line `=== kind`. Inputs are written
     format: STRING, JSON
     {"key": "a", "value": {"Speed": 12}, "timestamp": 1000, "headers": {"h": "x"}}
 
-The other sections (`output`, `dead letters`, `schema`, `failure`, `warnings`, `diagnostics`) are what the run gave; they are
-filled in by an update and read by whoever reviews the change.
+The program may stand in a file of its own, named from the case: `=== sql from ../fast_vessels.sql`. The other sections (`output`,
+`dead letters`, `late records`, `schema`, `failure`, `warnings`, `diagnostics`) are what the run gave; they are filled in by an
+update and read by whoever reviews the change, or written by hand. `=== output fast as a set` leaves the order open.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 _MARK: Final = "=== "
 _INPUTS: Final = ("sql", "topic")
+_FROM: Final = "from "
+_SET: Final = " as a set"
 
 
 class CaseFileError(Exception):
@@ -54,15 +57,21 @@ class Case:
     expected: dict[str, str]
     inputs_text: str
     """The input sections as they stand in the file, kept by an update."""
+    sets: frozenset[str] = frozenset()
+    """Titles of sections whose lines may come in any order."""
+    folder: Path = Path()
+    """Where relative paths in the program begin."""
 
 
 def read_case(path: Path) -> Case:
     """Read a case file.
 
     Raises:
-        CaseFileError: it has no `sql`, a section twice, or a record that is no JSON.
+        CaseFileError: it has no `sql`, a section twice, a record that is no JSON, or names a program that cannot be read.
     """
+    sets: set[str] = set()
     sql: str | None = None
+    folder = path.parent
     topics: list[TopicInput] = []
     expected: dict[str, str] = {}
     inputs = []
@@ -71,24 +80,40 @@ def read_case(path: Path) -> Case:
         if kind in _INPUTS:
             inputs.append(f"{_MARK}{title}\n{body}")
         if kind == "sql":
-            sql = body
+            sql = _program(path, name.strip().removeprefix(_FROM)) if name.startswith(_FROM) else body
+            if name.startswith(_FROM):
+                folder = (path.parent / name.strip().removeprefix(_FROM)).parent
         elif kind == "topic":
             topics.append(_topic(name.strip(), body, path))
-        elif title in expected:
-            message = f"{path}: the section `{title}` stands twice"
-            raise CaseFileError(message)
         else:
-            expected[title] = body
+            plain = title.removesuffix(_SET)
+            if plain in expected:
+                message = f"{path}: the section `{plain}` stands twice"
+                raise CaseFileError(message)
+            expected[plain] = body
+            if plain != title:
+                sets.add(plain)
     if sql is None:
         message = f"{path}: there is no section `sql`"
         raise CaseFileError(message)
-    return Case(sql, tuple(topics), expected, "".join(inputs))
+    return Case(sql, tuple(topics), expected, "".join(inputs), frozenset(sets), folder)
 
 
 def write_case(path: Path, case: Case, actual: dict[str, str]) -> None:
     """Write a case with what came out; the inputs stay as they are."""
-    outputs = "".join(f"{_MARK}{title}\n{body}" for title, body in actual.items())
+    outputs = "".join(
+        f"{_MARK}{title}{_SET if title in case.sets else ''}\n{body}" for title, body in actual.items()
+    )
     path.write_text(case.inputs_text + outputs, encoding="utf-8")
+
+
+def _program(case: Path, name: str) -> str:
+    path = case.parent / name
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"{case}: the program `{path}` cannot be read"
+        raise CaseFileError(message) from error
 
 
 def _sections(path: Path) -> list[tuple[str, str]]:
