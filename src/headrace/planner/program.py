@@ -35,6 +35,7 @@ from headrace.sql.nodes import CreateTable, Insert, Named, Query, Set, With
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     import duckdb
 
@@ -45,7 +46,11 @@ if TYPE_CHECKING:
 
 
 def plan_program(
-    program: Program, catalog: TopicCatalog, *, defaults: Mapping[str, str] | None = None
+    program: Program,
+    catalog: TopicCatalog,
+    *,
+    defaults: Mapping[str, str] | None = None,
+    folder: Path | None = None,
 ) -> Topology:
     """Plan a program.
 
@@ -53,11 +58,12 @@ def plan_program(
         program: the text, parsed.
         catalog: what the topics hold; asked, never changed.
         defaults: settings that hold unless the program says otherwise, by their SET keys.
+        folder: where relative paths in the program begin, if that is not where its file is.
 
     Raises:
         ProgramError: all that is wrong, with places in the text. No topic was touched.
     """
-    user = program_functions(program, defaults or {})
+    user = program_functions(program, defaults, folder)
     duck = connection_alone() if calls_user_functions(program, user) else connection()
     try:
         return _Plan(program, catalog, duck, user).topology(defaults or {})
@@ -127,7 +133,8 @@ class _Plan:
             setup_sql(macros_in(called)),
             self.faults.warnings,
             found.operators,
-            called_in(called, self.user),
+            functions=called_in(called, self.user),
+            tables=found.tables,
         )
 
     def _declare(self) -> None:

@@ -33,22 +33,28 @@ _FILE: Final = "functions.file"
 _CALL: Final = re.compile(rf"\b{PREFIX}(\w+?)(?:{EACH}|{TOTAL})?\s*\(", re.IGNORECASE)
 
 
-def program_functions(program: Program, defaults: Mapping[str, str]) -> UserFunctions:
+def program_functions(
+    program: Program, defaults: Mapping[str, str] | None = None, folder: Path | None = None
+) -> UserFunctions:
     """Give the user functions that a program may call.
 
     Args:
-        program: its last `SET functions.file` counts; a relative path is one from the folder of the program.
+        program: its last `SET functions.file` counts.
         defaults: settings from outside, by key; a relative path is one from the working folder.
+        folder: where relative paths in the program begin; None: at its own file, else at the working folder.
 
     Raises:
         ProgramError: the file cannot be loaded.
     """
     sets = [item for item in program.statements if isinstance(item, Set) and ".".join(item.key) == _FILE]
     if not sets:
-        return from_file(defaults[_FILE]) if _FILE in defaults else UserFunctions()
-    file, text = Path(str(sets[-1].value)), Path(program.source.name)
+        outside = (defaults or {}).get(_FILE)
+        return UserFunctions() if outside is None else from_file(outside)
+    text = Path(program.source.name)
+    if folder is None:
+        folder = text.parent if text.is_file() else Path()
     try:
-        return from_file(str(text.parent / file if text.is_file() else file), sets[-1].value_span)
+        return from_file(str(folder / str(sets[-1].value)), sets[-1].value_span)
     except ProgramError as fault:
         raise ProgramError(fault.diagnostics, program.source) from None
 

@@ -21,12 +21,14 @@ from headrace.log.interface import ProducerOptions, TopicDescription
 from headrace.plan.topology import RunSettings
 from headrace.planner import plan_program
 from headrace.sql import parse_program
-from headrace.testing.interrupted import Interrupted, InterruptedLog
+from headrace.testing.interrupted import Interrupted, InterruptedLog, interrupt
 from headrace.testing.outcome import Outcome, outcome_of, results_at_commits
 from headrace.testing.records import encode_records, register_schemas, time_of
 from headrace.testing.variants import PLAIN, Stop, Variant
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from headrace.formats.interface import Registry
     from headrace.log.interface import Log
     from headrace.plan.topology import Topology
@@ -75,7 +77,7 @@ def plan_case(case: Case, partitions: int = 1) -> Planned:
         _produce(case, log, ids, None)
         with closing(Catalog(log, registry)) as catalog:
             try:
-                topology = plan_program(parse_program(case.sql, NAME), catalog)
+                topology = plan_program(parse_program(case.sql, NAME), catalog, folder=case.folder)
             except ProgramError as error:
                 return Planned(case, partitions, error)
     return Planned(case, partitions, topology)
@@ -94,9 +96,23 @@ def run_case(case: Case, variant: Variant = PLAIN, planned: Planned | None = Non
 
 
 def run_on(
-    case: Case, variant: Variant, log: Log, registry: Registry | None, planned: Planned | None = None
+    case: Case,
+    variant: Variant,
+    log: Log,
+    registry: Registry | None,
+    planned: Planned | None = None,
+    crash: Callable[[CaseRun, int], RunError | None] | None = None,
 ) -> Outcome:
-    """Run a case on a log that has none of its topics yet."""
+    """Run a case on a log that has none of its topics yet.
+
+    Args:
+        case: what to run.
+        variant: how.
+        log: where.
+        registry: of the log.
+        planned: its plan for as many partitions, if there is one already.
+        crash: carries out what `CaseRun.crash` does for a number of records, for example in another process.
+    """
     if planned is None or planned.partitions != variant.partitions:
         planned = plan_case(case, variant.partitions)
     variant = planned.fitting(variant)
@@ -105,40 +121,62 @@ def run_on(
         return Outcome({"diagnostics": render(topology) + "\n"})
     ids = _create(case, variant.partitions, log, registry)
     with tempfile.TemporaryDirectory() as folder:
-        run = _Run(topology, log, registry, variant, Path(folder))
+        run = CaseRun(topology, log, registry, variant, Path(folder))
         failure = None
         for half in (0, 1) if variant.stop is Stop.CLEAN else (None,):
             _produce(case, log, ids, half)
             if variant.stop is Stop.CRASH:
-                failure = run.crash(sum(len(topic.records) for topic in case.topics))
+                failure = (crash or CaseRun.crash)(run, sum(len(topic.records) for topic in case.topics))
             failure = failure or run.to_the_end()
             if failure is not None:
                 break
     return outcome_of(case, topology, log, registry, failure)
 
 
-class _Run:
+class CaseRun:
     """The processors of one application, one life after the other."""
 
     def __init__(
-        self, topology: Topology, log: Log, registry: Registry | None, variant: Variant, folder: Path
+        self,
+        topology: Topology,
+        log: Log,
+        registry: Registry | None,
+        variant: Variant,
+        folder: Path,
+        application: str | None = None,
     ) -> None:
+        """Begin with nothing processed.
+
+        Args:
+            topology: of the case.
+            log: holds the topics of the case.
+            registry: of the log.
+            variant: how to run.
+            folder: for local state.
+            application: its name; one that nobody else has by default.
+        """
         settings = topology.settings
         if settings.commit_interval == RunSettings().commit_interval:
             topology = replace(topology, settings=replace(settings, commit_interval=_COMMIT_INTERVAL))
         self._topology = topology
         self._log = log
         self._registry = registry
-        self._variant = variant
-        self._folder = folder
-        self._application = f"case-{uuid4().hex[:8]}"
+        self.variant = variant
+        self.folder = folder
+        self.application = application or f"case-{uuid4().hex[:8]}"
 
-    def crash(self, records: int) -> RunError | None:
-        """Process up to a commit in the middle: every other one is still carried out, and what follows it is not."""
-        polls = -(-records // self._variant.batch)
-        log = InterruptedLog(self._log, max(1, polls // 2), after=polls % 2 == 0)
+    def crash(self, records: int, end: Callable[[], None] = interrupt, number: int = 0) -> RunError | None:
+        """Process up to a commit in the middle: every other one is still carried out, and what follows it is not.
+
+        Args:
+            records: of all inputs.
+            end: ends the processor.
+            number: of the instance.
+        """
+        polls = -(-records // self.variant.batch)
+        log = InterruptedLog(self._log, max(1, polls // 2), after=polls % 2 == 0, end=end)
         try:
-            return self._process(log, 0)
+            return self._process(log, number)
         except Interrupted:
             return None
 
@@ -153,7 +191,7 @@ class _Run:
                 found.append(error)
 
         others = [
-            threading.Thread(target=body, args=(number,)) for number in range(1, self._variant.instances)
+            threading.Thread(target=body, args=(number,)) for number in range(1, self.variant.instances)
         ]
         for other in others:
             other.start()
@@ -167,13 +205,13 @@ class _Run:
 
     def _process(self, log: Log, number: int) -> RunError | None:
         options = ProcessorOptions(
-            self._application,
+            self.application,
             until_end=True,
-            batch_records=self._variant.batch,
+            batch_records=self.variant.batch,
             # Commits come by what was read, not by the time that a busy machine takes.
-            in_flight_records=self._variant.batch if self._variant.stop is Stop.CRASH else 1_000_000,
+            in_flight_records=self.variant.batch if self.variant.stop is Stop.CRASH else 1_000_000,
             lag_interval=0,
-            state_dir=self._folder / str(number) if self._topology.operators else None,
+            state_dir=self.folder / str(number) if self._topology.operators else None,
         )
         try:
             Processor(self._topology, log, self._registry, options).run()
