@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from headrace.config.environment import CLIENT_PREFIX, REGISTRY_PREFIX, VARIABLES
+from headrace.config.query_settings import QUERY_SETTINGS_DOC
 from headrace.config.settings import SETTINGS, Kind, Scope, Setting
 
 
@@ -23,6 +24,12 @@ def settings_reference() -> str:
     parts += [_section(item) for item in SETTINGS if item.scope is Scope.RUN]
     parts.append("## Types and formats")
     parts += [_section(item) for item in SETTINGS if item.scope in (Scope.PLAN, Scope.PSEUDO)]
+    parts += [
+        "## Queries",
+        "`headrace query` and `headrace sql` know these beside `_ktype`, `_vtype` and the properties of Kafka consumers. They hold "
+        "for the statements behind them. A result that a limit has ended says so.",
+    ]
+    parts += [f"### `{key}`\n\n{text}" for key, text in QUERY_SETTINGS_DOC.items()]
     parts += [
         "## Kafka clients",
         "Any other key is a property of the Kafka clients, by librdkafka's name or that of the Java clients where it has a "

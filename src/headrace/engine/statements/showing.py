@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from headrace.catalog.definitions import TOPIC as DEFINITIONS
 from headrace.engine.statements.answers import Rows, table, texts
 from headrace.engine.statements.functions import describe_function, show_functions
 from headrace.engine.statements.patterns import like
@@ -101,7 +102,11 @@ def describe(statement: Describe, workspace: Workspace, user: UserFunctions) -> 
 def _tables(workspace: Workspace, pattern: str | None) -> Rows:
     with closing(workspace.log.admin()) as admin:
         names = like(admin.topics(), pattern)
-        found = [item for item in map(admin.describe, names) if item is not None and not item.internal]
+        found = [
+            item
+            for item in map(admin.describe, names)
+            if item is not None and not item.internal and item.name != DEFINITIONS
+        ]
     declared = workspace.catalog.definitions.tables
     rows = [
         (
