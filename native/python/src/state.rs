@@ -12,6 +12,7 @@ use arrow_array::{Array, BinaryArray, Int32Array, RecordBatch, make_array};
 use arrow_data::ArrayData;
 use arrow_pyarrow::{FromPyArrowUnchecked, PyArrowType};
 use arrow_schema::{Schema, SchemaRef};
+use headrace_state::migration::Version;
 use headrace_state::spec::Spec;
 use headrace_state::store::Write;
 use headrace_state::{Error, Processed, Result as StateResult, store};
@@ -374,9 +375,69 @@ impl Kernel {
     }
 }
 
+/// Turns entries of an aggregate into those of a later version of it.
+#[pyclass(module = "headrace._native", frozen)]
+struct Migration(headrace_state::migration::Migration);
+
+#[pymethods]
+impl Migration {
+    #[new]
+    #[allow(clippy::too_many_arguments)] // three of each version
+    fn new(
+        old_spec: &str,
+        old_inputs: Vec<PyArrowType<Schema>>,
+        old_output: PyArrowType<Schema>,
+        new_spec: &str,
+        new_inputs: Vec<PyArrowType<Schema>>,
+        new_output: PyArrowType<Schema>,
+        calls: Vec<Option<usize>>,
+    ) -> PyResult<Self> {
+        let old = version(old_spec, old_inputs, old_output)?;
+        let new = version(new_spec, new_inputs, new_output)?;
+        headrace_state::migration::Migration::new(&old, &new, &calls)
+            .map(Self)
+            .map_err(raise)
+    }
+
+    fn convert(
+        &self,
+        py: Python<'_>,
+        keys: &Bound<'_, PyAny>,
+        values: &Bound<'_, PyAny>,
+    ) -> PyResult<(PyArrowType<ArrayData>, PyArrowType<ArrayData>)> {
+        let (keys, values) = (import_bytes(keys)?, import_bytes(values)?);
+        if keys.len() != values.len() || keys.null_count() > 0 {
+            return Err(PyValueError::new_err(
+                "as many values as keys are needed, and no key is null",
+            ));
+        }
+        let (keys, values) = detached(py, || self.0.convert(&keys, &values))?;
+        Ok((
+            PyArrowType(keys.into_data()),
+            PyArrowType(values.into_data()),
+        ))
+    }
+}
+
+fn version(
+    spec: &str,
+    inputs: Vec<PyArrowType<Schema>>,
+    output: PyArrowType<Schema>,
+) -> PyResult<Version> {
+    let Some(input) = inputs.into_iter().next() else {
+        return Err(PyValueError::new_err("an aggregate has an input"));
+    };
+    Ok(Version {
+        spec: Spec::parse(spec).map_err(raise)?,
+        input: input.0.into(),
+        output: output.0.into(),
+    })
+}
+
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<LocalStore>()?;
     m.add_class::<Kernel>()?;
+    m.add_class::<Migration>()?;
     m.add_class::<PyProcessed>()?;
     m.add("DamagedStateError", m.py().get_type::<DamagedStateError>())?;
     m.add("LockedStateError", m.py().get_type::<LockedStateError>())?;

@@ -12,6 +12,8 @@ pub mod error;
 pub mod kernel;
 pub mod kernels;
 pub mod members;
+pub mod migration;
+pub mod row_length;
 pub mod rows;
 pub mod slab;
 pub mod spec;

@@ -163,12 +163,9 @@ impl Compiler<'_> {
         Ok(self.arguments.len() - 1)
     }
 
+    /// Each call counts its values itself, so that one that is added to a state later can begin with none.
     fn tally(&mut self, value: Option<usize>, filter: Option<usize>) -> usize {
-        let tally = Tally { value, filter };
-        if let Some(found) = self.tallies.iter().position(|other| *other == tally) {
-            return found;
-        }
-        self.tallies.push(tally);
+        self.tallies.push(Tally { value, filter });
         self.tallies.len() - 1
     }
 

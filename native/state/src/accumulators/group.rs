@@ -22,7 +22,7 @@ pub struct Group {
 
 /// So many words lie in the group itself, enough for COUNT(*), SUM and MAX of one column. To follow no pointer to them is
 /// a third of the time of a row where groups are many.
-const FEW: usize = 4;
+const FEW: usize = 5;
 
 #[derive(Debug, Clone, PartialEq)]
 enum Words {
@@ -129,7 +129,7 @@ impl Group {
 
 /// The first byte of a state. Other bytes are of a layout that nobody can read any more: the fingerprint of the store keeps them
 /// from being read.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 impl Codec for Arc<Accumulators> {
     type Value = Group;

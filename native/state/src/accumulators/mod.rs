@@ -41,6 +41,7 @@ mod extremes;
 mod group;
 pub mod heap;
 mod lists;
+pub mod migration;
 mod moments;
 mod multiset;
 mod quantile;
@@ -216,7 +217,6 @@ pub struct Accumulators {
 const INLINE_BYTES: usize = 1024;
 
 /// A count of rows in which an argument is not null and a filter is true. Its word is 1 + its index.
-#[derive(PartialEq)]
 struct Tally {
     value: Option<usize>,
     filter: Option<usize>,

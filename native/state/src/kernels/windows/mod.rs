@@ -37,6 +37,7 @@ use crate::tasks::{Task, Tasks};
 use clock::Clock;
 use output::{Cause, Output};
 use plan::Plan;
+pub use plan::rows_of;
 
 /// Make the kernel of an aggregate that has a window.
 pub fn make(spec: &Spec, inputs: &[SchemaRef], output: SchemaRef) -> Result<Box<dyn Kernel>> {

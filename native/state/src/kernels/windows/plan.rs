@@ -27,6 +27,14 @@ pub struct Plan {
     pub is_distinct: bool,
 }
 
+/// Say what happens to the rows of the groups of a window.
+pub fn rows_of(kind: WindowKind) -> Rows {
+    match kind {
+        WindowKind::Tumble => Rows::Come,
+        _ => Rows::AreMerged,
+    }
+}
+
 impl Plan {
     /// # Errors
     /// The input is no stream of facts, or the columns do not fit the calls.
@@ -52,10 +60,7 @@ impl Plan {
                 "the keys of a windowed aggregate are followed by two bounds of int64",
             ));
         }
-        let rows = match window.kind {
-            WindowKind::Tumble => Rows::Come,
-            _ => Rows::AreMerged,
-        };
+        let rows = rows_of(window.kind);
         let accumulators = Accumulators::new(
             &aggregate.calls,
             &inputs[0],
