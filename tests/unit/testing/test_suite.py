@@ -79,9 +79,9 @@ def test_pytest_runs_cases_of_the_folders_that_are_configured(pytester: pytest.P
         (pytester.path / name / "fast.sql").write_text(PROGRAM)
         (pytester.path / name / "good.case").write_text(GOOD)
         (pytester.path / name / "bad.case").write_text(GOOD.replace("12", "9", 1))
-    plugin = ("-p", "headrace.pytest_plugin")
-    done = pytester.runpytest_inprocess(*plugin)
+    # Found by its entry point.
+    done = pytester.runpytest_inprocess()
     done.assert_outcomes(passed=1, failed=1)
     done.stdout.fnmatch_lines(["*sql/bad.case", "=== output fast: 1 lines expected, 0 found*"])
-    named = pytester.runpytest_inprocess(*plugin, "other/good.case")
+    named = pytester.runpytest_inprocess("other/good.case")
     named.assert_outcomes(passed=1)
