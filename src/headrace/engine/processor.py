@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 _WATCH = 0.05
 """Seconds between two looks of the watching thread."""
 
+_WATCH_FOR_END = 0.01
+"""The same while somebody waits for the run to end."""
+
 _LOOK = 0.5
 """Seconds between two looks at the connection to the broker."""
 
@@ -201,7 +204,8 @@ class Processor:
     def _watch(self, end: EndOfProgram | None, purge: Purge) -> None:
         next_look = time.monotonic() + _LOOK
         next_lag = time.monotonic() + min(0.5, self._options.lag_interval)
-        while not self._stopping.wait(_WATCH):
+        pause = _WATCH if end is None else _WATCH_FOR_END
+        while not self._stopping.wait(pause):
             if time.monotonic() >= next_look:
                 # A thread that waits inside a commit cannot tell that the broker is away.
                 self._monitoring().poll(1, 0.0)

@@ -52,6 +52,9 @@ if TYPE_CHECKING:
 _IDLE_POLL = 0.1
 """Longest wait of one poll, in seconds: how late a stop request may be seen."""
 
+_IDLE_POLL_AT_END = 0.02
+"""The same while somebody waits for the run to end."""
+
 _LINGER = 0.005
 """Wait for more once the first record is there: a batch costs half a millisecond however small it is."""
 
@@ -222,10 +225,11 @@ class Session:
         return batches
 
     def _timeout(self) -> float:
+        longest = _IDLE_POLL_AT_END if self._around.options.until_end else _IDLE_POLL
         if not self._has_work():
-            return _IDLE_POLL
+            return longest
         due = self._last_commit + self._settings.commit_interval - time.monotonic()
-        return min(_IDLE_POLL, max(0.0, due))
+        return min(longest, max(0.0, due))
 
     def _drop(self, batches: Sequence[pa.RecordBatch]) -> None:
         """Send the consumer back to the first of these records; they will come again."""
