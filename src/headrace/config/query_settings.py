@@ -120,14 +120,16 @@ def _help(name: str) -> str:
 
 
 QUERY_SETTINGS_DOC: Final = {
-    "max.size": "Bytes of keys and values that a query reads at most: `1024`, `1024k`, `10m`, `5g`. Default: no limit. Also `max.bytes`.",
-    "max.query.time": "How long a query reads at most: `2000ms`, `60s`, `10m`, `2h`; a number alone counts milliseconds. Default: `1h`. "
-    "Also `max.time`.",
-    "max.idle.time": "How long a query waits for the next record; then it ends with what it has. Default: as long as a broker is there.",
-    "skip.bad.records": "`true` leaves out records that cannot be decoded, and counts them; with `false` the first of them ends the "
-    "query. Default: `true`.",
+    "max.size": "Bytes of keys and values that a query reads at most: `1024`, `1024k`, `10m`, `5g`. "
+    "Default: no limit. Also `max.bytes`.",
+    "max.query.time": "How long a query reads at most: `2000ms`, `60s`, `10m`, `2h`; a number alone counts "
+    "milliseconds. Default: `1h`. Also `max.time`.",
+    "max.idle.time": "How long a query waits for the next record; then it ends with what it has. "
+    "Default: as long as a broker is there.",
+    "skip.bad.records": "`true` leaves out records that cannot be decoded, and counts them; with `false` the first "
+    "of them ends the query. Default: `true`.",
     "format.timestamp": "`true` gives times as text (ISO 8601), `false` as milliseconds since 1970. Default: as times.",
-    "live.aggs": "`false` refuses queries that must read a whole topic before their first row, unless a condition on `_meta` bounds "
-    "what is read. Default: `true`.",
+    "live.aggs": "`false` refuses queries that must read a whole topic before their first row, unless a condition on "
+    "`_meta` bounds what is read. Default: `true`.",
 }
 """What each key does, for the reference."""

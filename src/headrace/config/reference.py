@@ -26,8 +26,8 @@ def settings_reference() -> str:
     parts += [_section(item) for item in SETTINGS if item.scope in (Scope.PLAN, Scope.PSEUDO)]
     parts += [
         "## Queries",
-        "`headrace query` and `headrace sql` know these beside `_ktype`, `_vtype` and the properties of Kafka consumers. They hold "
-        "for the statements behind them. A result that a limit has ended says so.",
+        "`headrace query` and `headrace sql` know these beside `_ktype`, `_vtype` and the properties of Kafka consumers. "
+        "They hold for the statements behind them. A result that a limit has ended says so.",
     ]
     parts += [f"### `{key}`\n\n{text}" for key, text in QUERY_SETTINGS_DOC.items()]
     parts += [
