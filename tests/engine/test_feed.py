@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -22,14 +19,17 @@ from headrace.formats.registry.confluent import ConfluentRegistry
 from headrace.log.interface import ProducerOptions
 from headrace.types.avro import avro_to_arrow
 from tests.engine.programs import committed, create, read, unique
+from tests.servers.commands import ForkedProcess
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from headrace.log.interface import Log
     from tests.servers.kafka import KafkaAddress
 
 pytestmark = pytest.mark.kafka
 
-COMMAND = Path(sys.executable).with_name("headrace")
 PARTITIONS = 6
 RATE = 1500
 MOST = 40_000
@@ -97,15 +97,10 @@ class Feed:
 class Member:
     """A process of `headrace run`."""
 
-    def __init__(self, log: Path, environment: dict[str, str], *options: str) -> None:
+    def __init__(self, commands: Path, log: Path, environment: dict[str, str], *options: str) -> None:
         self.log = log
         with log.open("wb") as stream:
-            self.process = subprocess.Popen(
-                [COMMAND, "run", *options],
-                env={**os.environ, **environment},
-                stdout=stream,
-                stderr=stream,
-            )
+            self.process = ForkedProcess(commands, "headrace.cli", ["run", *options], stream, environment)
 
     def works(self) -> bool:
         """Say whether it has been given partitions."""
@@ -115,14 +110,16 @@ class Member:
 class Crowd:
     """Processes with one application id."""
 
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+    def __init__(self, commands: Path, folder: Path, environment: dict[str, str]) -> None:
+        self._commands = commands
         self._folder = folder
         self._environment = environment
         self._all: list[Member] = []
         self.running: list[Member] = []
 
     def start(self, *options: str) -> Member:
-        member = Member(self._folder / f"{len(self._all)}.log", self._environment, *options)
+        log = self._folder / f"{len(self._all)}.log"
+        member = Member(self._commands, log, self._environment, *options)
         self._all.append(member)
         self.running.append(member)
         return member
@@ -134,29 +131,36 @@ class Crowd:
     def close(self) -> None:
         """Tell the rest to end and wait for all."""
         for member in self.running:
-            member.process.terminate()
+            member.process.send_signal(signal.SIGTERM)
         self.running.clear()
         for member in self._all:
             member.process.wait(60)
 
 
+@pytest.fixture
+def registry(registry_url: str) -> Iterator[Registry]:
+    with closing(ConfluentRegistry(registry_url)) as opened:
+        yield opened
+
+
 def test_a_feed_arrives_exactly_once_whoever_comes_and_goes(
-    kafka: KafkaAddress, kafka_log: Log, registry_url: str, tmp_path: Path
+    kafka: KafkaAddress, kafka_log: Log, registry_url: str, registry: Registry, commands: Path, tmp_path: Path
 ) -> None:
-    registry = ConfluentRegistry(registry_url)
     source, target = create(kafka_log, unique("in"), PARTITIONS), unique("out")
     environment = {
         "HEADRACE_LOG": kafka.url,
         "HEADRACE_SCHEMA_REGISTRY": registry_url,
         "HEADRACE_APP_ID": unique("app"),
+        # Nobody takes over the transactions of processes without a name that are killed.
+        "HEADRACE_KAFKA_TRANSACTION_TIMEOUT_MS": "10000",
         "SQL": PROGRAM.format(source=source, target=target),
     }
     chance = random.Random()
-    feed, crowd = Feed(kafka_log, registry, source), Crowd(tmp_path, environment)
+    feed, crowd = Feed(kafka_log, registry, source), Crowd(commands, tmp_path, environment)
     feed.start()
     try:
-        crowd.start()
-        wait_for_commits(kafka_log, environment["HEADRACE_APP_ID"], source)
+        first = crowd.start()
+        wait_for_commits(kafka_log, environment["HEADRACE_APP_ID"], source, first)
         ended, limit = 0, time.monotonic() + SECONDS
         while ended < ENDINGS and time.monotonic() < limit:
             if len(crowd.running) < (3 if 0 < ended < ENDINGS - 1 else 1):
@@ -175,14 +179,14 @@ def test_a_feed_arrives_exactly_once_whoever_comes_and_goes(
     finally:
         crowd.close()
     found = numbers_in(kafka_log, registry, target)
-    registry.close()
     assert len(found) == len(set(found))
     assert sorted(found) == [number for number in range(feed.sent) if number % 3]
 
 
-def wait_for_commits(log: Log, application: str, topic: str) -> None:
+def wait_for_commits(log: Log, application: str, topic: str, member: Member) -> None:
     limit = time.monotonic() + 60
     while not sum(committed(log, application, topic).values()):
+        assert member.process.poll() is None, member.log.read_text()
         assert time.monotonic() < limit, "nothing was committed in time"
         time.sleep(0.1)
 

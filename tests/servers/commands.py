@@ -16,12 +16,12 @@ import socket
 import sys
 import tempfile
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final, Self
+from typing import IO, TYPE_CHECKING, Any, Final, Self
 
 from tests.servers.process import ServerProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _SERVER: Final = Path(__file__).with_name("forked_commands.py")
@@ -50,10 +50,18 @@ class ForkedProcess:
         module: whose `main` is called without arguments.
         arguments: its command line.
         output: where its standard output and standard error go.
+        environment: what it has beside ours.
     """
 
-    def __init__(self, folder: Path, module: str, arguments: Sequence[str], output: IO[str]) -> None:
-        call = json.dumps([module, arguments, str(_ROOT), dict(os.environ)]).encode()
+    def __init__(
+        self,
+        folder: Path,
+        module: str,
+        arguments: Sequence[str],
+        output: IO[Any],
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        call = json.dumps([module, arguments, str(_ROOT), {**os.environ, **(environment or {})}]).encode()
         self._server = socket.socket(socket.AF_UNIX)
         self._answer = b""
         self._code: int | None = None
