@@ -271,6 +271,11 @@ impl Accumulators {
         }
     }
 
+    /// How many bytes of one entry are few: see `divided_above`.
+    pub fn inline_bytes(&self) -> usize {
+        self.inline_bytes
+    }
+
     /// Make the columns of a batch ready. They must have the types that this was compiled for.
     pub fn bind(&self, batch: &RecordBatch) -> Result<BoundRows<'_>> {
         let read = |(column, codec): &(usize, Codec)| codec.read(batch.column(*column));

@@ -24,6 +24,12 @@ impl<'a> Reader<'a> {
         self.0.is_empty()
     }
 
+    pub fn byte(&mut self) -> Result<u8> {
+        let (byte, rest) = self.0.split_first().ok_or_else(damaged)?;
+        self.0 = rest;
+        Ok(*byte)
+    }
+
     pub fn int(&mut self) -> Result<i64> {
         let (number, rest) = self.0.split_first_chunk().ok_or_else(damaged)?;
         self.0 = rest;

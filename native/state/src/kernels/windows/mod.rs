@@ -13,6 +13,7 @@ mod counter;
 mod encoding;
 mod output;
 mod panes;
+mod pieces;
 mod plan;
 mod segments;
 mod sessions;

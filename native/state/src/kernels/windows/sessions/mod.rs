@@ -1,23 +1,24 @@
-//! Session windows: rows of a key that are at most a gap apart. An entry of the state is all sessions of one key that have not
+//! Session windows: rows of a key that are at most a gap apart. An entry of the state, with its members, is all sessions of one key that have not
 //! closed; a timer says when the first of them may.
 
-use std::sync::Arc;
+mod session;
 
-use crate::accumulators::{Accumulators, Failure, Group};
+use crate::accumulators::Failure;
 use crate::error::{Error, Result};
 use crate::rows::hash;
 use crate::spec::Emit;
 use crate::store::Store;
-use crate::table::{Codec, Slot, StateTable, read};
+use crate::table::{Slot, StateTable, read};
 use crate::tasks::{Part, Task};
 
 use super::clock::Clock;
 use super::counter::Counter;
-use super::encoding::{Reader, put_group};
 use super::output::{Bounds, Cause, Output};
+use super::pieces::{OfKey, PieceCodec};
 use super::plan::Plan;
 use super::timers::Timers;
 use super::{Context, Entry, Row, Taken, Windows};
+use session::{Changed, Session, changes, give, give_changes};
 
 /// First bytes of keys in the store.
 const SESSIONS: u8 = b's';
@@ -46,98 +47,11 @@ impl Gap {
     }
 }
 
-struct Session {
-    /// Times of the first and the last row.
-    bounds: Bounds,
-    /// EMIT FINAL: tells which of two was touched first.
-    first: u64,
-    group: Group,
-    /// EMIT COMMIT: what happened since the flush.
-    changed: Option<Box<Changed>>,
-}
-
-struct Changed {
-    /// The largest time of the rows.
-    time: i64,
-    /// Sessions that were given at the flush and are this one, or part of it, now; with their rows, if old results are wanted.
-    given: Vec<(Bounds, Option<Group>)>,
-}
-
-/// The sessions of a key.
-pub struct OfKey {
-    /// When the timer of this key is due; there may be earlier ones that mean nothing.
-    timer: i64,
-    /// By start; closed ones that were not given yet are among them.
-    sessions: Vec<Session>,
-}
-
-impl OfKey {
-    fn has_no_changes(&self) -> bool {
-        self.sessions
-            .iter()
-            .all(|session| session.changed.is_none())
-    }
-}
-
-pub struct SessionCodec {
-    accumulators: Arc<Accumulators>,
-    gap: Gap,
-}
-
-impl Codec for SessionCodec {
-    type Value = OfKey;
-
-    fn encode(&self, value: &OfKey, out: &mut Vec<u8>) {
-        out.extend_from_slice(&value.timer.to_be_bytes());
-        for session in &value.sessions {
-            out.extend_from_slice(&session.bounds.0.to_be_bytes());
-            out.extend_from_slice(&session.bounds.1.to_be_bytes());
-            out.extend_from_slice(&session.first.to_be_bytes());
-            put_group(&self.accumulators, &session.group, out);
-        }
-    }
-
-    fn decode(&self, bytes: &[u8]) -> Result<OfKey> {
-        let mut reader = Reader::new(bytes);
-        let mut value = OfKey {
-            timer: reader.int()?,
-            sessions: Vec::new(),
-        };
-        while !reader.is_at_end() {
-            value.sessions.push(Session {
-                bounds: (reader.int()?, reader.int()?),
-                first: reader.int()?.cast_unsigned(),
-                group: reader.group(&self.accumulators)?,
-                changed: None,
-            });
-        }
-        Ok(value)
-    }
-
-    fn heap(&self, value: &OfKey) -> usize {
-        let groups: usize = value
-            .sessions
-            .iter()
-            .map(|session| session.group.heap_size())
-            .sum();
-        value.sessions.capacity() * size_of::<Session>() + groups
-    }
-
-    fn timestamp(&self, _: &[u8], value: Option<&OfKey>) -> Option<i64> {
-        let last = value?
-            .sessions
-            .iter()
-            .map(|session| session.bounds.1)
-            .max()?;
-        Some(self.gap.last_time(last))
-    }
-}
-
 /// The sessions of one task.
 pub struct Sessions {
     clock: Clock,
     counter: Counter,
-    table: StateTable<SessionCodec>,
+    table: StateTable<PieceCodec<Session>>,
     timers: Timers,
     /// Keys with changes since the flush, in the order of their first. EMIT COMMIT only.
     changed: Vec<Slot>,
@@ -176,10 +90,7 @@ impl Windows for Sessions {
     }
 
     fn open(plan: &Plan, gap: &Gap, store: &Store) -> Result<Self> {
-        let codec = SessionCodec {
-            accumulators: Arc::clone(&plan.accumulators),
-            gap: *gap,
-        };
+        let codec = PieceCodec::new(&plan.accumulators);
         Ok(Self {
             clock: Clock::open(store)?,
             counter: Counter::open(store, COUNTER)?,
@@ -238,10 +149,7 @@ impl Windows for Sessions {
             Some(slot) => slot,
             None => self.table.slot(row.key, row.hash)?,
         };
-        let sessions = self
-            .table
-            .get(slot)
-            .map_or(&[][..], |value| &value.sessions);
+        let sessions = self.table.get(slot).map_or(&[][..], OfKey::pieces);
         let joined: Vec<usize> = (0..sessions.len())
             .filter(|at| {
                 let bounds = sessions[*at].bounds;
@@ -261,10 +169,8 @@ impl Windows for Sessions {
             bounds,
         };
         let taken = match joined.as_slice() {
-            [at] if !(plan.retracts && sessions[*at].changed.is_none()) => {
-                self.extend(context, row, *at, &place, out)
-            }
-            _ => self.merge(context, row, &place, out),
+            [at] => self.extend(plan, row, *at, &place, out),
+            _ => self.merge(plan, row, &place, out),
         };
         if let Err(failure) = taken {
             return Ok(Taken::Failed(failure));
@@ -284,7 +190,7 @@ impl Windows for Sessions {
             let Some(mut value) = self.table.edit(slot).take() else {
                 continue;
             };
-            for session in &mut value.sessions {
+            for session in value.not_kept() {
                 if let Some(changed) = session.changed.take() {
                     let cause = Cause {
                         time: changed.time,
@@ -310,20 +216,23 @@ impl Windows for Sessions {
         let Some(key) = entry.key.strip_prefix(&[SESSIONS]) else {
             return Ok(());
         };
-        let codec = SessionCodec {
-            accumulators: Arc::clone(&context.plan.accumulators),
-            gap: *context.shape,
-        };
+        let codec = PieceCodec::new(&context.plan.accumulators);
         let cause = Cause {
             partition: 0,
             seq: 0,
             time: 0,
         };
-        for session in read(&codec, (&[SESSIONS], key), entry.value, entry.store)?.sessions {
+        let value: OfKey<Session> = read(&codec, (&[SESSIONS], key), entry.value, entry.store)?;
+        for session in value.pieces() {
             out.insert(cause, key, session.bounds, &session.group);
         }
         Ok(())
     }
+}
+
+fn has_no_changes(value: &OfKey<Session>) -> bool {
+    let mut sessions = value.pieces().iter();
+    sessions.all(|session| session.changed.is_none())
 }
 
 /// Where a row goes.
@@ -336,10 +245,10 @@ struct Place<'a> {
 }
 
 impl Sessions {
-    /// Add a row to a session whose old rows nobody asks for.
+    /// Add a row to a session.
     fn extend(
         &mut self,
-        context: Context<'_, Self>,
+        plan: &Plan,
         row: &Row<'_>,
         at: usize,
         place: &Place<'_>,
@@ -348,17 +257,19 @@ impl Sessions {
         let Some(value) = self.table.edit(place.slot) else {
             return Ok(());
         };
-        let is_first_change = value.has_no_changes();
-        let session = &mut value.sessions[at];
+        let is_first_change = has_no_changes(value);
+        let session = value.edit(at);
+        let is_given = plan.emit == Emit::Record || session.changed.is_none();
+        let before = (plan.retracts && is_given).then(|| session.group.clone());
         row.add_to(&mut session.group)?;
         let old = std::mem::replace(&mut session.bounds, place.bounds);
-        match context.plan.emit {
+        match plan.emit {
             Emit::Final => {}
             Emit::Record if old == place.bounds => {
-                out.update(row.cause, row.key, old, None, &session.group);
+                out.update(row.cause, row.key, old, before.as_ref(), &session.group);
             }
             Emit::Record => {
-                out.delete(row.cause, row.key, old, None);
+                out.delete(row.cause, row.key, old, before.as_ref());
                 out.insert(row.cause, row.key, place.bounds, &session.group);
             }
             Emit::Commit => match &mut session.changed {
@@ -366,7 +277,7 @@ impl Sessions {
                 None => {
                     session.changed = Some(Box::new(Changed {
                         time: row.cause.time,
-                        given: vec![(old, None)],
+                        given: vec![(old, before)],
                     }));
                     if is_first_change {
                         self.changed.push(place.slot);
@@ -374,46 +285,51 @@ impl Sessions {
                 }
             },
         }
-        value.sessions.sort_by_key(|session| session.bounds);
         Ok(())
     }
 
     /// Make one session of a row and all that it joins, if any.
     fn merge(
         &mut self,
-        context: Context<'_, Self>,
+        plan: &Plan,
         row: &Row<'_>,
         place: &Place<'_>,
         out: &mut Output<'_>,
     ) -> std::result::Result<(), Failure> {
-        let plan = context.plan;
-        let sessions = self
-            .table
-            .get(place.slot)
-            .map_or(&[][..], |value| &value.sessions);
-        let mut group = plan.accumulators.group();
+        let accumulators = &plan.accumulators;
+        let mut group = accumulators.group();
         row.add_to(&mut group)?;
-        let groups = place.joined.iter().map(|at| &sessions[*at].group);
-        plan.accumulators.check(groups.clone().chain([&group]))?;
-        let group = plan
-            .merge(groups.chain([&group]))
-            .unwrap_or_else(|| plan.accumulators.group());
+        let known = self.table.get(place.slot).map_or(&[][..], OfKey::pieces);
+        let groups = place.joined.iter().map(|at| &known[*at].group);
+        accumulators.check(groups.chain([&group]))?;
 
-        let value = self.table.edit(place.slot).get_or_insert_with(|| OfKey {
-            timer: i64::MAX,
-            sessions: Vec::with_capacity(1),
-        });
-        let is_first_change = value.has_no_changes();
+        let value = self.table.edit(place.slot).get_or_insert_with(OfKey::new);
+        let is_first_change = has_no_changes(value);
         // From the last to the first, so that the numbers stay right; then in order.
         let joined = place.joined.iter().rev();
-        let mut parts: Vec<Session> = joined.map(|at| value.sessions.remove(*at)).collect();
+        let mut parts: Vec<Session> = joined.map(|at| value.remove(*at)).collect();
         parts.reverse();
         let mut session = Session {
+            id: parts.first().map_or(row.cause.time, |part| part.id),
             bounds: place.bounds,
             first: 0,
             group,
             changed: None,
         };
+        if let Some((first, others)) = parts.split_first_mut() {
+            // What is kept of the first part stays where it is; a copy tells what was.
+            let copy = if plan.retracts {
+                first.group.clone()
+            } else {
+                accumulators.group()
+            };
+            let mut merged = std::mem::replace(&mut first.group, copy);
+            for part in others {
+                accumulators.merge(&mut merged, &part.group);
+            }
+            accumulators.merge(&mut merged, &session.group);
+            session.group = merged;
+        }
         match plan.emit {
             Emit::Final => {
                 let first = parts.iter().map(|part| part.first).min();
@@ -427,8 +343,7 @@ impl Sessions {
                 }
             }
         }
-        value.sessions.push(session);
-        value.sessions.sort_by_key(|session| session.bounds);
+        value.insert(session);
         Ok(())
     }
 
@@ -444,13 +359,12 @@ impl Sessions {
             }
             let entry = self.table.edit(slot);
             let Some(value) = entry else { continue };
-            let (closed, open) = std::mem::take(&mut value.sessions)
+            let closed = value.remove_where(|session| gap.is_closed(session.bounds.1, now));
+            closed
                 .into_iter()
-                .partition(|session| gap.is_closed(session.bounds.1, now));
-            value.sessions = open;
-            Vec::into_iter(closed).for_each(|session| removed(&key, session));
+                .for_each(|session| removed(&key, session));
             match value
-                .sessions
+                .pieces()
                 .iter()
                 .map(|session| gap.last_time(session.bounds.1))
                 .min()
@@ -464,67 +378,4 @@ impl Sessions {
         }
         Ok(())
     }
-}
-
-/// Give a session that has come to be, or has changed, by one row.
-fn give(cause: Cause, key: &[u8], session: &Session, parts: &[Session], out: &mut Output<'_>) {
-    if let [part] = parts
-        && part.bounds == session.bounds
-    {
-        return out.update(
-            cause,
-            key,
-            session.bounds,
-            Some(&part.group),
-            &session.group,
-        );
-    }
-    for part in parts {
-        out.delete(cause, key, part.bounds, Some(&part.group));
-    }
-    out.insert(cause, key, session.bounds, &session.group);
-}
-
-/// Give a session that has changed since the flush.
-fn give_changes(
-    cause: Cause,
-    key: &[u8],
-    session: &Session,
-    changed: Changed,
-    out: &mut Output<'_>,
-) {
-    let mut given = changed.given;
-    given.sort_unstable_by_key(|(bounds, _)| *bounds);
-    let mut same = None;
-    for (bounds, before) in given {
-        if bounds == session.bounds {
-            same = Some(before);
-        } else {
-            out.delete(cause, key, bounds, before.as_ref());
-        }
-    }
-    match same {
-        Some(before) => out.update(cause, key, session.bounds, before.as_ref(), &session.group),
-        None => out.insert(cause, key, session.bounds, &session.group),
-    }
-}
-
-/// What has happened since the flush to a session made of some parts and a row.
-fn changes(retracts: bool, time: i64, parts: Vec<Session>) -> Changed {
-    let mut changed = Changed {
-        time,
-        given: Vec::new(),
-    };
-    for part in parts {
-        match part.changed {
-            Some(earlier) => {
-                changed.time = changed.time.max(earlier.time);
-                changed.given.extend(earlier.given);
-            }
-            None => changed
-                .given
-                .push((part.bounds, retracts.then_some(part.group))),
-        }
-    }
-    changed
 }

@@ -1,32 +1,37 @@
 //! Sliding windows: for each time t at which a key has rows the window [t - size, t] and, if there are rows in it, the window
 //! [t + 1, t + 1 + size]. Both ends are part of a window; none begins before zero: the earliest rows share [0, size].
 //!
-//! An entry of the state is all points of one key that an open window may need, a point being the rows of one time. A window
+//! An entry of the state, with its members, is all points of one key that an open window may need, a point being the rows of one time. A window
 //! is a merge of points.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+mod points;
 
-use crate::accumulators::{Accumulators, Failure, Group};
+use std::collections::BTreeMap;
+
+use crate::accumulators::{Failure, Group};
 use crate::error::{Error, Result};
 use crate::rows::hash;
 use crate::spec::Emit;
 use crate::store::Store;
-use crate::table::{Codec, Slot, StateTable, read};
+use crate::table::{Slot, StateTable, read};
 use crate::tasks::{Part, Task};
 
 use super::clock::Clock;
 use super::counter::Counter;
-use super::encoding::{Reader, put_group};
 use super::output::{Bounds, Cause, Output};
+use super::pieces::{OfKey, PieceCodec};
 use super::plan::Plan;
 use super::timers::Timers;
 use super::{Context, Entry, Row, Taken, Windows};
+use points::Point;
 
 /// First bytes of keys in the store.
 const POINTS: u8 = b's';
 const TIMERS: u8 = b't';
 const COUNTER: u8 = b'c';
+const LARGE: u8 = b'l';
+/// So many points of one key, none of which is large, never make a window that is too large.
+const SAFE_POINTS: usize = 4096;
 
 /// How long windows are, and live.
 #[derive(Debug, Clone, Copy)]
@@ -55,178 +60,6 @@ impl Span {
     }
 }
 
-struct Point {
-    time: i64,
-    /// EMIT FINAL: tells which of two was touched first.
-    first: u64,
-    group: Group,
-}
-
-/// The points of a key.
-pub struct OfKey {
-    /// When the timer of this key is due; there may be earlier ones that mean nothing.
-    timer: i64,
-    /// By time.
-    points: Vec<Point>,
-    /// EMIT COMMIT: windows that have changed since the flush, by start, with their place in `Slides::changed`.
-    changed: BTreeMap<i64, usize>,
-}
-
-impl OfKey {
-    /// Give the points from one time to another, both included.
-    fn between(&self, (from, to): Bounds) -> &[Point] {
-        let begin = self.points.partition_point(|point| point.time < from);
-        let end = self.points.partition_point(|point| point.time <= to);
-        &self.points[begin..end.max(begin)]
-    }
-
-    /// Give where the point of a time is, or would be.
-    fn place(&self, time: i64) -> std::result::Result<usize, usize> {
-        self.points.binary_search_by_key(&time, |point| point.time)
-    }
-
-    fn has(&self, time: i64) -> bool {
-        self.place(time).is_ok()
-    }
-
-    /// Whether there is a window that begins here.
-    fn is_window(&self, span: Span, start: i64) -> bool {
-        let (from, to) = span.bounds(start);
-        if start == 0 {
-            return !self.between((0, to)).is_empty();
-        }
-        self.has(to) || self.has(start - 1) && !self.between((from, to)).is_empty()
-    }
-
-    /// Give the starts of windows among those that begin from one time to another, both included; ascending.
-    fn windows(&self, span: Span, from: i64, to: i64) -> Vec<i64> {
-        let from = from.max(0);
-        let ending = self.between((from.saturating_add(span.size), to.saturating_add(span.size)));
-        let following = self.between((from - 1, to.saturating_sub(1)));
-        let mut starts: Vec<i64> = ending
-            .iter()
-            .map(|point| span.left_of(point.time))
-            .collect();
-        starts.extend(following.iter().map(|point| point.time + 1));
-        if from == 0 {
-            starts.push(0);
-        }
-        starts.sort_unstable();
-        starts.dedup();
-        starts.retain(|start| self.is_window(span, *start));
-        starts
-    }
-
-    fn merge(&self, plan: &Plan, bounds: Bounds) -> Option<Group> {
-        plan.merge(self.between(bounds).iter().map(|point| &point.group))
-    }
-
-    /// Give the windows that a row of a time is about to change, and the one right after it, if they are there already; with
-    /// their rows if old results are wanted.
-    fn known_windows(
-        &self,
-        context: Context<'_, Slides>,
-        time: i64,
-    ) -> Result<BTreeMap<i64, Option<Group>>> {
-        let (plan, span) = (context.plan, *context.shape);
-        let mut known = BTreeMap::new();
-        for start in self.windows(span, time - span.size, time + 1) {
-            let group = match plan.retracts {
-                true => self.merge(plan, span.bounds(start)),
-                false => None,
-            };
-            known.insert(start, group);
-        }
-        Ok(known)
-    }
-
-    /// Tell when a window came to be: with the row at which it ends, or the later one of the row before it and its first.
-    fn first_touch(&self, span: Span, start: i64) -> u64 {
-        let (from, to) = span.bounds(start);
-        let earliest = |points: &[Point]| {
-            points
-                .iter()
-                .map(|point| point.first)
-                .min()
-                .unwrap_or(u64::MAX)
-        };
-        if start == 0 {
-            return earliest(self.between((from, to)));
-        }
-        let follows = match self.between((start - 1, start - 1)) {
-            [before] => before.first.max(earliest(self.between((from, to)))),
-            _ => u64::MAX,
-        };
-        earliest(self.between((to, to))).min(follows)
-    }
-
-    /// Tell when to look at the key again, given stream time.
-    fn next_timer(&self, span: Span, emit: Emit, now: i64) -> Option<i64> {
-        // The window after the oldest point closes last of all that need the point.
-        let expiry = span.last_time(self.points.first()?.time.saturating_add(1));
-        if emit != Emit::Final {
-            return Some(expiry);
-        }
-        let open = now.saturating_sub(span.size).saturating_sub(span.grace);
-        let close = self
-            .windows(span, open, i64::MAX)
-            .first()
-            .map(|start| span.last_time(*start));
-        Some(close.map_or(expiry, |close| close.min(expiry)))
-    }
-}
-
-pub struct PointCodec {
-    accumulators: Arc<Accumulators>,
-    span: Span,
-}
-
-impl Codec for PointCodec {
-    type Value = OfKey;
-
-    fn encode(&self, value: &OfKey, out: &mut Vec<u8>) {
-        out.extend_from_slice(&value.timer.to_be_bytes());
-        for point in &value.points {
-            out.extend_from_slice(&point.time.to_be_bytes());
-            out.extend_from_slice(&point.first.to_be_bytes());
-            put_group(&self.accumulators, &point.group, out);
-        }
-    }
-
-    fn decode(&self, bytes: &[u8]) -> Result<OfKey> {
-        let mut reader = Reader::new(bytes);
-        let mut value = OfKey {
-            timer: reader.int()?,
-            points: Vec::new(),
-            changed: BTreeMap::new(),
-        };
-        while !reader.is_at_end() {
-            value.points.push(Point {
-                time: reader.int()?,
-                first: reader.int()?.cast_unsigned(),
-                group: reader.group(&self.accumulators)?,
-            });
-        }
-        Ok(value)
-    }
-
-    fn heap(&self, value: &OfKey) -> usize {
-        let groups: usize = value
-            .points
-            .iter()
-            .map(|point| point.group.heap_size())
-            .sum();
-        value.points.capacity() * size_of::<Point>() + groups
-    }
-
-    fn timestamp(&self, _: &[u8], value: Option<&OfKey>) -> Option<i64> {
-        Some(
-            self.span
-                .last_time(value?.points.last()?.time.saturating_add(1)),
-        )
-    }
-}
-
 /// A window that has changed since the flush.
 struct Changed {
     slot: Slot,
@@ -245,7 +78,11 @@ struct Changed {
 pub struct Slides {
     clock: Clock,
     counter: Counter,
-    table: StateTable<PointCodec>,
+    /// 1 + the time of the last point that is so large that a window of it and others like it might be too large.
+    large: Counter,
+    /// Whether a window may be too large though no point is.
+    may_overflow: bool,
+    table: StateTable<PieceCodec<Point>>,
     timers: Timers,
     /// In the order in which they changed first. EMIT COMMIT only.
     changed: Vec<Changed>,
@@ -256,6 +93,7 @@ impl Task for Slides {
         vec![
             &mut self.clock,
             &mut self.counter,
+            &mut self.large,
             &mut self.table,
             &mut self.timers,
         ]
@@ -284,13 +122,12 @@ impl Windows for Slides {
     }
 
     fn open(plan: &Plan, span: &Span, store: &Store) -> Result<Self> {
-        let codec = PointCodec {
-            accumulators: Arc::clone(&plan.accumulators),
-            span: *span,
-        };
+        let codec = PieceCodec::new(&plan.accumulators);
         Ok(Self {
             clock: Clock::open(store)?,
             counter: Counter::open(store, COUNTER)?,
+            large: Counter::open(store, LARGE)?,
+            may_overflow: plan.accumulators.may_fail(),
             table: StateTable::open(store, &[POINTS], codec)?,
             timers: Timers::open(store, TIMERS, span.last_time(0) / 16)?,
             changed: Vec::new(),
@@ -322,7 +159,6 @@ impl Windows for Slides {
                     closed.push((start, value.first_touch(span, start), key.into(), group));
                 }
             }
-            Ok(())
         })?;
         closed.sort_by_key(|(start, first, _, _)| (*start, *first));
         for (start, _, key, group) in closed {
@@ -358,12 +194,17 @@ impl Windows for Slides {
             Some(slot) => slot,
             None => self.table.slot(row.key, row.hash)?,
         };
+        if self.may_overflow
+            && let Err(failure) = self.check(context, slot, row)
+        {
+            return Ok(Taken::Failed(failure));
+        }
         let emit = context.plan.emit;
         if emit == Emit::Commit {
-            self.freeze(context, slot, time)?;
+            self.freeze(context, slot, time);
         }
         let known = match self.table.get(slot) {
-            Some(value) if emit != Emit::Final => value.known_windows(context, time)?,
+            Some(value) if emit != Emit::Final => value.known_windows(context.plan, span, time),
             _ => BTreeMap::new(),
         };
         if let Err(failure) = self.put(context.plan, slot, row) {
@@ -388,7 +229,7 @@ impl Windows for Slides {
                 continue;
             }
             if emit == Emit::Commit {
-                let number = *value.changed.entry(start).or_insert(self.changed.len());
+                let number = *value.notes.entry(start).or_insert(self.changed.len());
                 match self.changed.get_mut(number) {
                     Some(changed) => changed.time = changed.time.max(time),
                     None => self.changed.push(Changed {
@@ -425,7 +266,7 @@ impl Windows for Slides {
             let Some(value) = self.table.edit(changed.slot) else {
                 continue;
             };
-            value.changed.clear();
+            value.notes.clear();
             let bounds = span.bounds(changed.start);
             let group = match changed.frozen {
                 Some(group) => Some(group),
@@ -453,7 +294,7 @@ impl Windows for Slides {
     }
 
     fn expire(&mut self, context: Context<'_, Self>) -> Result<()> {
-        self.at_timers(context, |_, _| Ok(()))
+        self.at_timers(context, |_, _| {})
     }
 
     /// Gives points, not windows: each with its time as both bounds.
@@ -461,16 +302,14 @@ impl Windows for Slides {
         let Some(key) = entry.key.strip_prefix(&[POINTS]) else {
             return Ok(());
         };
-        let codec = PointCodec {
-            accumulators: Arc::clone(&context.plan.accumulators),
-            span: *context.shape,
-        };
+        let codec = PieceCodec::new(&context.plan.accumulators);
         let cause = Cause {
             partition: 0,
             seq: 0,
             time: 0,
         };
-        for point in read(&codec, (&[POINTS], key), entry.value, entry.store)?.points {
+        let value: OfKey<Point> = read(&codec, (&[POINTS], key), entry.value, entry.store)?;
+        for point in value.pieces() {
             out.insert(cause, key, (point.time, point.time), &point.group);
         }
         Ok(())
@@ -482,7 +321,7 @@ impl Slides {
     fn at_timers(
         &mut self,
         context: Context<'_, Self>,
-        mut visit: impl FnMut(&[u8], &OfKey) -> Result<()>,
+        mut visit: impl FnMut(&[u8], &OfKey<Point>),
     ) -> Result<()> {
         let (span, now) = (*context.shape, self.clock.now());
         while let Some((due, key)) = self.timers.take_before(now)? {
@@ -494,10 +333,8 @@ impl Slides {
             }
             let entry = self.table.edit(slot);
             let Some(value) = entry else { continue };
-            visit(&key, value)?;
-            value
-                .points
-                .retain(|point| !span.is_closed(point.time.saturating_add(1), now));
+            visit(&key, value);
+            value.remove_where(|point| span.is_closed(point.time.saturating_add(1), now));
             match value.next_timer(span, context.plan.emit, now) {
                 Some(next) => {
                     value.timer = next;
@@ -515,7 +352,7 @@ impl Slides {
         if let Some(value) = self.table.edit(slot)
             && let Ok(at) = value.place(time)
         {
-            return row.add_to(&mut value.points[at].group);
+            return row.add_to(&mut value.edit(at).group);
         }
         let mut group = plan.accumulators.group();
         row.add_to(&mut group)?;
@@ -523,28 +360,67 @@ impl Slides {
             Emit::Final => self.counter.next(),
             _ => 0,
         };
-        let value = self.table.edit(slot).get_or_insert_with(|| OfKey {
-            timer: i64::MAX,
-            points: Vec::with_capacity(1),
-            changed: BTreeMap::new(),
-        });
-        let at = value.place(time).unwrap_or_else(|at| at);
-        value.points.insert(at, Point { time, first, group });
+        let value = self.table.edit(slot).get_or_insert_with(OfKey::new);
+        value.insert(Point { time, first, group });
         Ok(())
     }
 
+    /// Say what is wrong with a row of which some window would be too large, though no point is.
+    fn check(
+        &mut self,
+        context: Context<'_, Self>,
+        slot: Slot,
+        row: &Row<'_>,
+    ) -> std::result::Result<(), Failure> {
+        let (plan, span, time) = (context.plan, *context.shape, row.cause.time);
+        let nothing = plan.accumulators.group();
+        let known = self.table.get(slot);
+        let kept = known.and_then(|value| Some(&value.pieces()[value.place(time).ok()?].group));
+        let is_safe = row
+            .values
+            .is_safe(row.number, kept.unwrap_or(&nothing), SAFE_POINTS as u64);
+        let since = time.saturating_sub(span.size).max(0).unsigned_abs();
+        if is_safe
+            && self.large.get() <= since
+            && known.is_none_or(|value| value.pieces().len() < SAFE_POINTS)
+        {
+            return Ok(());
+        }
+        let mut group = kept.unwrap_or(&nothing).clone();
+        let mut tried = known.cloned().unwrap_or_else(OfKey::new);
+        if !is_safe {
+            self.large.raise(time.unsigned_abs() + 1);
+        }
+        row.add_to(&mut group)?;
+        match tried.place(time) {
+            Ok(at) => tried.edit(at).group = group,
+            Err(_) => tried.insert(Point {
+                time,
+                first: 0,
+                group,
+            }),
+        }
+        tried
+            .windows(span, time - span.size, time + 1)
+            .into_iter()
+            .filter(|start| !span.is_closed(*start, self.clock.now()))
+            .try_for_each(|start| {
+                let points = tried.between(span.bounds(start)).iter();
+                plan.accumulators.check(points.map(|point| &point.group))
+            })
+    }
+
     /// A row is about to come in at a time: keep the results of closed windows around it that wait for the flush.
-    fn freeze(&mut self, context: Context<'_, Self>, slot: Slot, time: i64) -> Result<()> {
+    fn freeze(&mut self, context: Context<'_, Self>, slot: Slot, time: i64) {
         let (span, now) = (*context.shape, self.clock.now());
         let Some(value) = self.table.get(slot) else {
-            return Ok(());
+            return;
         };
-        for (start, number) in value.changed.range(time.saturating_sub(span.size)..=time) {
+        for (start, number) in value.notes.range(time.saturating_sub(span.size)..=time) {
             let changed = &mut self.changed[*number];
             if changed.frozen.is_none() && span.is_closed(*start, now) {
                 changed.frozen = value.merge(context.plan, span.bounds(*start));
             }
         }
-        Ok(())
     }
 }
