@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -15,7 +16,11 @@ from headrace.cli.progress import ProgressLine, log_stream
 from headrace.cli.session import open_session, setting_defaults
 from headrace.cli.signals import stopped_by_signals
 from headrace.cli.state_folder import state_folder
+from headrace.cli.times import TIME, parse_time
 from headrace.engine import Processor, ProcessorOptions
+from headrace.engine.replay import begin_at, bounded
+from headrace.errors import Diagnostic, Severity
+from headrace.errors.codes.run import BEGUN_BEFORE
 from headrace.plan.topology import ALL_PROCESSES
 from headrace.planner import plan_program
 from headrace.sql import parse_program
@@ -37,6 +42,7 @@ _ALL: Final = "all"
     epilog=examples(
         "headrace run fast_vessels.sql",
         'headrace run -e "INSERT INTO fast SELECT STREAM * FROM iot_data WHERE Speed > 10" --until-end',
+        "headrace run fast_vessels.sql --app-id replay-1 --from 2026-11-21 --until 2026-11-22",
         "SQL_BOOTSTRAP_SERVERS=broker:9092 headrace run fast_vessels.sql",
     ),
 )
@@ -45,6 +51,17 @@ _ALL: Final = "all"
     "--app-id",
     metavar="NAME",
     help="Application id, the consumer group; SQL_APP_ID. Default: from the program.",
+)
+@click.option(
+    "--from",
+    "begin",
+    metavar=TIME,
+    help="Where to begin in partitions that the application has never read: the first record that is not earlier.",
+)
+@click.option(
+    "--until",
+    metavar=TIME,
+    help="Stop before the first record of each partition that is not earlier, when all before is committed.",
 )
 @click.option("--until-end", is_flag=True, help="Stop when the inputs' present end is reached and committed.")
 @click.option(
@@ -82,6 +99,8 @@ def command(
     file: str | None,
     text: str | None,
     app_id: str | None,
+    begin: str | None,
+    until: str | None,
     until_end: bool,
     port: int | None,
     state_dir: str | None,
@@ -96,8 +115,17 @@ def command(
 
     Processes with the same application id share the partitions of the inputs. SIGTERM and Ctrl-C finish the batch,
     commit and leave.
+
+    With --from and --until a stretch of the past is replayed, by an application id of its own: one that has read the inputs
+    before goes on where it stopped. TIME is 2026-11-22T10:00:00Z (without a zone: UTC), milliseconds since the epoch, or -2h
+    before now.
     """
     source = read_program(file, text)
+    now = datetime.now(UTC)
+    first, last = (None if item is None else parse_time(item, now) for item in (begin, until))
+    if last is not None and last > now.timestamp() * 1000:
+        message = "the time of --until is not over yet"
+        raise bad_call(message, help="give one in the past, or --until-end for what is there now")
     with open_session(log, registry) as session:
         environment = session.environment
         set_up_logging(environment.log_level, as_json=environment.log_json, stream=log_stream())
@@ -109,7 +137,7 @@ def command(
         options = ProcessorOptions(
             application=app_id or environment.application or application_name(source),
             instance=environment.instance,
-            until_end=until_end,
+            until_end=until_end or last is not None,
             state_dir=state_folder(state_dir, environment.state_dir, session.log.name),
             discard_state=_discarded(discard_state, topology),
         )
@@ -120,13 +148,27 @@ def command(
         if standby_replicas is not None:
             settings = replace(topology.settings, standby_replicas=standby_replicas)
             topology = replace(topology, settings=settings)
-        processor = Processor(topology, session.log, session.registry, options)
+        if first is not None and not begin_at(session.log, topology, options.application, first):
+            warn((_goes_on(options.application),))
+        replayed = session.log if last is None else bounded(session.log, topology, last)
+        if last is not None:
+            # The clock of a replay says nothing about how long an input was idle.
+            topology = replace(topology, settings=replace(topology.settings, idle_timeout=0.0))
+        processor = Processor(topology, replayed, session.registry, options)
         with (
             stopped_by_signals(processor.stop),
             _served(processor, environment.port if port is None else port),
             ProgressLine(ProgressReporter(processor.metrics).look),
         ):
             processor.run()
+
+
+def _goes_on(application: str) -> Diagnostic:
+    message = (
+        f"`{application}` has read all inputs before, and goes on where it stopped: --from has no effect"
+    )
+    way_out = "replay under another --app-id, or set its offsets by `headrace reset`"
+    return Diagnostic(BEGUN_BEFORE, message, help=way_out, severity=Severity.WARNING)
 
 
 def _discarded(wanted: tuple[str, ...], topology: Topology) -> frozenset[str]:

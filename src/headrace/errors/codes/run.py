@@ -131,3 +131,11 @@ NOT_REPLAYED = Code(
     "Dead letters could not be read, or not be sent to where they came from: the topic is gone, or refuses them. Nothing of the batch "
     "was sent, and it is not noted as sent: mend the cause, or name another topic with `--to`, and replay again.",
 )
+
+BEGUN_BEFORE = Code(
+    "RUN0124",
+    "application has begun before",
+    "`--from` says where an application begins that has never read its inputs. This one has committed offsets for all of them and "
+    "goes on where it stopped, so that the same call finishes a replay that was interrupted. For another replay use another "
+    "`--app-id`, or set the offsets back with `headrace reset`.",
+)
