@@ -14,7 +14,7 @@ use lsm_tree::{
 
 use super::journal::{self, Journal};
 use super::memtable::Memtable;
-use super::shared;
+use super::{shared, verify};
 use crate::error::{Error, Result};
 use crate::store::{Entries, Visit, Write};
 
@@ -85,9 +85,13 @@ impl From<lsm_tree::Error> for Error {
 
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
-        use std::io::ErrorKind::{InvalidData, NotFound, UnexpectedEof};
-        // Files that are not there, or end too early, were there and complete.
-        if matches!(error.kind(), InvalidData | NotFound | UnexpectedEof) {
+        use std::io::ErrorKind::{InvalidData, InvalidInput, NotFound, UnexpectedEof};
+        // Files that are not there, or end too early, were there and complete. A damaged one may send the reader to a place
+        // that no file has.
+        if matches!(
+            error.kind(),
+            InvalidData | InvalidInput | NotFound | UnexpectedEof
+        ) {
             Self::Damaged(format!("the local store is damaged: {error}"))
         } else {
             Self::Io(format!("the local store: {error}"))
@@ -99,22 +103,20 @@ impl DiskEntries {
     /// Open a store, or make it, in a folder that is there.
     pub fn open(folder: &Path, cache: Arc<Cache>) -> Result<Arc<Self>> {
         let numbers = SequenceNumberCounter::default();
-        let tree = Config::new(
-            folder.join("tree"),
-            numbers.clone(),
-            SequenceNumberCounter::default(),
-        )
-        .use_cache(cache)
-        .use_descriptor_table(Some(shared::files()))
-        // Everything goes through the cache, whose size is bounded.
-        .filter_block_pinning_policy(PinningPolicy::all(false))
-        .index_block_pinning_policy(PinningPolicy::all(false))
-        .data_block_compression_policy(CompressionPolicy::new([
-            CompressionType::None,
-            CompressionType::None,
-            CompressionType::Lz4,
-        ]))
-        .open()?;
+        let path = folder.join("tree");
+        verify::check(&path)?;
+        let tree = Config::new(path, numbers.clone(), SequenceNumberCounter::default())
+            .use_cache(cache)
+            .use_descriptor_table(Some(shared::files()))
+            // Everything goes through the cache, whose size is bounded.
+            .filter_block_pinning_policy(PinningPolicy::all(false))
+            .index_block_pinning_policy(PinningPolicy::all(false))
+            .data_block_compression_policy(CompressionPolicy::new([
+                CompressionType::None,
+                CompressionType::None,
+                CompressionType::Lz4,
+            ]))
+            .open()?;
         numbers.fetch_max(
             tree.get_highest_persisted_seqno()
                 .map_or(0, |number| number + 1),

@@ -6,6 +6,7 @@ mod entries;
 mod journal;
 mod memtable;
 mod shared;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
