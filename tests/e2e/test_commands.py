@@ -117,6 +117,28 @@ def test_an_avro_schema_is_inferred_and_registered(headrace: Any) -> None:
     ]
 
 
+def test_schemas_are_listed_shown_compared_and_checked(headrace: Any, tmp_path: Path) -> None:
+    assert (
+        headrace("query", "CREATE TABLE t (id long NOT NULL, name string) FORMAT (STRING, AVRO)").returncode
+        == 0
+    )
+    subject = "t-value"
+    assert headrace("schemas", "list").stdout.splitlines()[1].split() == [subject, "1", "BACKWARD"]
+    shown = headrace("schemas", "show", subject).stdout.splitlines()
+    assert [line.split()[:3] for line in shown[1:]] == [["id", "long", "no"], ["name", "string", "yes"]]
+    schema = json.loads(headrace("schemas", "show", subject, "--raw").stdout)
+    for added, code, said in (
+        ({"name": "x", "type": "int"}, 1, "has no default"),
+        ({"name": "x", "type": "int", "default": 0}, 0, "it can be version 2 of"),
+    ):
+        file = tmp_path / "new.avsc"
+        file.write_text(json.dumps({**schema, "fields": [*schema["fields"], added]}))
+        done = headrace("schemas", "check", subject, str(file))
+        assert (done.returncode, said in done.stdout) == (code, True)
+    assert headrace("schemas", "diff", subject).returncode == 2
+    assert "did you mean" in headrace("schemas", "show", "t-vlue").stderr
+
+
 def test_a_bad_line_is_named_and_what_stood_before_it_is_written(headrace: Any) -> None:
     headrace("topics", "create", "t")
     done = headrace("produce", "t", stdin='{"a":1}\n\n{"a":2}\n{"a":\n{"a":4}\n')

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|\r")
@@ -56,7 +55,7 @@ class Terminal:
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Iterator[Terminal]:
+def shell(tmp_path: Path) -> Terminal:
     environment = {
         **os.environ,
         "HEADRACE_LOG": f"sqlite:{tmp_path / 'log.db'}",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from headrace.formats.interface import Registry
+    from headrace.formats.registry.compatibility import Compatibility
     from headrace.log.interface import Log
     from headrace.plan.topology import Topology
 
@@ -57,6 +58,12 @@ class DoorRegistry:
 
     def latest(self, subject: str) -> tuple[int, str] | None:
         return self._enter().latest(subject)
+
+    def versions(self, subject: str) -> Sequence[tuple[int, str]]:
+        return self._enter().versions(subject)
+
+    def level(self, subject: str) -> Compatibility:
+        return self._enter().level(subject)
 
     def check(self, subject: str, schema: str) -> Sequence[str]:
         return self._enter().check(subject, schema)

@@ -36,7 +36,7 @@ class Session:
             log, self.catalog.registry, self.catalog, LocalStates(None, log), running=running
         )
         self.runner = Runner(self.workspace, rows=rows)
-        self.ending: Ending | None = None
+        self.endings: list[Ending] = []
 
     def say(self, text: str) -> Any:
         """Run statements; gives the message or the rows of the last one."""
@@ -50,7 +50,7 @@ class Session:
     def _rows(self, answer: Rows) -> list[tuple[Any, ...]]:
         with answer.while_read:
             found = [tuple(row.values()) for batch in answer.batches for row in batch.to_pylist()]
-            self.ending = answer.query.ending if answer.query else None
+            self.endings += [answer.query.ending] if answer.query else []
         return found
 
     def refusal(self, text: str) -> tuple[str, str]:
@@ -247,17 +247,19 @@ def test_each_result_says_which_limit_ended_it() -> None:
             for _ in range(3):
                 session.say("INSERT INTO t SELECT range AS n FROM range(100)")
             assert session.say("SELECT n FROM t LIMIT 5") == [(0,), (1,), (2,), (3,), (4,)]
-            assert session.ending is Ending.ROWS
             assert len(session.say("SELECT n FROM t")) == 3
-            assert session.ending is Ending.ROWS
             assert session.say("SELECT count(*) FROM t") == [(300,)]
-            assert session.ending is Ending.END
             assert session.say("SET max.query.time = 0; SELECT count(*) FROM t") == [(0,)]
-            assert session.ending is Ending.TIME
             assert session.say("SET max.query.time = 1h; SET max.size = 0; SELECT count(*) FROM t") == [(0,)]
-            assert session.ending is Ending.SIZE
             assert session.say("SET max.size = '1g'; SET max.idle.time = 0; SELECT count(*) FROM t") == [(0,)]
-            assert session.ending is Ending.IDLE
+            assert session.endings == [
+                Ending.ROWS,
+                Ending.ROWS,
+                Ending.END,
+                Ending.TIME,
+                Ending.SIZE,
+                Ending.IDLE,
+            ]
 
 
 def test_a_record_that_cannot_be_decoded_is_left_out_or_ends_the_query(memory: Session) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from headrace.formats.errors import IncompatibleSchemaError, UnknownSchemaError
 from headrace.formats.registry import EmbeddedRegistry
+from headrace.formats.registry.compatibility import Compatibility
 from headrace.formats.registry.confluent import ConfluentRegistry
 from headrace.log.embedded import EmbeddedLog
 
@@ -49,6 +50,9 @@ def test_versions_follow_each_other(registry: Registry, subject: str) -> None:
     assert registry.latest(subject) == (second, TWO)
     assert (registry.schema(first), registry.schema(second)) == (ONE, TWO)
     assert subject in registry.subjects()
+    assert list(registry.versions(subject)) == [(first, ONE), (second, TWO)]
+    assert registry.level(subject) is Compatibility.BACKWARD
+    assert list(registry.versions(f"{subject}-none")) == []
 
 
 def test_registering_again_gives_the_same_id(registry: Registry, subject: str) -> None:

@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "reset": "Set where an application goes on.",
     "dlq": "List, show and replay dead letters.",
     "topics": "List, describe, create and delete topics.",
+    "schemas": "List, show, compare and check schemas.",
     "produce": "Write JSON lines to a topic.",
     "consume": "Print the records of a topic as JSON lines.",
     "demo": "Show a running processor on generated data.",

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from headrace.formats.registry.compatibility import Compatibility
+
 
 class Format(StrEnum):
     """How the bytes of a key or a value are written."""
@@ -124,6 +126,12 @@ class Registry(Protocol):
 
     def latest(self, subject: str) -> tuple[int, str] | None:
         """Give id and text of the latest version; None if the subject does not exist."""
+
+    def versions(self, subject: str) -> Sequence[tuple[int, str]]:
+        """Give id and text of every version of the subject, oldest first; none if it does not exist."""
+
+    def level(self, subject: str) -> Compatibility:
+        """Give which versions of the subject must be able to read which."""
 
     def check(self, subject: str, schema: str) -> Sequence[str]:
         """Give the reasons why this schema cannot be the next version of the subject; empty if it can."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from headrace.formats.interface import Decoded, Encoded, Path, Registry
+    from headrace.formats.registry.compatibility import Compatibility
 
 EXAMPLES = int(os.environ.get("HEADRACE_FUZZ_EXAMPLES", "0"))
 """More examples for the property tests than the few hundred of an ordinary run; 0 keeps their own number."""
@@ -42,6 +43,12 @@ class Schemas:
         return self.schemas[schema_id]
 
     def latest(self, subject: str) -> tuple[int, str] | None:
+        raise NotImplementedError(subject)
+
+    def versions(self, subject: str) -> Sequence[tuple[int, str]]:
+        raise NotImplementedError(subject)
+
+    def level(self, subject: str) -> Compatibility:
         raise NotImplementedError(subject)
 
     def check(self, subject: str, schema: str) -> Sequence[str]:

@@ -97,6 +97,27 @@ class ConfluentRegistry:
         text = self._texts[found.schema_id] = str(found.schema.schema_str)
         return found.schema_id, text
 
+    def versions(self, subject: str) -> Sequence[tuple[int, str]]:
+        """See `Registry.versions`; versions that were deleted are left out."""
+        with self._errors():
+            try:
+                numbers = sorted(self._client.get_versions(subject))
+            except SchemaRegistryError as error:
+                if error.http_status_code != 404:
+                    raise
+                return []
+            found = [self._client.get_version(subject, number) for number in numbers]
+        return [
+            (item.schema_id, str(item.schema.schema_str))
+            for item in found
+            if item.schema_id is not None and item.schema is not None
+        ]
+
+    def level(self, subject: str) -> Compatibility:
+        """See `Registry.level`."""
+        with self._errors():
+            return self._level(subject)
+
     def check(self, subject: str, schema: str) -> Sequence[str]:
         """See `Registry.check`.
 

@@ -50,6 +50,10 @@ class EmbeddedRegistry:
         with self._session.read() as tx:
             return _versions(tx, subject)
 
+    def level(self, subject: str) -> Compatibility:
+        """See `Registry.level`."""
+        return self.compatibility(subject)
+
     def check(self, subject: str, schema: str) -> Sequence[str]:
         """See `Registry.check`."""
         with self._session.read() as tx:
