@@ -1,7 +1,5 @@
 """Functions that the program beside this file calls from SQL."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Iterator
@@ -10,7 +8,7 @@ from typing import Annotated, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from headrace.udf import Int32, aggregate, scalar, table
+from headrace.udf import Array, Int32, aggregate, scalar, table
 
 
 @scalar
@@ -25,8 +23,8 @@ def vessel_class(length: float, flag: str | None) -> str:
 
 @scalar
 def kilometres_per_hour(
-    knots: Annotated[pa.Array, pa.float64()],
-) -> Annotated[pa.Array, pa.float64()]:
+    knots: Annotated[Array, pa.float64()],
+) -> Annotated[Array, pa.float64()]:
     """Turns knots into kilometres an hour, many at once."""
     return pc.round(pc.multiply(knots, 1.852), 1)
 

@@ -11,11 +11,17 @@ any.
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import pyarrow as pa
 
 from headrace.functions.user import DeclarationError, UserFunctionError, aggregate, scalar, table
+
+if TYPE_CHECKING:
+    Array: TypeAlias = pa.Array[Any]
+else:
+    Array = pa.Array
+"""Arguments and results of functions that take many values at once: `Annotated[Array, pa.float64()]`."""
 
 Int32: TypeAlias = Annotated[int, pa.int32()]
 """INT."""
@@ -24,6 +30,7 @@ Float32: TypeAlias = Annotated[float, pa.float32()]
 """FLOAT."""
 
 __all__ = [
+    "Array",
     "DeclarationError",
     "Float32",
     "Int32",
