@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from headrace.plan.operators import Column
     from headrace.planner.stateful.drafts import OperatorDraft
 
+_LAYOUTS: Final = {"Aggregate": 2}
+"""How the kernels write what they keep, where it is not the first way any more: state of another layout is never read."""
+
 APPLICATION: Final = "{application}"
 """Stands for the application id in the names of internal topics."""
 
@@ -59,6 +62,9 @@ def fingerprint(draft: OperatorDraft, kernel: Kernel, columns: Sequence[Column])
     """
     words = [branch.words for feed in draft.feeds for branch in feed.branches[:1]]
     parts = [_plain(kernel), [_plain(column) for column in columns], words, draft.partitions]
+    layout = _LAYOUTS.get(type(kernel).__name__)
+    if layout is not None:
+        parts.append(layout)
     text = json.dumps(parts, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -73,8 +79,13 @@ def _plain(item: Any) -> Any:
         return item.value
     if is_dataclass(item) and not isinstance(item, type):
         kind = type(item).__name__
-        stored = {part.name: getattr(item, part.name) for part in fields(item) if part.name not in _NOT_STORED}
-        return [kind, {name: _plain(part) for name, part in stored.items() if part or (kind, name) not in _LATER}]
+        stored = {
+            part.name: getattr(item, part.name) for part in fields(item) if part.name not in _NOT_STORED
+        }
+        return [
+            kind,
+            {name: _plain(part) for name, part in stored.items() if part or (kind, name) not in _LATER},
+        ]
     if isinstance(item, tuple | list):
         return [_plain(part) for part in item]
     return item
