@@ -12,19 +12,26 @@ from hypothesis import strategies as st
 
 from headrace.plan.operators import Changes, Order, RowKind
 from tests.unit.formats.decoding import examples
-from tests.unit.state.join_oracles import RankOracle, Values
-from tests.unit.state.join_runs import Event, Plan, Record, Subject, check, plans, records
+from tests.unit.state.join_oracles import RankOracle
+from tests.unit.state.join_runs import (
+    Event,
+    Maker,
+    Plan,
+    Record,
+    Subject,
+    check,
+    one_of_each,
+    plans,
+    records,
+)
 
 INT, TEXT = pa.int64(), pa.string()
-KEYS: dict[str, tuple[list[pa.DataType], st.SearchStrategy[Values]]] = {
-    "no key": ([], st.just(())),
-    "one key": ([INT], st.tuples(st.sampled_from([1, 1, 2, None]))),
-    "two keys": ([TEXT, INT], st.tuples(st.sampled_from(["a", None]), st.sampled_from([1, None]))),
+KEYS: dict[str, tuple[list[pa.DataType], Maker]] = {
+    "no key": ([], one_of_each()),
+    "one key": ([INT], one_of_each((1, 1, 2, None))),
+    "two keys": ([TEXT, INT], one_of_each(("a", None), (1, None))),
 }
-VALUE = st.tuples(
-    st.one_of(st.none(), st.integers(-2, 2)),
-    st.sampled_from([None, "", "a", "b", "é", "\U0001f600", "\uffff"]),
-)
+VALUE = one_of_each((None, None, -2, -1, 0, 1, 2), (None, "", "a", "b", "\u00e9", "\U0001f600", "\uffff"))
 terms = st.builds(Order, column=st.integers(0, 1), descending=st.booleans(), nulls_first=st.booleans())
 
 
