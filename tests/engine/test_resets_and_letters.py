@@ -7,11 +7,12 @@ import uuid
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pytest
 
 from headrace.catalog import Catalog
 from headrace.engine import Processor, ProcessorOptions
-from headrace.engine.letters import Filter, read_letters, replay
+from headrace.engine.letters import Filter, Replayed, read_letters, replay
 from headrace.engine.reset import Reset, Target
 from headrace.errors import RunError
 from headrace.log.embedded import EmbeddedLog
@@ -210,3 +211,15 @@ def test_late_records_are_letters_too(name: str) -> None:
         assert replay(log, "late", Filter()) == {}
         with pytest.raises(RunError, match="there is no topic"):
             replay(log, "none", Filter())
+
+
+def test_notes_say_which_letters_were_sent() -> None:
+    notes = pa.record_batch(
+        {"value": [b'{"0": [[5, 9], [2, 3]], "1": [[0, 0]]}', b'{"0": [[3, 20], [8, 8]]}', None]}
+    )
+    replayed = Replayed()
+    replayed.note(notes)
+    records = pa.record_batch(
+        {"partition": pa.array([0, 0, 0, 0, 0, 1, 1, 2], pa.int32()), "offset": [1, 2, 4, 20, 21, 0, 1, 0]}
+    )
+    assert replayed.among(records).to_pylist() == [False, True, True, True, False, True, False, False]

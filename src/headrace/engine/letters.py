@@ -99,24 +99,26 @@ class Letters:
 
 @dataclass(slots=True)
 class Replayed:
-    """Offsets of a topic of letters that have been sent again, by partition."""
+    """Ranges of offsets of a topic of letters that have been sent again, by partition."""
 
-    offsets: dict[int, set[int]] = field(default_factory=dict)
+    ranges: dict[int, list[list[int]]] = field(default_factory=dict)
 
     def note(self, records: pa.RecordBatch) -> None:
         """Take the notes among some records."""
         for value in records.column("value").to_pylist():
             for partition, ranges in json.loads(value or b"{}").items():
-                known = self.offsets.setdefault(int(partition), set())
-                for first, last in ranges:
-                    known.update(range(first, last + 1))
+                self.ranges.setdefault(int(partition), []).extend(ranges)
 
     def among(self, records: pa.RecordBatch) -> pa.BooleanArray:
         """Say for each record whether it has been sent again."""
         found = np.zeros(records.num_rows, bool)
         partitions, offsets = (records.column(name).to_numpy() for name in ("partition", "offset"))
-        for partition, known in self.offsets.items():
-            found |= (partitions == partition) & np.isin(offsets, list(known))
+        for partition, ranges in self.ranges.items():
+            first, last = np.array(sorted(ranges), np.int64).T
+            # Ranges may overlap after a replay of everything: what counts is the furthest end of those that begin before.
+            reach = np.maximum.accumulate(last)
+            before = np.searchsorted(first, offsets, "right") - 1
+            found |= (partitions == partition) & (before >= 0) & (offsets <= reach[np.maximum(before, 0)])
         return pa.array(found)
 
 
