@@ -10,6 +10,7 @@ from headrace.engine.policy import Policies
 from headrace.engine.refusals import Refusals
 from headrace.engine.stateless import StatelessSession
 from headrace.engine.tasks.session import StateDamagedError, StatefulSession
+from headrace.engine.tasks.tables import WholeTables
 from headrace.engine.transform import Transformer
 from headrace.errors import Diagnostic, RunError
 from headrace.errors.codes.log import UNREACHABLE
@@ -74,21 +75,30 @@ class _Program:
         self._around = around
         self._graph: Graph | None = None
         self._transformer: Transformer | None = None
+        self._tables: WholeTables | None = None
         if topology.operators:
             self._graph = Graph(topology, around.registry, ids, policies, Refusals(), options.application)
             self._graph.limit(around.state_memory // max(1, topology.settings.threads))
+            if topology.tables:
+                self._tables = WholeTables(topology, around.log, self._graph)
         else:
             self._transformer = Transformer(topology, around.registry, ids, policies, Refusals())
 
     def session(self, number: int, state: ThreadState) -> Session:
         """Begin a session."""
         if self._graph is not None:
-            return StatefulSession(self._around, number, self._graph, self._around.directory, state)
+            if self._tables is not None:
+                self._around.reports.add(self._tables.load(self._around.stopping.is_set))
+            return StatefulSession(
+                self._around, number, self._graph, self._around.directory, state, self._tables
+            )
         assert self._transformer is not None
         return StatelessSession(self._around, number, self._transformer, state)
 
     def close(self) -> None:
         """Free the DuckDB connections."""
+        if self._tables is not None:
+            self._tables.close()
         if self._graph is not None:
             self._graph.close()
         if self._transformer is not None:

@@ -216,7 +216,7 @@ class LookupJoin:
     kind: JoinKind
     """INNER or LEFT."""
     broadcast: bool = False
-    """The table is read whole by every instance (all its partitions are in each task)."""
+    """The table is read whole by every thread: its feed's source is a key of `Topology.tables`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,3 +316,11 @@ class Operator:
         if isinstance(kernel, LookupJoin):
             return (kernel.stream, kernel.table)
         return (kernel.left, kernel.right)
+
+    @property
+    def task_feeds(self) -> tuple[Feed, ...]:
+        """Give the inputs whose partitions make up its tasks: all but a table that every thread reads whole."""
+        kernel = self.kernel
+        if isinstance(kernel, LookupJoin) and kernel.broadcast:
+            return (kernel.stream,)
+        return self.feeds

@@ -61,6 +61,11 @@ def to_data(topology: Topology) -> dict[str, Any]:
         "settings": _settings_data(topology.settings),
         "setup": list(topology.setup),
         **_functions_data(topology),
+        **(
+            {"tables": {name: _source_data(item) for name, item in topology.tables.items()}}
+            if topology.tables
+            else {}
+        ),
     }
 
 
@@ -75,6 +80,7 @@ def _topology(data: dict[str, Any]) -> Topology:
         settings=_settings(data["settings"]),
         setup=tuple(data["setup"]),
         operators=tuple(operator_from(item) for item in data.get("operators", ())),
+        tables={name: _source(item) for name, item in data.get("tables", {}).items()},
         functions=tuple(resolve(item["name"], item["origin"]) for item in data.get("functions", ())),
     )
 

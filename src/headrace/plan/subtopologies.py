@@ -32,7 +32,7 @@ def subtopologies(topology: Topology) -> tuple[Subtopology, ...]:
     """Give the sub-topologies, in the order of their first sources."""
     group = {name: {name} for name in (*topology.sources, *(item.id for item in topology.operators))}
     for operator in topology.operators:
-        for feed in operator.feeds:
+        for feed in operator.task_feeds:
             whole = group[feed.source] | group[operator.id]
             for name in whole:
                 group[name] = whole

@@ -235,3 +235,5 @@ class Topology:
     """Stateful operators; each stands behind those that it reads from."""
     functions: tuple[UserFunction, ...] = ()
     """User functions that the queries and operators call."""
+    tables: Mapping[str, SourceTopic] = field(default_factory=dict)
+    """Topics that every thread reads whole, for joins with `broadcast`: no member of the group owns their partitions."""

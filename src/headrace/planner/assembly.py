@@ -49,6 +49,7 @@ class Assembled:
     sinks: dict[str, Sink]
     pipelines: tuple[Pipeline, ...]
     operators: tuple[Operator, ...]
+    tables: dict[str, SourceTopic]
 
 
 def assemble(targets: Mapping[str, Target]) -> Assembled:
@@ -83,6 +84,7 @@ class _Assembly:
     substitutes: dict[str, exp.Expression] = field(default_factory=dict)
     pipelines: list[Pipeline] = field(default_factory=list)
     sources: dict[str, SourceTopic] = field(default_factory=dict)
+    tables: dict[str, SourceTopic] = field(default_factory=dict)
     sinks: dict[str, Sink] = field(default_factory=dict)
 
     def graph(self) -> Assembled:
@@ -100,7 +102,8 @@ class _Assembly:
             ]
         times = self._event_times(drafts)
         for reads in self.topics:
-            self.sources[reads.topic.name] = source_columns(reads, self.used[id(reads)], self.substitutes)
+            into = self.tables if reads.broadcast else self.sources
+            into[reads.topic.name] = source_columns(reads, self.used[id(reads)], self.substitutes)
         for draft in drafts:
             for name, (node, _) in draft.columns.items():
                 self.substitutes[node.name] = exp.column(name, table="input")
@@ -111,7 +114,7 @@ class _Assembly:
         for target, writer, found in written:
             self._pipeline(found, target.name, target.name, writer.key_mode, writer.value_mode, deletes=True)
         self.sinks = {**{name: target.sink() for name, target in self.targets.items()}, **self.sinks}
-        return Assembled(self.sources, self.sinks, tuple(self.pipelines), operators)
+        return Assembled(self.sources, self.sinks, tuple(self.pipelines), operators, self.tables)
 
     def _event_times(self, drafts: list[OperatorDraft]) -> dict[str, exp.Select]:
         """Give, by topic, the query for the event times of its records, if all operators that read it take the same."""
@@ -120,7 +123,7 @@ class _Assembly:
             for feed in draft.feeds:
                 for branch in feed.branches:
                     reads = branch.rows.reads
-                    if isinstance(reads, TopicReads) and feed.repartition is None:
+                    if isinstance(reads, TopicReads) and not reads.broadcast and feed.repartition is None:
                         found.setdefault(reads.topic.name, []).append(_event_time(branch.rows))
         agreed = {
             name: queries[0] for name, queries in found.items() if all(q == queries[0] for q in queries)

@@ -53,6 +53,8 @@ class Queries:
     broken: set[str] = field(default_factory=set)
     """WITH names whose query has faults: what reads them is not looked at, since all its faults would come from theirs."""
     _open: list[str] = field(default_factory=list)
+    _whole: bool = False
+    """Topics are read for a GLOBAL TABLE."""
     _bare: str | None = None
     """What a SELECT without STREAM or TABLE takes its rows for, inside one that says it."""
     _shared: dict[int, list[SelectRelation]] = field(default_factory=dict)
@@ -127,9 +129,14 @@ class Queries:
         if clause is None:
             message = "a stream is read from a topic: SELECT needs FROM"
             raise refusal(codes.NOT_IN_A_PROCESSOR, message, span_of(select))
-        nodes = [clause.this, *(join.this for join in select.args.get("joins") or ())]
+        joins = select.args.get("joins") or ()
+        nodes = [clause.this, *(join.this for join in joins)]
+        whole = [self._whole, *(self._whole or bool(join.args.get("broadcast")) for join in joins)]
         try:
-            origins = [self._source(node, named, formats) for node in nodes]
+            origins = [
+                self._source(node, named, formats, whole=all_)
+                for node, all_ in zip(nodes, whole, strict=True)
+            ]
         finally:
             self._bare = outside
         if not all(origins):
@@ -179,9 +186,21 @@ class Queries:
         return found
 
     def _source(
+        self, origin: exp.Expression, named: Mapping[str, Named], formats: Extracted, *, whole: bool
+    ) -> list[tuple[Relation, str]]:
+        """Give the rows that a name or query of FROM or JOIN stands for, each branch with its name.
+
+        `whole`: as every thread reads them, all partitions of a topic.
+        """
+        outside, self._whole = self._whole, whole
+        try:
+            return self._read(origin, named, formats)
+        finally:
+            self._whole = outside
+
+    def _read(
         self, origin: exp.Expression, named: Mapping[str, Named], formats: Extracted
     ) -> list[tuple[Relation, str]]:
-        """Give the rows that a name or query of FROM or JOIN stands for, each branch with its name."""
         alias = origin.alias_or_name
         if isinstance(origin, exp.Subquery):
             inner: list[Relation] = list(self.branches(origin.this, named))
@@ -228,12 +247,10 @@ class Queries:
         value = format_named(formats.value.name, formats.value.span) if formats.value else None
         reads = self.topics.read(name, span, key, value)
         if reads is not None:
-            return TopicRelation(reads)
+            return TopicRelation(self.topics.whole(reads) if self._whole else reads)
         if name.upper() == "GLOBAL":
-            message = "a GLOBAL table, whole in every task, cannot run in a stream yet"
-            raise refusal(
-                codes.NOT_YET, message, span, "leave out GLOBAL: the table is spread over tasks by its key"
-            )
+            message = "there is no topic `GLOBAL`"
+            raise refusal(catalog_codes.UNKNOWN_TOPIC, message, span, "write `JOIN GLOBAL TABLE name`")
         later = self.topics.later_names
         if name in later:
             message = f"`{name}` is used before it is defined"

@@ -98,6 +98,8 @@ class TopicReads:
 
     topic: CatalogTopic
     names: Names
+    broadcast: bool = False
+    """It is read whole by every thread, beside what is read of its partitions by tasks."""
     columns: dict[tuple[Facet, Path], tuple[exp.Expression, pa.DataType]] = field(default_factory=dict)
 
     @property

@@ -26,11 +26,11 @@ _LAYOUTS: Final = {"Aggregate": 2}
 APPLICATION: Final = "{application}"
 """Stands for the application id in the names of internal topics."""
 
-_NOT_STORED: Final = ("grace", "broadcast", "retracts")
+_NOT_STORED: Final = ("grace", "broadcast", "retracts", "keeps_nulls")
 """Parts of an operator that change for how long state is of use and what comes out of it, and not what it says."""
 
 
-_LATER: Final = {("Window", "offset"), ("StreamJoin", "window"), ("Aggregate", "keeps_nulls")}
+_LATER: Final = {("Window", "offset"), ("StreamJoin", "window")}
 """Parts that operators did not have at first: they are left out where they are not used, so that fingerprints stay the same."""
 
 

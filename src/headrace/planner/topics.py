@@ -37,6 +37,8 @@ class Topics:
     planned: dict[str, CatalogTopic] = field(default_factory=dict)
     later_names: set[str] = field(default_factory=set)
     reads: dict[str, TopicReads] = field(default_factory=dict)
+    tables: dict[str, TopicReads] = field(default_factory=dict)
+    """What every thread reads whole, by topic."""
     key_format: Format | None = None
     value_format: Format | None = None
 
@@ -78,6 +80,13 @@ class Topics:
                 )
                 raise refusal(codes.AMBIGUOUS_SOURCE_FORMAT, message, span)
         return known
+
+    def whole(self, reads: TopicReads) -> TopicReads:
+        """Give what every thread reads of a topic."""
+        name = reads.topic.name
+        if name not in self.tables:
+            self.tables[name] = TopicReads(reads.topic, self.names, broadcast=True)
+        return self.tables[name]
 
     def _find(
         self, name: str, span: Span | None, key: Format | None, value: Format | None

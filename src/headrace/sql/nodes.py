@@ -98,9 +98,14 @@ class Within(exp.Expression):
 
 
 class Join(exp.Join):
-    """A join with WITHIN (arg `within`) and GRACE (arg `grace`)."""
+    """A join with WITHIN (arg `within`), GRACE (arg `grace`), and GLOBAL TABLE before its source (`broadcast`: True)."""
 
-    arg_types = {**exp.Join.arg_types, "within": False, "grace": False}  # noqa: RUF012
+    arg_types = {  # noqa: RUF012
+        **exp.Join.arg_types,
+        "within": False,
+        "grace": False,
+        "broadcast": False,
+    }
 
 
 @dataclass(frozen=True, slots=True)

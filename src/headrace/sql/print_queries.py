@@ -175,7 +175,8 @@ def _join(node: exp.Expr) -> str:
     words = [args.get("method"), args.get("side"), args.get("kind")]
     if args.get("kind") == "INNER":
         words = [args.get("method")]
-    text = " ".join([*(word for word in words if word), "JOIN", expression(node.this)])
+    joined = "JOIN GLOBAL TABLE" if args.get("broadcast") else "JOIN"
+    text = " ".join([*(word for word in words if word), joined, expression(node.this)])
     if args.get("on") is not None:
         text += f" ON {expression(args['on'])}"
     if args.get("using"):

@@ -174,6 +174,9 @@ class SourceGrammar(CallGrammar):
         elif side is None:
             node.set("kind", "INNER")
         self.expect_word("JOIN")
+        if self.at_words("GLOBAL", "TABLE"):
+            self.position += 2
+            node.set("broadcast", True)
         node.set("this", self.source())
         self._join_conditions(node)
         return self.mark(node, start)

@@ -30,23 +30,24 @@ def planned(path: Path) -> Topology:
     return plan(read(path)["sql"])
 
 
-def input_schema(topology: Topology, source: str) -> pa.Schema:
+def input_schema(topology: Topology, source: str, *, whole: bool = False) -> pa.Schema:
     fields: list[Field] = [pa.field(ROW, pa.int32()), pa.field("_tombstone", pa.bool_())]
-    if source in topology.sources:
-        columns = topology.sources[source].columns
+    topics = topology.tables if whole else topology.sources
+    if source in topics:
+        columns = topics[source].columns
         return pa.schema([*(pa.field(column.name, column.type) for column in columns), *fields])
     columns_of = next(item for item in topology.operators if item.id == source).columns
     own: list[Field] = [pa.field(OP, pa.int8()), pa.field(TIME, pa.int64()), fields[0]]
     return pa.schema([*(pa.field(column.name, column.type) for column in columns_of), *own])
 
 
-def result_schema(topology: Topology, source: str, query: str) -> pa.Schema:
+def result_schema(topology: Topology, source: str, query: str, *, whole: bool = False) -> pa.Schema:
     """Give what DuckDB says a query over the rows of a source or operator gives."""
     duck = connection()
     try:
         for statement in topology.setup:
             duck.execute(statement)
-        duck.register("input", input_schema(topology, source).empty_table())
+        duck.register("input", input_schema(topology, source, whole=whole).empty_table())
         found: pa.Table = duck.sql(query).to_arrow_table()
         return found.schema
     finally:
@@ -58,7 +59,8 @@ def test_queries_give_the_columns_that_operators_and_sinks_take(path: Path) -> N
     topology = planned(path)
     for operator in topology.operators:
         for feed in operator.feeds:
-            found = result_schema(topology, feed.source, feed.query)
+            whole = feed not in operator.task_feeds
+            found = result_schema(topology, feed.source, feed.query, whole=whole)
             expected = [pa.field(column.name, column.type) for column in (*feed.key, *feed.value)]
             expected += [pa.field(TIME, pa.int64())] if feed.sets_time else []
             expected += [pa.field(OP, pa.int8())] if feed.sets_op else []

@@ -33,12 +33,15 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from headrace.engine.operators.step import Arrived
-    from headrace.engine.policy import FailedRecord, Policies
+    from headrace.engine.policy import FailedRecord, Judged, Policies
     from headrace.engine.refusals import Refusals
     from headrace.engine.state.kernels import NativeKernel
     from headrace.formats.interface import Registry
     from headrace.plan.operators import Operator
     from headrace.plan.topology import SourceTopic, Topology
+
+WHOLE = -1
+"""The partition under which a kernel keeps a table that is whole in every thread."""
 
 
 @dataclass(slots=True)
@@ -106,6 +109,7 @@ class Graph:
         self._application = application
         self._late_topic = topology.settings.late_topic
         self.sources: dict[str, SourceNode] = {}
+        self.tables: dict[str, SourceNode] = {}
         self.operators: dict[str, OperatorNode] = {}
         try:
             for name, source in topology.sources.items():
@@ -114,6 +118,10 @@ class Graph:
                 node = self.sources[name] = SourceNode(name, source, reader, relation)
                 if source.time_query is not None:
                     node.time = GuardedQuery(relation, source.time_query, _time_of)
+            for name, source in topology.tables.items():
+                reader = SourceReader(source, registry)
+                relation = InputRelation(reader.schema, topology.setup, topology.functions)
+                self.tables[name] = SourceNode(name, source, reader, relation)
             for operator in topology.operators:
                 columns = [pa.field(column.name, column.type) for column in operator.columns]
                 schema = pa.schema(
@@ -150,8 +158,9 @@ class Graph:
 
     def _feed(self, operator: Operator) -> None:
         for index, feed in enumerate(operator.feeds):
-            if feed.source in self.sources:
-                source = self.sources[feed.source]
+            known = self.sources if feed in operator.task_feeds else self.tables
+            if feed.source in known:
+                source = known[feed.source]
                 runner = FeedRunner(feed, source.relation, None)
                 source.feeds.append(_Feeding(runner, operator.id, index))
             else:
@@ -190,6 +199,29 @@ class Graph:
         for item, _, _, faults in read:
             self._judge(item.records, faults, step)
         return step
+
+    def update(self, table: str, records: pa.RecordBatch) -> Judged:
+        """Bring a table that is whole here up to date, and say what is to be done about records that failed.
+
+        What it holds is there at once, and stays: a rollback does not concern it.
+
+        Raises:
+            RegistryUnavailableError: nothing was taken.
+        """
+        node = self.tables[table]
+        found = node.reader.read(records)
+        count = records.num_rows
+        kinds = np.full(count, RowKind.INSERT, np.int8)
+        whole = np.full(count, WHOLE, np.int32)
+        lineage = Lineage(whole, np.arange(count, dtype=np.int64), _record_times(records), kinds)
+        for feeding in node.feeds:
+            fed = feeding.runner.run(found.rows, lineage, found.faults)
+            if fed is not None:
+                kernel = self.operators[feeding.operator].kernel
+                kernel.process([None, fed.batch])
+                kernel.changes()
+                kernel.committed({WHOLE: 0})
+        return self.policies.judge(records, found.faults)
 
     def advance(self, times: Mapping[int, int], operators: Sequence[str]) -> Step:
         """Move the stream time of tasks on, by partition, for these operators."""
@@ -310,11 +342,12 @@ class Graph:
 
     def close(self) -> None:
         """Free the DuckDB connections."""
-        for source in self.sources.values():
+        for source in (*self.sources.values(), *self.tables.values()):
             source.relation.close()
         for operator in self.operators.values():
             operator.relation.close()
         self.sources.clear()
+        self.tables.clear()
         self.operators.clear()
 
 

@@ -51,12 +51,14 @@ def merges(topology: Topology) -> list[Merge]:
 
 def _looked_up(topology: Topology) -> frozenset[str]:
     """Give the sources that make up tables of lookup joins, by way of operators and repartition topics too."""
-    feeding = {item.id: [feed.source for feed in item.feeds] for item in topology.operators}
+    feeding = {item.id: [feed.source for feed in item.task_feeds] for item in topology.operators}
     writers: dict[str, list[str]] = {}
     for pipeline in topology.pipelines:
         writers.setdefault(topology.sinks[pipeline.sink].topic, []).append(pipeline.source)
     kernels = (item.kernel for item in topology.operators)
-    left = [kernel.table.source for kernel in kernels if isinstance(kernel, LookupJoin)]
+    left = [
+        kernel.table.source for kernel in kernels if isinstance(kernel, LookupJoin) and not kernel.broadcast
+    ]
     found: set[str] = set()
     while left:
         name = left.pop()

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from headrace.engine.operators.step import Step
     from headrace.engine.policy import FailedRecord
     from headrace.engine.session import Surroundings, ThreadState
+    from headrace.engine.tasks.tables import WholeTables
 
 
 class StateDamagedError(Exception):
@@ -62,11 +63,18 @@ class StatefulSession(Session):
     _most_in_flight = 250_000
 
     def __init__(
-        self, around: Surroundings, number: int, graph: Graph, directory: StateDirectory, state: ThreadState
+        self,
+        around: Surroundings,
+        number: int,
+        graph: Graph,
+        directory: StateDirectory,
+        state: ThreadState,
+        tables: WholeTables | None = None,
     ) -> None:
         super().__init__(around, number, graph.policies, graph.refusals, state, tells_positions=True)
         topology, settings = around.topology, self._settings
         self._graph = graph
+        self._whole = tables
         groups = subtopologies(topology)
         internal = frozenset(source.topic for source in topology.sources.values() if source.internal)
         properties = {**settings.client, **settings.consumer_client}
@@ -147,6 +155,8 @@ class StatefulSession(Session):
                 return
 
     def _look_around(self) -> None:
+        if self._whole is not None:
+            self._failed += self._whole.follow()
         if self._sent_back:
             owned = set(self._consumer.assignment())
             places = {item: at for item, at in self._positions.processed().items() if item in self._sent_back}

@@ -44,7 +44,7 @@ def dot(topology: Topology) -> str:
 
 
 def _names(topology: Topology) -> dict[str, str]:
-    topics = dict.fromkeys([*topology.sources, *topology.sinks])
+    topics = dict.fromkeys([*topology.sources, *topology.tables, *topology.sinks])
     found = {name: f"t{index}" for index, name in enumerate(topics)}
     found.update({item.id: f"o{index}" for index, item in enumerate(topology.operators)})
     return found
@@ -52,7 +52,7 @@ def _names(topology: Topology) -> dict[str, str]:
 
 def _nodes(topology: Topology) -> Iterator[_Node]:
     names = _names(topology)
-    for topic in dict.fromkeys([*topology.sources, *topology.sinks]):
+    for topic in dict.fromkeys([*topology.sources, *topology.tables, *topology.sinks]):
         yield _Node(names[topic], topic, is_topic=True)
     for item in topology.operators:
         yield _Node(names[item.id], f"{item.id}: {_short(kernel_text(item.kernel))}", is_topic=False)

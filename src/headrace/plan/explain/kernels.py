@@ -25,7 +25,7 @@ def kernel_text(kernel: Kernel) -> str:
         within = f"from {kernel.before} ms before to {kernel.after} ms after, grace {kernel.grace} ms"
         return f"{kernel.kind.value} join of streams, {within}"
     if isinstance(kernel, LookupJoin):
-        whole = ", the whole table in each task" if kernel.broadcast else ""
+        whole = ", the whole table in every thread" if kernel.broadcast else ""
         return f"{kernel.kind.value} join of a stream with a table{whole}"
     if isinstance(kernel, TableJoin):
         return f"{kernel.kind.value} join of tables"

@@ -36,6 +36,9 @@ def text(topology: Topology) -> str:
     lines: list[str] = []
     for source in topology.sources.values():
         lines += [*_source(source), ""]
+    for table in topology.tables.values():
+        first, *rest = _source(table)
+        lines += [f"{first}, whole in every thread", *rest, ""]
     for operator in topology.operators:
         lines += [*_operator(operator, topology), ""]
     for pipeline in topology.pipelines:
@@ -63,12 +66,11 @@ def _pipeline(pipeline: Pipeline, topology: Topology) -> list[str]:
     if pipeline.sets_time:
         lines.append("  timestamp: from EVENTTIME BY")
     lines.append(f"  query: {pipeline.query}")
-    return [*lines, *_columns_of(pipeline.query, pipeline.source, topology, "  ")]
+    return [*lines, *_columns_of(pipeline.query, topology.sources.get(pipeline.source), "  ")]
 
 
-def _columns_of(query: str, source: str, topology: Topology, indent: str) -> list[str]:
+def _columns_of(query: str, topic: SourceTopic | None, indent: str) -> list[str]:
     """Say which fields the columns are that a query reads of a topic."""
-    topic = topology.sources.get(source)
     if topic is None:
         return []
     used = set(words(query))
@@ -82,7 +84,8 @@ def _operator(operator: Operator, topology: Topology) -> list[str]:
         columns = ", ".join(_column(column) for column in (*feed.key, *feed.value))
         lines.append(f"  from {feed.source} ({feed.changes.value}): {columns or 'no columns'}")
         lines.append(f"    query: {feed.query}")
-        lines += _columns_of(feed.query, feed.source, topology, "    ")
+        known = topology.sources if feed in operator.task_feeds else topology.tables
+        lines += _columns_of(feed.query, known.get(feed.source), "    ")
     labels = operator.labels or tuple(column.name for column in operator.columns)
     columns = ", ".join(
         _column(column) + ("" if label == column.name else f" ({label})")

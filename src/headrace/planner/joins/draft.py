@@ -190,6 +190,8 @@ class JoinDraft(KeepingDraft):
     sort: Sort = Sort.STREAMS
     join: JoinKind = JoinKind.INNER
     within: Within | None = None
+    broadcast: bool = False
+    """The table is whole in every thread: rows of the stream stay in their tasks, and keep their keys."""
 
     @property
     def kind(self) -> str:
@@ -201,13 +203,42 @@ class JoinDraft(KeepingDraft):
         """A table where both inputs are; pairs of a stream are facts."""
         return Changes.RETRACT if self.sort is Sort.TABLES else Changes.APPEND
 
+    @property
+    def partitions(self) -> int:
+        """Partitions of the tasks."""
+        return max(feed.partitions for feed in (self.feeds[:1] if self.broadcast else self.feeds))
+
+    @property
+    def placed_by(self) -> tuple[str, ...]:
+        """The key; nothing that the join has where rows stay in the tasks of the stream."""
+        return ("",) if self.broadcast else KeepingDraft.placed_by.__get__(self)
+
+    @property
+    def identity(self) -> frozenset[str]:
+        """What is joined on."""
+        return frozenset(f"k{index}" for index in range(len(self._keys)))
+
+    @property
+    def key_type(self) -> pa.DataType:
+        """What is joined on; with a table that is whole everywhere the key of the stream."""
+        if self.broadcast:
+            return self.feeds[0].branches[0].rows.type_of(Facet.KEY)
+        return self.key(()).type
+
+    def key(self, path: Path) -> Typed:
+        """Give the key, or a part of it."""
+        if not self.broadcast:
+            return KeepingDraft.key(self, path)
+        below = self.feeds[0].branches[0].rows.source.pull(Facet.KEY, path)
+        return self.carry(0, below, ".".join(("_key", *path)))
+
     def kernel(self, feeds: tuple[Feed, ...]) -> Kernel:
         """Give the operator."""
         left, right = feeds
         if self.sort is Sort.TABLES:
             return TableJoin(left, right, self.join)
         if self.sort is Sort.LOOKUP:
-            return LookupJoin(left, right, self.join)
+            return LookupJoin(left, right, self.join, self.broadcast)
         assert self.within is not None
         within = self.within
         return StreamJoin(left, right, self.join, within.before, within.after, within.grace, within.window)

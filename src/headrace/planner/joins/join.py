@@ -20,13 +20,14 @@ from headrace.planner.joins.names import JoinNames
 from headrace.planner.joins.placement import is_key, is_of_key, place
 from headrace.planner.joins.sorts import sides, sort_of
 from headrace.planner.joins.windows import in_windows, join_window
-from headrace.planner.relations import SelectRelation
+from headrace.planner.relations import SelectRelation, TopicReads
 from headrace.planner.rules.extract_formats import conjuncts
 from headrace.planner.scope import Scope
 from headrace.planner.stateful.drafts import Branch, FeedDraft, need_old_rows, only_identity
 from headrace.planner.stateful.formats import formats_of
 from headrace.planner.stateful.grouping import refuse_aggregates
 from headrace.planner.stateful.table import deletion, materialised
+from headrace.sql.nodes import Mode
 from headrace.sql.spans import nearest_span, span_of
 
 if TYPE_CHECKING:
@@ -132,7 +133,10 @@ class Joins:
     ) -> tuple[_Side, list[exp.Expression]]:
         join = kind_of(node)
         right = _Side(origin.relation, [Scope(origin.relation, origin.alias)], origin.alias, origin.node)
-        tables = sides(node, join, mode, (left.relation.table, right.relation.table))
+        whole = bool(node.args.get("broadcast"))
+        if whole:
+            self._need_topic(node, right, mode)
+        tables = sides(node, join, mode, (left.relation.table, True if whole else right.relation.table))
         windowed = in_windows(node, left.relation, right.relation)
         sort = sort_of(node, join, tables, mode, (left.shown, right.shown), windowed=windowed)
         if sort is not Sort.STREAMS:
@@ -279,6 +283,9 @@ class Joins:
             feeds.append(_feed(found, parts, table=table, single=single))
             feeds[-1].branches[0].words = [*key.names]
         key_format, value_format = formats_of(feeds[0].branches[0].rows, key.left)
+        whole = bool(node.args.get("broadcast"))
+        if whole:
+            key_format = rows[0].reads.key_format
         order = (0, 1)
         if sort is Sort.LOOKUP and tables[0]:
             order = (1, 0)
@@ -286,7 +293,8 @@ class Joins:
         feeds = [feeds[index] for index in order]
         for feed, label in zip(feeds, ("left", "right"), strict=True):
             feed.label = label
-        place(feeds[0], feeds[1], join)
+        if not whole:
+            place(feeds[0], feeds[1], join)
         within = None
         if sort is Sort.STREAMS:
             left, right = (found.source for found in rows)
@@ -301,6 +309,7 @@ class Joins:
             join=join,
             within=within,
             key_names=key.names,
+            broadcast=whole,
         )
         scopes = []
         for index, side in enumerate(both):
@@ -318,6 +327,20 @@ class Joins:
             labels = both[0].scopes[0].alias, both[1].scopes[0].alias
             return restored(relation, draft, (rows[0], rows[1]), labels, (unique[0], unique[1]), self.names)
         return relation
+
+    @staticmethod
+    def _need_topic(node: Join, side: _Side, mode: str | None) -> None:
+        """Refuse to read anything but a topic as a table that is whole in every thread."""
+        place = span_of(node.this) or nearest_span(node)
+        if mode == Mode.TABLE:
+            message = "a GLOBAL TABLE is joined with a stream, and SELECT TABLE reads tables"
+            raise refusal(codes.BAD_JOIN, message, place, "write SELECT STREAM, or leave out GLOBAL TABLE")
+        reads = side.relation.reads
+        if side.relation.table is False or not isinstance(reads, TopicReads) or not reads.broadcast:
+            message = f"`{side.shown}` is no table of a topic, so it cannot be read whole everywhere"
+            raise refusal(
+                codes.BAD_JOIN, message, place, "write it to a topic with INSERT INTO, and join that"
+            )
 
     def _only_key(self, found: Conditions, side: _Side, index: int) -> None:
         """Look up by the key of the table alone; equalities beside it filter the result.
