@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     import pyarrow as pa
@@ -27,6 +28,11 @@ class Interrupted(Exception):
     """The end that was asked for."""
 
 
+def interrupt() -> None:
+    """End the processor, and nothing else of the process."""
+    raise Interrupted
+
+
 class _Countdown:
     """Says when the commit has come."""
 
@@ -44,8 +50,11 @@ class _Countdown:
 class _InterruptedProducer:
     """A producer whose commit may be the last."""
 
-    def __init__(self, producer: Producer, countdown: _Countdown, *, after: bool) -> None:
+    def __init__(
+        self, producer: Producer, countdown: _Countdown, end: Callable[[], None], *, after: bool
+    ) -> None:
         self._producer = producer
+        self._end = end
         self._countdown = countdown
         self._after = after
         self._dead = False
@@ -69,7 +78,7 @@ class _InterruptedProducer:
             self._producer.commit(offsets, consumer)
         self._dead = self._dead or over
         if over:
-            raise Interrupted
+            self._end()
         self._producer.commit(offsets, consumer)
 
     def abort(self) -> None:
@@ -82,15 +91,17 @@ class _InterruptedProducer:
 class InterruptedLog:
     """A log that ends the processor on it."""
 
-    def __init__(self, log: Log, commits: int, *, after: bool) -> None:
+    def __init__(self, log: Log, commits: int, *, after: bool, end: Callable[[], None] = interrupt) -> None:
         """Take the log.
 
         Args:
             log: stays open.
             commits: the number of the transaction's commit at which the processor ends, from 1.
             after: the transaction is still committed, and what comes behind it is not done.
+            end: ends the processor; does not return.
         """
         self._log = log
+        self._end = end
         self._countdown = _Countdown(commits)
         self._after = after
 
@@ -108,7 +119,7 @@ class InterruptedLog:
         made = self._log.producer(options)
         if options.transactional_id is None:
             return made
-        return _InterruptedProducer(made, self._countdown, after=self._after)
+        return _InterruptedProducer(made, self._countdown, self._end, after=self._after)
 
     def admin(self) -> Admin:
         """See `Log`."""
