@@ -27,6 +27,11 @@ _PATIENCE: Final = 10.0
 """Seconds to wait for a folder that another process has not let go of yet, before another folder is used."""
 
 
+_MOST_DAMAGES: Final = 3
+_DAMAGES_WITHIN: Final = 24 * 3600.0
+"""A folder that is damaged more often in so many seconds is not made anew once more: the disk is broken, or we are."""
+
+
 @dataclass(frozen=True, slots=True)
 class TaskFolder:
     """The open state of a task.
@@ -80,6 +85,7 @@ class StateDirectory:
         self._metrics = metrics
         self._clock = clock
         self._wanted: dict[str, float] = {}
+        self._damages: dict[Path, list[float]] = {}
 
     def open(self, task: str, since: float) -> TaskFolder | None:
         """Give the state of a task; None if another process uses its folder: ask again later.
@@ -96,7 +102,7 @@ class StateDirectory:
         while True:
             path = folder_of(self._home, task, number)
             try:
-                opened = TaskFolder(_open(path, self._metrics), path)
+                opened = TaskFolder(self._open(path), path)
             except _native.LockedStateError:
                 self._wanted[task] = self._clock()
                 if self._clock() - since < _PATIENCE:
@@ -115,7 +121,7 @@ class StateDirectory:
             return None
         path = folder_of(self._home, task)
         try:
-            return TaskFolder(_open(path, self._metrics), path)
+            return TaskFolder(self._open(path), path)
         except _native.LockedStateError:
             return None
 
@@ -125,25 +131,38 @@ class StateDirectory:
         return self._clock() - self._wanted.get(task, -math.inf) < _ASKED
 
     def discard(self, folder: TaskFolder) -> None:
-        """Close and empty a folder whose files turned out to be damaged."""
+        """Close and empty a folder whose files turned out to be damaged.
+
+        Raises:
+            RunError: that has happened too often.
+        """
         folder.store.close()
         if folder.path is not None:
-            StateDamaged(folder.path.name).emit(self._metrics)
-            _wipe(folder.path)
+            self._empty(folder.path)
 
+    def _open(self, path: Path) -> _native.LocalStore:
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            return _native.LocalStore(path)
+        except _native.DamagedStateError:
+            self._empty(path)
+            return _native.LocalStore(path)
+        except _native.LockedStateError:
+            raise
+        except (OSError, RuntimeError) as error:
+            raise state_failed(error) from error
 
-def _open(path: Path, metrics: Metrics) -> _native.LocalStore:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        return _native.LocalStore(path)
-    except _native.DamagedStateError:
-        StateDamaged(path.name).emit(metrics)
+    def _empty(self, path: Path) -> None:
+        """Let a damaged folder be made anew."""
+        StateDamaged(path.name).emit(self._metrics)
+        now = self._clock()
+        recent = [at for at in self._damages.get(path, ()) if now - at < _DAMAGES_WITHIN]
+        self._damages[path] = [*recent, now]
+        if len(recent) >= _MOST_DAMAGES:
+            raise state_failed(
+                RuntimeError(f"`{path.name}` was damaged {len(recent) + 1} times within a day")
+            )
         _wipe(path)
-        return _native.LocalStore(path)
-    except _native.LockedStateError:
-        raise
-    except (OSError, RuntimeError) as error:
-        raise state_failed(error) from error
 
 
 def _wipe(path: Path) -> None:

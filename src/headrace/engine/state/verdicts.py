@@ -165,14 +165,14 @@ def _on_versions(
     is_own = changelog.marks[0].fingerprint == store.fingerprint
     if not is_own and not (change := from_mark(changelog.marks[0], operator)).is_readable:
         return _foreign(store, change.obstacles)
-    # Where the first entries are of this version, and no copy says where the last ones begin, it is left to the start.
     known = {number: copy for number, copy in copies.items() if copy.position is not None}
-    starts = {
-        number: copy.position
-        for number, (low, end) in changelog.bounds.items()
-        if (copy := known.get(number, _Copy(None if is_own else low))).position is not None
-        and copy.position < end
-    }
+    starts = {}
+    for number, (low, end) in changelog.bounds.items():
+        # Where no copy tells of it, all is read: a later version may have taken over anywhere.
+        start = known[number].position if number in known else low
+        left_to_its_owner = is_own and copies[number].in_use
+        if start is not None and start < end and not left_to_its_owner:
+            starts[number] = start
     later = read_marks(log, properties, store.changelog.name, starts)
     changes: dict[Evolution, None] = {}
     for number in changelog.bounds:
