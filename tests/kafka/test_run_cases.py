@@ -50,6 +50,7 @@ NAMES = (
     "window/sessions_merge_by_a_late_record",
     "window/tumble_final_results_come_once",
     "join/foreign_key",
+    "join/stream_with_global_table",
 )
 
 
