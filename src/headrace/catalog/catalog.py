@@ -13,9 +13,9 @@ from headrace.catalog.topic import CatalogTopic, Origin
 from headrace.errors import Diagnostic, ProgramError
 from headrace.errors.codes import catalog as codes
 from headrace.formats.interface import Format, Registry, Side
+from headrace.formats.registered import FORMATS, KINDS, registered_side
 from headrace.sql import parse_program
 from headrace.sql.nodes import CreateTable
-from headrace.types.avro import avro_to_arrow
 
 if TYPE_CHECKING:
     from headrace.catalog.sampling import Sample
@@ -114,10 +114,12 @@ class Catalog:
         primitive = None if form is None else primitive_type(form)
         if form is not None and primitive is not None:
             return Side(form, primitive)
-        if form in (None, Format.AVRO):
-            found = self._registry.latest(f"{name}-{part}") if self._registry is not None else None
-            if found is not None:
-                return Side(Format.AVRO, avro_to_arrow(found[1]), found[1])
+        if self._registry is not None and (form is None or form in KINDS):
+            found = self._registry.latest(f"{name}-{part}")
+            if found is not None and (kind := self._registry.kind(found[0])) in FORMATS:
+                side = registered_side(kind, found[1])
+                if form in (None, side.format):
+                    return side
         return sample_side(self._sample(name), part, form, self._registry)
 
     def _sample(self, name: str) -> Sample:
@@ -132,15 +134,15 @@ _BYTES = pa.binary()
 
 
 def _if_of(side: Side | None, form: Format | None) -> Side | None:
-    """Give a declared side where the format asked for is its own; what AVRO holds is the registry's to say."""
-    if side is None or side.format is Format.AVRO or form not in (None, side.format):
+    """Give a declared side where the format asked for is its own; what has a registered schema is the registry's to say."""
+    if side is None or side.format in KINDS or form not in (None, side.format):
         return None
     return side
 
 
 def _nothing_known(name: str, form: Format | None) -> Diagnostic:
-    if form is Format.AVRO:
-        message = f"no schema is known for the Avro values of topic `{name}`"
+    if form in KINDS:
+        message = f"no schema is known for the {form} values of topic `{name}`"
         way_out = f"register one as `{name}-value`, or name the registry with --registry"
     else:
         message = f"topic `{name}` is empty, and nothing says what its values hold"

@@ -25,6 +25,9 @@ _PRIMITIVE: Final[dict[Format, pa.DataType]] = {
     Format.BYTES: pa.binary(),
 }
 
+_SPELLINGS: Final = {"JSONSCHEMA": "JSON_SR", "JSON_SCHEMA": "JSON_SR", "JSONSR": "JSON_SR"}
+"""Other names of formats."""
+
 _KEY = "_key"
 _VALUE = "_value"
 _WINDOWED: Final = {"TW": Windowing.TIME, "SW": Windowing.SESSION}
@@ -42,7 +45,7 @@ def format_named(name: str, span: Span | None) -> Format:
     Raises:
         ProgramError: no such format, or one that is not there yet (Protobuf, XML).
     """
-    plain = name.strip().upper()
+    plain = _SPELLINGS.get(name.strip().upper(), name.strip().upper())
     if plain in WRITTEN_BY_USERS:
         return Format(plain)
     if plain[:2] in _WINDOWED and plain[2:] in WRITTEN_BY_USERS:

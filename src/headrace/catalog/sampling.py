@@ -15,8 +15,8 @@ from headrace.errors import Diagnostic, ProgramError
 from headrace.errors.codes import catalog as codes
 from headrace.formats.errors import UnknownSchemaError
 from headrace.formats.interface import Format, Side
+from headrace.formats.registered import FORMATS, KINDS, registered_side
 from headrace.log.interface import ConsumerOptions, TopicPartition
-from headrace.types.avro import avro_to_arrow
 
 if TYPE_CHECKING:
     from headrace.formats.interface import Registry
@@ -107,10 +107,12 @@ def sample_side(sample: Sample, part: str, form: Format | None, registry: Regist
     data = sample.keys if part == "key" else sample.values
     if not data:
         return None
-    if form in (None, Format.AVRO):
-        avro = _avro(data, registry)
-        if avro is not None or form is Format.AVRO:
-            return avro
+    if form is None or form in KINDS:
+        framed = _framed(data, registry)
+        if framed is not None and form in (None, framed.format):
+            return framed
+        if form is not None:
+            return None
     if form is Format.CSV:
         message = f"the columns of the CSV topic `{sample.topic}` are not known"
         way_out = f"declare them: CREATE TABLE `{sample.topic}` (column type, …) FORMAT (STRING, CSV)"
@@ -125,15 +127,15 @@ def sample_side(sample: Sample, part: str, form: Format | None, registry: Regist
     return _primitive(data)
 
 
-def _avro(data: tuple[bytes, ...], registry: Registry | None) -> Side | None:
+def _framed(data: tuple[bytes, ...], registry: Registry | None) -> Side | None:
     if registry is None or not all(len(item) >= _AVRO_HEADER and item[0] == 0 for item in data):
         return None
     newest = max(int.from_bytes(item[1:_AVRO_HEADER], "big") for item in data)
     try:
-        text = registry.schema(newest)
+        text, kind = registry.schema(newest), registry.kind(newest)
     except UnknownSchemaError:
         return None
-    return Side(Format.AVRO, avro_to_arrow(text), text)
+    return registered_side(kind, text) if kind in FORMATS else None
 
 
 def _json(data: tuple[bytes, ...], *, sure: bool) -> Side | None:

@@ -15,8 +15,8 @@ from headrace.cli.json_sides import SideWriter
 from headrace.cli.topic_sides import side_of
 from headrace.formats import make_decoder
 from headrace.formats.interface import Decoder, Format, Path, Registry, RowError, Side
+from headrace.formats.registered import KINDS, schema_text
 from headrace.log.records import HEADERS, TIMESTAMP
-from headrace.types.avro import arrow_to_avro
 
 pc: Any = compute
 """Its functions; the stubs have them for some types of arrays only."""
@@ -142,17 +142,17 @@ class RecordSource:
         subject = f"{self._options.topic}-{part}"
         if format is Format.JSON and path:
             return SideWriter(Side(format, self._inferred(texts, path)), None, path)
-        if format is not Format.AVRO:
+        if format not in KINDS:
             return SideWriter(side_of(format, None, subject), None, path)
         if self._registry is None:
-            message = "Avro needs a schema registry"
+            message = f"{format} needs a schema registry"
             raise bad_call(message, help="name it with --registry or HEADRACE_SCHEMA_REGISTRY")
         if schema is None and self._registry.latest(subject) is None:
             name = subject.replace(".", "_").replace("-", "_")
-            schema = arrow_to_avro(self._inferred(texts, path), name, "headrace")
+            schema = schema_text(format, self._inferred(texts, path), name, "headrace")
         side = side_of(format, self._registry, subject, schema)
         assert side.schema is not None
-        return SideWriter(side, self._registry.register(subject, side.schema), path)
+        return SideWriter(side, self._registry.register(subject, side.schema, KINDS[format]), path)
 
     def _inferred(self, texts: pa.BinaryArray, path: Path) -> pa.DataType:
         sample = [text for text in texts.slice(0, SAMPLE).to_pylist() if text is not None]

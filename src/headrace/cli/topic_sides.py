@@ -11,7 +11,7 @@ from headrace.cli.failures import bad_call
 from headrace.errors import Diagnostic, ProgramError
 from headrace.errors.codes import catalog as codes
 from headrace.formats.interface import Format, Registry, Side
-from headrace.types.avro import avro_to_arrow
+from headrace.formats.registered import KINDS, schema_type
 
 if TYPE_CHECKING:
     from headrace.cli.session import Session
@@ -84,10 +84,10 @@ def unknown_topic(topic: str) -> ProgramError:
 
 
 def side_of(format: Format, registry: Registry | None, subject: str, schema: str | None = None) -> Side:
-    """Give a side of this format; Avro takes the schema given, else the latest of the subject."""
+    """Give a side of this format; AVRO and JSON_SR take the schema given, else the latest of the subject."""
     if format in PRIMITIVES:
         return Side(format, PRIMITIVES[format])
-    if format is not Format.AVRO:
+    if format not in KINDS:
         message = f"`{format}` cannot be named here"
         raise bad_call(message, help="leave the format out: it is found in the topic")
     if schema is None:
@@ -96,4 +96,4 @@ def side_of(format: Format, registry: Registry | None, subject: str, schema: str
             message = f"no schema of `{subject}` is known"
             raise bad_call(message, help="give one with `--schema`, or name the registry with `--registry`")
         schema = latest[1]
-    return Side(Format.AVRO, avro_to_arrow(schema), schema)
+    return Side(format, schema_type(format, schema), schema)

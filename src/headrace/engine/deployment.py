@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from headrace.engine.state.naming import named
 from headrace.engine.state.topics import internal_topics, misfit
 from headrace.engine.state.verdicts import StoreVerdict, Verdict, judge
+from headrace.formats.registered import KINDS
 from headrace.log.interface import ConsumerOptions, TopicPartition
 from headrace.plan.subtopologies import subtopologies
 from headrace.plan.topology import ErrorPolicy
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from headrace.formats.interface import Registry
+    from headrace.formats.interface import Format, Registry
     from headrace.log.interface import Admin, Log, TopicDescription
     from headrace.plan.topology import Topology
 
@@ -201,17 +202,17 @@ def _kept(admin: Admin, topic: str, use: str) -> TopicPlan:
 def _schemas(registry: Registry | None, topology: Topology) -> Iterator[SchemaPlan]:
     if registry is None:
         return
-    pairs: Iterable[tuple[str, str]] = dict.fromkeys(
-        pair
+    sides: Iterable[tuple[str, str, Format]] = dict.fromkeys(
+        (*pair, form)
         for sink in topology.sinks.values()
-        for pair in (sink.register_key, sink.register_value)
+        for pair, form in ((sink.register_key, sink.key.format), (sink.register_value, sink.value.format))
         if pair is not None
     )
-    for subject, schema in pairs:
+    for subject, schema, form in sides:
         latest = registry.latest(subject)
         if latest is None:
             yield SchemaPlan(subject, Action.CREATE)
-        elif reasons := tuple(registry.check(subject, schema)):
+        elif reasons := tuple(registry.check(subject, schema, KINDS[form])):
             yield SchemaPlan(subject, Action.REFUSE, reasons)
         else:
             yield SchemaPlan(subject, Action.KEEP if latest[1] == schema else Action.EVOLVE)

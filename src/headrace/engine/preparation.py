@@ -9,13 +9,14 @@ from headrace.engine.pipeline import SchemaIds
 from headrace.engine.state.topics import check_inputs, discard, ensure, internal_topics
 from headrace.errors import Diagnostic, RunError
 from headrace.errors.codes.run import TOPIC_MISSING
+from headrace.formats.registered import KINDS
 from headrace.log.interface import Admin, Log, TopicDescription
 from headrace.plan.topology import ErrorPolicy, Topology
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from headrace.formats.interface import Registry
+    from headrace.formats.interface import Format, Registry
 
 
 _LETTER_ROOM: Final = 1 << 16
@@ -71,7 +72,8 @@ def prepare(
     ids: dict[str, SchemaIds] = {}
     for name, sink in topology.sinks.items():
         ids[name] = SchemaIds(
-            key=_register(registry, sink.register_key), value=_register(registry, sink.register_value)
+            key=_register(registry, sink.register_key, sink.key.format),
+            value=_register(registry, sink.register_value, sink.value.format),
         )
     limits = [topic.record_limit for topic in found if topic is not None and topic.record_limit is not None]
     return Targets(ids, (min(limits), max(limits)) if limits else None)
@@ -103,7 +105,7 @@ def _ensure(admin: Admin, topic: str, create: TopicDescription | None) -> TopicD
     return admin.describe(topic)
 
 
-def _register(registry: Registry | None, schema: tuple[str, str] | None) -> int | None:
+def _register(registry: Registry | None, schema: tuple[str, str] | None, form: Format) -> int | None:
     if schema is None or registry is None:
         return None
-    return registry.register(*schema)
+    return registry.register(*schema, KINDS[form])

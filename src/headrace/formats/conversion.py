@@ -17,23 +17,25 @@ if TYPE_CHECKING:
 _ANY: Final = "any"
 _PRIMITIVE: Final = "primitive"
 
+_RECORDS: Final = (Format.JSON, Format.AVRO, Format.JSON_SR)
+"""Formats that hold records, and one value as well."""
+
+_SCHEMAS: Final = dict.fromkeys((Format.AVRO, Format.JSON_SR), _ANY)
+
 _ALLOWED: Final[Mapping[Format, Mapping[Format, str]]] = {
-    Format.INT: {Format.LONG: _ANY, Format.STRING: _ANY, Format.AVRO: _ANY},
-    Format.LONG: {Format.STRING: _ANY, Format.AVRO: _ANY},
-    Format.STRING: {Format.AVRO: _ANY},
-    Format.JSON: {
-        Format.INT: _PRIMITIVE,
-        Format.LONG: _PRIMITIVE,
-        Format.STRING: _ANY,
-        Format.AVRO: _ANY,
+    Format.INT: {Format.LONG: _ANY, Format.STRING: _ANY, **_SCHEMAS},
+    Format.LONG: {Format.STRING: _ANY, **_SCHEMAS},
+    Format.STRING: _SCHEMAS,
+    **{
+        source: {
+            Format.INT: _PRIMITIVE,
+            Format.LONG: _PRIMITIVE,
+            Format.STRING: _ANY,
+            **dict.fromkeys(_RECORDS, _ANY),
+        }
+        for source in _RECORDS
     },
-    Format.AVRO: {
-        Format.INT: _PRIMITIVE,
-        Format.LONG: _PRIMITIVE,
-        Format.STRING: _ANY,
-        Format.JSON: _ANY,
-    },
-    Format.CSV: {Format.JSON: _ANY, Format.AVRO: _ANY},
+    Format.CSV: dict.fromkeys(_RECORDS, _ANY),
     Format.BYTES: {},
 }
 """By source and target: whether any type may be converted, or only one without fields."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from headrace.formats.registry.compatibility import Compatibility
+    from headrace.formats.registry.kinds import SchemaKind
 
 
 class Format(StrEnum):
@@ -19,6 +20,8 @@ class Format(StrEnum):
 
     JSON = "JSON"
     AVRO = "AVRO"
+    JSON_SR = "JSON_SR"
+    """JSON in the framing of a schema registry, under a JSON Schema."""
     STRING = "STRING"
     INT = "INT"
     LONG = "LONG"
@@ -121,6 +124,9 @@ class Encoder(Protocol):
 class Registry(Protocol):
     """A schema registry: Confluent's API, or the one in the file of the embedded log. Thread safe. Caches by id."""
 
+    def kind(self, schema_id: int) -> SchemaKind:
+        """Give the language of a schema. Raises as `schema`."""
+
     def schema(self, schema_id: int) -> str:
         """Give the schema text. Raises UnknownSchemaError, or RegistryUnavailableError (worth trying again)."""
 
@@ -133,10 +139,10 @@ class Registry(Protocol):
     def level(self, subject: str) -> Compatibility:
         """Give which versions of the subject must be able to read which."""
 
-    def check(self, subject: str, schema: str) -> Sequence[str]:
+    def check(self, subject: str, schema: str, kind: SchemaKind = ...) -> Sequence[str]:
         """Give the reasons why this schema cannot be the next version of the subject; empty if it can."""
 
-    def register(self, subject: str, schema: str) -> int:
+    def register(self, subject: str, schema: str, kind: SchemaKind = ...) -> int:
         """Register and give the id. Raises IncompatibleSchemaError."""
 
     def subjects(self) -> list[str]:

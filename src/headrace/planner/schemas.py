@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from headrace.formats.interface import Format, Registry, Side
+from headrace.formats.registered import KINDS, schema_text, schema_type
 from headrace.plan.topology import Facet
-from headrace.types.avro import arrow_to_avro, avro_to_arrow
 from headrace.types.coercion import fits
 
 if TYPE_CHECKING:
@@ -24,25 +24,25 @@ def name_side(
 ) -> Side:
     """Give the side of a target for a type that is written there.
 
-    An Avro schema that the registry has already is kept if the type fits it; otherwise the new schema takes its names, so
+    A schema that the registry has already is kept if the type fits it; otherwise the new schema takes its names, so
     that it can become its next version.
     """
-    if form is not Format.AVRO:
+    if form not in KINDS:
         return Side(form, kind)
     key = facet is Facet.KEY
     settings = target.settings
     name = settings.key_avro_record if key else settings.value_avro_record
     namespace = settings.key_avro_namespace if key else settings.value_avro_namespace
     latest = registry.latest(f"{target.name}-{facet.value[1:]}") if registry is not None else None
-    if latest is not None:
-        there = avro_to_arrow(latest[1])
+    if latest is not None and registry is not None and registry.kind(latest[0]) is KINDS[form]:
+        there = schema_type(form, latest[1])
         if fits(kind, there) and _same_fields(kind, there) and name is None and namespace is None:
             return Side(form, there, latest[1])
         parsed = json.loads(latest[1])
         if isinstance(parsed, dict):
             name = name or parsed.get("name")
             namespace = namespace or parsed.get("namespace")
-    schema = arrow_to_avro(kind, name or target.name, namespace or DEFAULT_NAMESPACE)
+    schema = schema_text(form, kind, name or target.name, namespace or DEFAULT_NAMESPACE)
     return Side(form, kind, schema)
 
 

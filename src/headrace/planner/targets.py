@@ -12,6 +12,7 @@ from headrace.errors import Diagnostic, ProgramError
 from headrace.errors.codes import plan as codes
 from headrace.formats.conversion import why_not
 from headrace.formats.interface import WINDOW_SIZE, Format, Side, Windowing
+from headrace.formats.registered import KINDS
 from headrace.formats.windowed import key_of, windowed
 from headrace.log.interface import TopicDescription
 from headrace.plan.topology import Facet, KeyMode, Sink, ValueMode
@@ -264,15 +265,15 @@ def finish(target: Target, topics: Topics, span: Span | None) -> None:
             target.key, target.value = (named, target.value) if facet is Facet.KEY else (target.key, named)
             continue
         unused = all(mode in (KeyMode.NONE, ValueMode.TOMBSTONE) for mode in modes)
-        if side.format is not Format.AVRO or side.schema is None or unused:
+        if side.format not in KINDS or side.schema is None or unused:
             continue
         subject = f"{target.name}-{facet.value[1:]}"
         if registry is None:
-            message = f"the {facet.value[1:]} of `{target.name}` is written as AVRO, and there is no schema registry"
+            message = f"the {facet.value[1:]} of `{target.name}` is written as {side.format}, and there is no schema registry"
             raise refusal(
                 codes.NO_REGISTRY, message, span, "name one with --registry, or write JSON with STORE"
             )
-        reasons = registry.check(subject, side.schema)
+        reasons = registry.check(subject, side.schema, KINDS[side.format])
         if reasons:
             message = f"the {facet.value[1:]} does not fit the schema of `{subject}` in the registry"
             raise refusal(codes.INCOMPATIBLE_TARGET, message, span, None, tuple(reasons))

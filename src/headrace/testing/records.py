@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from headrace.formats import make_decoder, make_encoder
 from headrace.formats.interface import Format, Registry, Side
+from headrace.formats.registered import KINDS, schema_type
 from headrace.log.interface import ConsumerOptions, Log, TopicPartition
 from headrace.log.records import HEADERS, TIMESTAMP
-from headrace.types.avro import avro_to_arrow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +46,8 @@ def register_schemas(topic: TopicInput, registry: Registry | None) -> dict[str, 
         schema = topic.options.get(f"{part} schema")
         if schema is not None:
             assert registry is not None, "a case with Avro needs a registry"
-            ids[part] = registry.register(f"{topic.name}-{part}", schema)
+            form = formats_of(topic)[part == "value"]
+            ids[part] = registry.register(f"{topic.name}-{part}", schema, KINDS[form])
     return ids
 
 
@@ -101,9 +102,9 @@ def _encoded(
     texts = [None if value is None else json.dumps(value, ensure_ascii=False).encode() for value in values]
     if form is Format.JSON:
         return texts
-    if form is Format.AVRO:
+    if form in KINDS:
         schema = topic.options[f"{part} schema"]
-        side = Side(form, avro_to_arrow(schema), schema)
+        side = Side(form, schema_type(form, schema), schema)
     else:
         side = Side(form, _PRIMITIVES[form])
     decoder = make_decoder(Side(Format.JSON, side.type), [()], None)

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from headrace.formats import make_decoder, make_encoder
 from headrace.formats.interface import Format, Side
+from headrace.formats.registry.kinds import SchemaKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,17 +46,20 @@ class Schemas:
     def latest(self, subject: str) -> tuple[int, str] | None:
         raise NotImplementedError(subject)
 
+    def kind(self, schema_id: int) -> SchemaKind:
+        raise NotImplementedError(schema_id)
+
     def versions(self, subject: str) -> Sequence[tuple[int, str]]:
         raise NotImplementedError(subject)
 
     def level(self, subject: str) -> Compatibility:
         raise NotImplementedError(subject)
 
-    def check(self, subject: str, schema: str) -> Sequence[str]:
-        raise NotImplementedError(subject, schema)
+    def check(self, subject: str, schema: str, kind: SchemaKind = SchemaKind.AVRO) -> Sequence[str]:
+        raise NotImplementedError(subject, schema, kind)
 
-    def register(self, subject: str, schema: str) -> int:
-        raise NotImplementedError(subject, schema)
+    def register(self, subject: str, schema: str, kind: SchemaKind = SchemaKind.AVRO) -> int:
+        raise NotImplementedError(subject, schema, kind)
 
     def subjects(self) -> list[str]:
         raise NotImplementedError

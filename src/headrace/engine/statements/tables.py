@@ -11,11 +11,10 @@ from headrace.engine.statements.deleting import delete_all_keys
 from headrace.engine.statements.workspace import refused
 from headrace.errors.codes import catalog as catalog_codes
 from headrace.errors.codes import plan as codes
-from headrace.formats.interface import Format
+from headrace.formats.registered import KINDS, schema_text
 from headrace.log.interface import ConsumerOptions, TopicDescription, TopicPartition
 from headrace.sql import print_program
 from headrace.sql.nodes import Program
-from headrace.types.avro import arrow_to_avro
 
 if TYPE_CHECKING:
     from headrace.engine.statements.workspace import Workspace
@@ -48,24 +47,24 @@ def create_table(statement: CreateTable, source: Source, workspace: Workspace) -
     wanted = _description(statement, properties)
     declared = declared_topic(statement, wanted.partitions)
     schemas = [
-        (f"{name}-{facet}", schema)
+        (f"{name}-{facet}", schema, KINDS[side.format])
         for facet, side in (("key", declared.key), ("value", declared.value))
         if (schema := _schema(name, side)) is not None
     ]
     if schemas and workspace.registry is None:
-        message = f"`{name}` is declared as AVRO, and there is no schema registry"
+        message = f"`{name}` needs a schema registry, and there is none"
         raise refused(codes.NO_REGISTRY, message, span, "name one with --registry, or declare JSON")
-    for subject, schema in schemas:
+    for subject, schema, kind in schemas:
         assert workspace.registry is not None
-        reasons = workspace.registry.check(subject, schema)
+        reasons = workspace.registry.check(subject, schema, kind)
         if reasons:
             message = f"the columns do not fit the schema of `{subject}` in the registry: {reasons[0]}"
             raise refused(codes.INCOMPATIBLE_TARGET, message, span)
     with closing(workspace.log.admin()) as admin:
         created = admin.create(wanted)
-    for subject, schema in schemas:
+    for subject, schema, kind in schemas:
         assert workspace.registry is not None
-        workspace.registry.register(subject, schema)
+        workspace.registry.register(subject, schema, kind)
     text = print_program(Program((statement,), source)).rstrip().removesuffix(";")
     workspace.definitions.define(Kind.TABLE, name, text)
     workspace.catalog.forget()
@@ -130,6 +129,6 @@ def _description(statement: CreateTable, properties: dict[str, str]) -> TopicDes
 
 
 def _schema(name: str, side: Side) -> str | None:
-    if side.format is not Format.AVRO:
+    if side.format not in KINDS:
         return None
-    return arrow_to_avro(side.type, name, _NAMESPACE)
+    return schema_text(side.format, side.type, name, _NAMESPACE)

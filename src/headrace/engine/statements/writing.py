@@ -13,7 +13,7 @@ from headrace.engine.statements.answers import Done
 from headrace.engine.statements.workspace import failed
 from headrace.errors.codes import run as codes
 from headrace.formats import make_encoder
-from headrace.formats.interface import Format
+from headrace.formats.registered import KINDS
 from headrace.log.interface import ProducerOptions
 from headrace.planner.snapshot import plan_insertion
 
@@ -128,6 +128,6 @@ class _Side:
 
 
 def _schema_id(side: Side, subject: str, workspace: Workspace) -> int | None:
-    if side.format is not Format.AVRO or side.schema is None or workspace.registry is None:
+    if side.format not in KINDS or side.schema is None or workspace.registry is None:
         return None
-    return workspace.registry.register(subject, side.schema)
+    return workspace.registry.register(subject, side.schema, KINDS[side.format])

@@ -13,7 +13,9 @@ from confluent_kafka.schema_registry.error import SchemaRegistryError
 from headrace.errors import Diagnostic, ProgramError, RunError
 from headrace.errors.codes import format as codes
 from headrace.formats.errors import IncompatibleSchemaError, RegistryUnavailableError, UnknownSchemaError
-from headrace.formats.registry.compatibility import Compatibility, obstacles
+from headrace.formats.registry.compatibility import Compatibility
+from headrace.formats.registry.kinds import SchemaKind
+from headrace.formats.registry.rules import reasons_against
 from headrace.formats.registry.schema import SchemaSyntaxError
 
 if TYPE_CHECKING:
@@ -60,6 +62,7 @@ class ConfluentRegistry:
             message = f"the client of `{self._name}` refuses its settings ({type(error).__name__})"
             raise _bad(message) from error
         self._texts: dict[int, str] = {}
+        self._kinds: dict[int, SchemaKind] = {}
 
     @property
     def name(self) -> str:
@@ -79,7 +82,13 @@ class ConfluentRegistry:
                     message = f"the registry `{self._name}` has no schema {schema_id}"
                     raise UnknownSchemaError((Diagnostic(codes.UNKNOWN_SCHEMA, message),)) from error
             text = self._texts[schema_id] = str(found.schema_str)
+            self._kinds[schema_id] = _kind(found)
         return text
+
+    def kind(self, schema_id: int) -> SchemaKind:
+        """See `Registry.kind`."""
+        self.schema(schema_id)
+        return self._kinds[schema_id]
 
     def latest(self, subject: str) -> tuple[int, str] | None:
         """See `Registry.latest`; never from a cache."""
@@ -95,6 +104,7 @@ class ConfluentRegistry:
         if found.schema_id is None or found.schema is None:
             return None
         text = self._texts[found.schema_id] = str(found.schema.schema_str)
+        self._kinds[found.schema_id] = _kind(found.schema)
         return found.schema_id, text
 
     def versions(self, subject: str) -> Sequence[tuple[int, str]]:
@@ -118,7 +128,7 @@ class ConfluentRegistry:
         with self._errors():
             return self._level(subject)
 
-    def check(self, subject: str, schema: str) -> Sequence[str]:
+    def check(self, subject: str, schema: str, kind: SchemaKind = SchemaKind.AVRO) -> Sequence[str]:
         """See `Registry.check`.
 
         The verdict is the registry's. Its client does not hand the reasons on, so they come from our own
@@ -128,13 +138,13 @@ class ConfluentRegistry:
         if latest is None or latest[1] == schema:
             return []
         with self._errors():
-            if self._client.test_compatibility(subject, Schema(schema, "AVRO")):
+            if self._client.test_compatibility(subject, Schema(schema, str(kind))):
                 return []
             level = self._level(subject)
         try:
-            reasons = obstacles(level, schema, [latest[1]])
+            reasons = reasons_against(kind, level, schema, [latest[1]])
         except SchemaSyntaxError as error:
-            reasons = [f"the text is no Avro schema: {error}"]
+            reasons = [f"the text is no {kind} schema: {error}"]
         return reasons or [f"the registry refuses it under compatibility {level}"]
 
     def _level(self, subject: str) -> Compatibility:
@@ -146,11 +156,11 @@ class ConfluentRegistry:
                     raise
         return Compatibility.BACKWARD
 
-    def register(self, subject: str, schema: str) -> int:
+    def register(self, subject: str, schema: str, kind: SchemaKind = SchemaKind.AVRO) -> int:
         """See `Registry.register`."""
         with self._errors():
             try:
-                schema_id = self._client.register_schema(subject, Schema(schema, "AVRO"))
+                schema_id = self._client.register_schema(subject, Schema(schema, str(kind)))
             except SchemaRegistryError as error:
                 if error.http_status_code not in {409, 422}:
                     raise
@@ -206,6 +216,10 @@ class ConfluentRegistry:
     def _away(self, note: str) -> RegistryUnavailableError:
         message = f"the schema registry `{self._name}` cannot be reached"
         return RegistryUnavailableError((Diagnostic(codes.REGISTRY_AWAY, message, notes=(note,)),))
+
+
+def _kind(schema: Schema) -> SchemaKind:
+    return SchemaKind(schema.schema_type or SchemaKind.AVRO)
 
 
 def _is_tls(error: BaseException | None) -> bool:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from headrace.errors import Diagnostic
 from headrace.errors.codes import format as codes
 from headrace.formats.errors import IncompatibleSchemaError, UnknownSchemaError
-from headrace.formats.registry.compatibility import Compatibility, obstacles
-from headrace.formats.registry.schema import SchemaSyntaxError, canonical
+from headrace.formats.registry.compatibility import Compatibility
+from headrace.formats.registry.kinds import SchemaKind, kind_of
+from headrace.formats.registry.rules import canonical_of, reasons_against
+from headrace.formats.registry.schema import SchemaSyntaxError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -39,6 +41,10 @@ class EmbeddedRegistry:
             text = self._texts[schema_id] = str(row[0])
         return text
 
+    def kind(self, schema_id: int) -> SchemaKind:
+        """See `Registry.kind`."""
+        return kind_of(self.schema(schema_id))
+
     def latest(self, subject: str) -> tuple[int, str] | None:
         """See `Registry.latest`."""
         with self._session.read() as tx:
@@ -54,21 +60,21 @@ class EmbeddedRegistry:
         """See `Registry.level`."""
         return self.compatibility(subject)
 
-    def check(self, subject: str, schema: str) -> Sequence[str]:
+    def check(self, subject: str, schema: str, kind: SchemaKind = SchemaKind.AVRO) -> Sequence[str]:
         """See `Registry.check`."""
         with self._session.read() as tx:
-            return _check(tx, subject, schema)
+            return _check(tx, subject, schema, kind)
 
-    def register(self, subject: str, schema: str) -> int:
+    def register(self, subject: str, schema: str, kind: SchemaKind = SchemaKind.AVRO) -> int:
         """See `Registry.register`. A schema that is a version already keeps its place."""
         with self._session.write() as tx:
-            reasons = _check(tx, subject, schema)
+            reasons = _check(tx, subject, schema, kind)
             if reasons:
                 message = f"the schema cannot be the next version of subject `{subject}`"
                 raise IncompatibleSchemaError(
                     (Diagnostic(codes.INCOMPATIBLE_SCHEMA, message, notes=tuple(reasons)),)
                 )
-            text = canonical(schema)
+            text = canonical_of(kind, schema)
             tx.execute("INSERT OR IGNORE INTO schema_text (text) VALUES (?)", (text,))
             schema_id = int(tx.execute("SELECT id FROM schema_text WHERE text = ?", (text,)).fetchone()[0])
             known = _versions(tx, subject)
@@ -120,10 +126,10 @@ def _level(tx: sqlite3.Connection, subject: str) -> Compatibility:
     return Compatibility.BACKWARD if row is None else Compatibility(row[0])
 
 
-def _check(tx: sqlite3.Connection, subject: str, schema: str) -> list[str]:
+def _check(tx: sqlite3.Connection, subject: str, schema: str, kind: SchemaKind) -> list[str]:
     try:
-        text = canonical(schema)
+        text = canonical_of(kind, schema)
         known = [version for _, version in _versions(tx, subject)]
-        return [] if text in known else obstacles(_level(tx, subject), text, known)
+        return [] if text in known else reasons_against(kind, _level(tx, subject), text, known)
     except SchemaSyntaxError as error:
-        return [f"the text is no Avro schema: {error}"]
+        return [f"the text is no {kind} schema: {error}"]

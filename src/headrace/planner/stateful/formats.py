@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from headrace.formats.interface import Format
+from headrace.formats.registered import KINDS
 from headrace.plan.topology import Facet
 from headrace.types.sql import is_text
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 def formats_of(rows: SelectRelation, key: Sequence[Typed]) -> tuple[Format, Format]:
     """Give how the result is written where the program does not say it: one value as itself, several as a record."""
     reads = rows.reads
-    records = (Format.JSON, Format.AVRO)
+    records = (Format.JSON, *KINDS)
     value = reads.value_format if reads.value_format in records else Format.JSON
     record = reads.key_format if reads.key_format in records else value
     if len(key) == 1 and rows.key_passes and key[0].node == rows.source.pull(Facet.KEY, ()).node:
