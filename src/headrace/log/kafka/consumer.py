@@ -215,14 +215,20 @@ class KafkaConsumer:
         """Give first and end offset."""
         end = time.monotonic() + timeout
 
-        def ask(item: TopicPartition) -> tuple[int, int]:
-            return self._patiently(
-                f"cannot read offsets of `{item.topic}`",
-                lambda left: self._native.watermarks(item.topic, item.partition, left),
+        def ask(topic: str, which: int) -> dict[TopicPartition, int]:
+            places = [(item.topic, item.partition, which) for item in partitions if item.topic == topic]
+            found = self._patiently(
+                f"cannot read offsets of `{topic}`",
+                lambda left: self._native.offsets_for_times(places, left),
                 end - time.monotonic(),
             )
+            return _offsets(found)
 
-        return {item: ask(item) for item in partitions}
+        # By time, where these two stand for the beginning and the end: two requests a broker, not two a partition.
+        both = [
+            (ask(topic, _BEGINNING), ask(topic, _END)) for topic in {item.topic: None for item in partitions}
+        ]
+        return {item: (offset, ends[item]) for firsts, ends in both for item, offset in firsts.items()}
 
     def known_ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         """Give the end offsets as the brokers last told them with records."""
