@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 TOGETHER: Final[Mapping[str, str]] = {
     "tests/kafka/test_outages.py": "stop their broker, and share it",
-    "tests/recovery/test_outages.py::test_a_broker": "stop their broker, and share it",
+    "tests/recovery/test_outages.py::test_a_broker": "wait for a broker that they stop, the longest",
     "tests/engine/test_faults_of_the_log.py::test_a_broker_that_restarts": "stop their broker, and share it",
     "tests/kafka/test_run_cases.py": "use the same names of topics",
     "tests/e2e/test_flights.py": "use a file that takes seconds to make",
