@@ -9,17 +9,21 @@ from typing import Final
 _SHARE: Final = 4
 """One part in so many of the process's memory is for state that could be read from disk again."""
 
+_BUFFERS: Final = 192 << 20
+"""What the local stores of a process take beside: their cache, and writes on their way into files."""
+
 _CGROUPS: Final = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 """Where the limit of a container stands: version 2, version 1."""
 
 
 def state_memory(wanted: int | None) -> int:
-    """Give the bytes for state.
+    """Give the bytes for entries of state: what is left of the memory for state when local stores have theirs, half at least.
 
     Args:
         wanted: what the program says.
     """
-    return wanted if wanted is not None else _memory() // _SHARE
+    total = wanted if wanted is not None else _memory() // _SHARE
+    return max(total - _BUFFERS, total // 2)
 
 
 def _memory() -> int:
