@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sqlglot import exp
+from sqlglot import exp, parse_one
 
 from headrace.errors import Diagnostic, ProgramError, Span
 from headrace.errors.codes import function as codes
 from headrace.functions.declaration import Example, Function, Nulls, Renderer, Volatility
-from headrace.functions.java_patterns import PatternError, to_strftime, to_strptime
+from headrace.functions.java_patterns import PatternError, Piece, to_read, to_write
 from headrace.functions.literal import inside, literal_text
 from headrace.functions.signature import signature
 
@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 
 FAMILY: Final = "date"
 
+_ARGUMENT: Final = "hr_argument"
+_SHAPED: Final = (
+    f"CASE WHEN regexp_full_match({_ARGUMENT}, {{shape}}) THEN {_ARGUMENT} "
+    f"WHEN {_ARGUMENT} IS NOT NULL THEN chr(1) END"
+)
+"""What no pattern reads fails in `strptime`; a call of `error` could not be tried row by row, being volatile."""
+
+_LATER_MOMENT: Final = "hr_read"
 _WHEN: Final = "DATE|TIMESTAMP"
 
 
@@ -26,41 +34,76 @@ def _refused(error: PatternError, node: exp.Expression, text: str, span: Span | 
     return ProgramError((Diagnostic(codes.BAD_PATTERN, error.message, place),))
 
 
-def _write_pattern(node: exp.Expression, name: str, span: Span | None) -> exp.Expression:
+def _formatted(moment: exp.Expression, node: exp.Expression, name: str, span: Span | None) -> exp.Expression:
+    """Give the text of a moment by a pattern."""
     text = literal_text(node, f"the pattern of `{name}`", span)
     try:
-        return exp.Literal.string(to_strftime(text))
+        pieces = to_write(text)
     except PatternError as error:
         raise _refused(error, node, text, span) from None
+    parts = [_piece(piece, moment) for piece in pieces]
+    whole = parts[0]
+    for part in parts[1:]:
+        whole = exp.DPipe(this=whole, expression=part)
+    return exp.Paren(this=whole) if len(parts) > 1 else whole
 
 
-def _read_pattern(node: exp.Expression, name: str, span: Span | None) -> exp.Expression:
-    text = literal_text(node, f"the pattern of `{name}`", span)
+def _piece(piece: Piece, moment: exp.Expression) -> exp.Expression:
+    if not piece.is_sql:
+        return exp.Anonymous(this="strftime", expressions=[moment.copy(), exp.Literal.string(piece.text)])
+    return exp.Paren(this=_filled(piece.text.replace("{t}", _ARGUMENT), moment))
+
+
+def _filled(sql: str, argument: exp.Expression) -> exp.Expression:
+    """Give an expression of DuckDB with an argument in its place."""
+    built = parse_one(sql, dialect="duckdb")
+    assert isinstance(built, exp.Expression)
+
+    def fill(node: exp.Expression) -> exp.Expression:
+        return argument.copy() if isinstance(node, exp.Column) and node.name == _ARGUMENT else node
+
+    filled: exp.Expression = built.transform(fill)
+    return filled
+
+
+def _parsed(text: exp.Expression, node: exp.Expression, name: str, span: Span | None) -> exp.Expression:
+    """Give the moment that a text says by a pattern; what does not look as the pattern says is refused."""
+    pattern = literal_text(node, f"the pattern of `{name}`", span)
     try:
-        found = [exp.Literal.string(item) for item in to_strptime(text)]
+        reading = to_read(pattern)
     except PatternError as error:
-        raise _refused(error, node, text, span) from None
-    return found[0] if len(found) == 1 else exp.Array(expressions=found)
-
-
-def _formatted(moment: exp.Expression, pattern: exp.Expression) -> exp.Expression:
-    return exp.Anonymous(this="strftime", expressions=[moment, pattern])
-
-
-def _parsed(text: exp.Expression, pattern: exp.Expression) -> exp.Expression:
-    return exp.Anonymous(this="strptime", expressions=[text.copy(), pattern])
+        raise _refused(error, node, pattern, span) from None
+    formats: list[exp.Expression] = [exp.Literal.string(item) for item in reading.formats]
+    form = formats[0] if len(formats) == 1 else exp.Array(expressions=formats)
+    shape = exp.Literal.string(reading.shape).sql(dialect="duckdb")
+    shaped = _filled(_SHAPED.replace("{shape}", shape), text)
+    found: exp.Expression = exp.Anonymous(this="strptime", expressions=[shaped, form])
+    checked = _LATER_MOMENT
+    if reading.short_year:
+        checked = f"CASE WHEN year({checked}) < 2000 THEN {checked} + INTERVAL 100 YEAR ELSE {checked} END"
+    if reading.day_of_week:
+        checked = (
+            f"CASE WHEN contains({_ARGUMENT}, strftime({checked}, '%a')) THEN {checked} "
+            f"ELSE strptime(chr(1) || {_ARGUMENT}, '%Y') END"
+        )
+    if checked == _LATER_MOMENT:
+        return found
+    # The moment is named by a lambda: what stands twice DuckDB computes beforehand, outside a TRY around all this.
+    body = exp.Lambda(this=_filled(checked, text), expressions=[exp.to_identifier(_LATER_MOMENT)], colon=True)
+    mapped = exp.Anonymous(this="list_transform", expressions=[exp.Array(expressions=[found]), body])
+    return exp.Anonymous(this="list_extract", expressions=[mapped, exp.Literal.number(1)])
 
 
 def _writes(name: str) -> Renderer:
     def render(args: Sequence[exp.Expression], span: Span | None) -> exp.Expression:
-        return _formatted(args[0].copy(), _write_pattern(args[1], name, span))
+        return _formatted(args[0], args[1], name, span)
 
     return render
 
 
 def _format_time(args: Sequence[exp.Expression], span: Span | None) -> exp.Expression:
     moment = exp.Anonymous(this="hr_format_time", expressions=[args[0].copy()])
-    return _formatted(moment, _write_pattern(args[1], "FORMAT_TIME", span))
+    return _formatted(moment, args[1], "FORMAT_TIME", span)
 
 
 def _reads(name: str, macro: str) -> Renderer:
@@ -69,28 +112,27 @@ def _reads(name: str, macro: str) -> Renderer:
     def render(args: Sequence[exp.Expression], span: Span | None) -> exp.Expression:
         if len(args) == 1:
             return exp.Anonymous(this=macro, expressions=[args[0].copy()])
-        parsed = _parsed(args[0], _read_pattern(args[1], name, span))
+        parsed = _parsed(args[0], args[1], name, span)
         return exp.Anonymous(this=macro, expressions=[parsed])
 
     return render
 
 
 def _convert(args: Sequence[exp.Expression], span: Span | None) -> exp.Expression:
-    parsed = _parsed(args[0], _read_pattern(args[1], "CONVERT_DATETIME", span))
-    pattern = _write_pattern(args[2], "CONVERT_DATETIME", span)
-    return _formatted(parsed, pattern)
+    parsed = _parsed(args[0], args[1], "CONVERT_DATETIME", span)
+    return _formatted(parsed, args[2], "CONVERT_DATETIME", span)
 
 
 def _from_unixtime(args: Sequence[exp.Expression], span: Span | None) -> exp.Expression:
     moment = exp.Anonymous(this="hr_from_unixtime", expressions=[args[0].copy()])
     given = args[1] if len(args) == 2 else exp.Literal.string("yyyy-MM-dd HH:mm:ss")
-    return _formatted(moment, _write_pattern(given, "FROM_UNIXTIME", span))
+    return _formatted(moment, given, "FROM_UNIXTIME", span)
 
 
 def _unix_timestamp(args: Sequence[exp.Expression], span: Span | None) -> exp.Expression:
     given = [arg.copy() for arg in args[:1]]
     if len(args) == 2:
-        given = [_parsed(args[0], _read_pattern(args[1], "UNIX_TIMESTAMP", span))]
+        given = [_parsed(args[0], args[1], "UNIX_TIMESTAMP", span)]
     return exp.Anonymous(this="hr_unix_timestamp", expressions=given)
 
 

@@ -1,41 +1,107 @@
 """Date patterns: from Java's `DateTimeFormatter`, which the language uses, to DuckDB's `strftime` and `strptime`.
 
-A pattern is translated once, when the plan is made. Instants are UTC, so letters for the zone print as constants.
+A pattern is translated once, when the plan is made. Instants are UTC, so letters for the zone print as constants. Texts are
+those of Java's locale `en`, whose weeks begin on Sunday and whose first week of a year holds January 1.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
-_SAME: Final = {
-    "yyyy": "%Y", "uuuu": "%Y", "y": "%Y", "u": "%Y", "yy": "%y", "uu": "%y",
-    "MM": "%m", "MMM": "%b", "MMMM": "%B", "LL": "%m", "LLL": "%b", "LLLL": "%B",
-    "dd": "%d", "DDD": "%j",
-    "HH": "%H", "hh": "%I", "mm": "%M", "ss": "%S",
-    "a": "%p",
-    "E": "%a", "EE": "%a", "EEE": "%a", "EEEE": "%A", "eee": "%a", "eeee": "%A",
-    "SSS": "%g", "SSSSSS": "%f",
-}  # fmt: skip
-"""Letters that mean the same when reading and when writing."""
+_YEAR: Final = "(CASE WHEN year({t}) > 0 THEN year({t}) ELSE 1 - year({t}) END)"
+_MICROS: Final = "(microsecond({t}) % 1000000)"
+_MILLI_OF_DAY: Final = "(hour({t}) * 3600000 + minute({t}) * 60000 + microsecond({t}) // 1000)"
+_NANO_OF_DAY: Final = "((hour({t}) * 3600000000 + minute({t}) * 60000000 + microsecond({t})) * 1000)"
+_WEEK_YEAR: Final = "year(CAST({t} AS DATE) + CAST(6 - dayofweek({t}) AS INTEGER))"
+_WEEK_BEGUN: Final = "((%s - 1 + dayofweek({t} - to_days(CAST(%s - 1 AS INTEGER)))) // 7 + 1)"
+_WEEK: Final = (
+    f"(CASE WHEN {_WEEK_YEAR} > year({{t}}) THEN 1 "
+    f"ELSE {_WEEK_BEGUN % ('dayofyear({t})', 'dayofyear({t})')} END)"
+)
+_MONTH_WEEK: Final = _WEEK_BEGUN % ("day({t})", "day({t})")
+_DAY: Final = "(dayofweek({t}) + 1)"
+_QUARTER: Final = "quarter({t})"
+_DAY_PERIOD: Final = (
+    f"CASE WHEN {_NANO_OF_DAY} = 0 THEN 'midnight' WHEN hour({{t}}) < 6 THEN 'at night' "
+    "WHEN hour({t}) = 12 AND minute({t}) = 0 AND microsecond({t}) = 0 THEN 'noon' "
+    "WHEN hour({t}) < 12 THEN 'in the morning' WHEN hour({t}) < 18 THEN 'in the afternoon' "
+    "WHEN hour({t}) < 21 THEN 'in the evening' ELSE 'at night' END"
+)
+_QUARTER_TEXT: Final = (
+    "CASE quarter({t}) WHEN 1 THEN '1st quarter' WHEN 2 THEN '2nd quarter' WHEN 3 THEN '3rd quarter' "
+    "ELSE '4th quarter' END"
+)
 
-_WRITE: Final = {
-    **_SAME,
-    "M": "%-m", "L": "%-m", "d": "%-d", "H": "%-H", "h": "%-I", "m": "%-M", "s": "%-S",
-    "SSSSSSSSS": "%f000",
-    "X": "Z", "XX": "Z", "XXX": "Z", "Z": "+0000", "ZZ": "+0000", "ZZZ": "+0000", "x": "+00", "xx": "+0000",
-    "xxx": "+00:00", "z": "UTC", "zz": "UTC", "zzz": "UTC", "VV": "UTC", "G": "AD",
+_DATED: Final = {
+    "yyyy": "%Y", "uuuu": "%Y", "yy": "%y", "uu": "%y",
+    "M": "%-m", "MM": "%m", "MMM": "%b", "MMMM": "%B", "L": "%-m", "LL": "%m", "LLL": "%b", "LLLL": "%B",
+    "d": "%-d", "dd": "%d", "D": "%-j", "DDD": "%j",
+    "H": "%-H", "HH": "%H", "h": "%-I", "hh": "%I", "m": "%-M", "mm": "%M", "s": "%-S", "ss": "%S",
+    "SSS": "%g", "SSSSSS": "%f", "a": "%p",
+    "E": "%a", "EE": "%a", "EEE": "%a", "EEEE": "%A", "eee": "%a", "eeee": "%A", "ccc": "%a", "cccc": "%A",
 }  # fmt: skip
+"""Letters that `strftime` has a word for. Its years are Java's from 1 to 9999."""
+
+_CONSTANT: Final = {
+    "X": "Z", "XX": "Z", "XXX": "Z", "XXXX": "Z", "XXXXX": "Z",
+    "x": "+00", "xx": "+0000", "xxx": "+00:00", "xxxx": "+0000", "xxxxx": "+00:00",
+    "Z": "+0000", "ZZ": "+0000", "ZZZ": "+0000", "ZZZZ": "GMT", "ZZZZZ": "Z", "O": "GMT", "OOOO": "GMT",
+    "z": "UTC", "zz": "UTC", "zzz": "UTC", "zzzz": "Coordinated Universal Time", "VV": "UTC",
+}  # fmt: skip
+"""Letters for the zone, which is always UTC."""
+
+_TEXTS: Final = {
+    **dict.fromkeys(("MMMMM", "LLLLL"), "left(monthname({t}), 1)"),
+    **dict.fromkeys(("EEEEE", "eeeee", "ccccc"), "left(dayname({t}), 1)"),
+    **dict.fromkeys(("QQQ", "qqq"), "printf('Q%d', quarter({t}))"),
+    **dict.fromkeys(("QQQQ", "qqqq"), _QUARTER_TEXT),
+    **dict.fromkeys(("G", "GG", "GGG"), "CASE WHEN year({t}) > 0 THEN 'AD' ELSE 'BC' END"),
+    "GGGG": "CASE WHEN year({t}) > 0 THEN 'Anno Domini' ELSE 'Before Christ' END",
+    "GGGGG": "CASE WHEN year({t}) > 0 THEN 'A' ELSE 'B' END",
+    **dict.fromkeys(("B", "BBBB"), _DAY_PERIOD),
+}
+"""Letters that print words which `strftime` does not have, as SQL over the moment `{t}`."""
+
+_NUMBERS: Final = {
+    "y": (_YEAR, 1, 9), "u": ("year({t})", 1, 9), "Y": (_WEEK_YEAR, 1, 9),
+    "D": ("dayofyear({t})", 1, 3), "Q": (_QUARTER, 1, 2), "q": (_QUARTER, 1, 2),
+    "w": (_WEEK, 1, 2), "W": (_MONTH_WEEK, 1, 1), "e": (_DAY, 1, 2), "c": (_DAY, 1, 1),
+    "K": ("(hour({t}) % 12)", 1, 2), "k": ("(CASE WHEN hour({t}) = 0 THEN 24 ELSE hour({t}) END)", 1, 2),
+    "A": (_MILLI_OF_DAY, 1, 19), "n": (f"({_MICROS} * 1000)", 1, 19), "N": (_NANO_OF_DAY, 1, 19),
+}  # fmt: skip
+"""Letters that print numbers, as SQL, with the least and the greatest number of letters: so many digits at least."""
 
 _READ: Final = {
-    **_SAME,
-    # strptime takes one digit or two for all of these.
-    "M": "%m", "L": "%m", "d": "%d", "H": "%H", "h": "%I", "m": "%M", "s": "%S",
-    "SSSSSSSSS": "%n",
-    "Z": "%z", "ZZ": "%z", "ZZZ": "%z", "x": "%z", "xx": "%z", "xxx": "%z",
+    # `strptime` takes fewer digits too, and names in any case: what a text must look like is said beside it.
+    "yyyy": ("%Y", "[0-9]{4}"), "uuuu": ("%Y", "[0-9]{4}"), "y": ("%Y", "[0-9]{1,4}"), "u": ("%Y", "[0-9]{1,4}"),
+    "yy": ("%y", "[0-9]{2}"), "uu": ("%y", "[0-9]{2}"),
+    **dict.fromkeys(("M", "L"), ("%m", "[0-9]{1,2}")), **dict.fromkeys(("MM", "LL"), ("%m", "[0-9]{2}")),
+    **dict.fromkeys(("MMM", "LLL"), ("%b", "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)")),
+    **dict.fromkeys(
+        ("MMMM", "LLLL"),
+        (
+            "%B",
+            "(?:January|February|March|April|May|June|July|August|September|October|November|December)",
+        ),
+    ),
+    "d": ("%d", "[0-9]{1,2}"), "dd": ("%d", "[0-9]{2}"), "DDD": ("%j", "[0-9]{3}"),
+    "H": ("%H", "[0-9]{1,2}"), "HH": ("%H", "[0-9]{2}"), "h": ("%I", "[0-9]{1,2}"), "hh": ("%I", "[0-9]{2}"),
+    "m": ("%M", "[0-9]{1,2}"), "mm": ("%M", "[0-9]{2}"), "s": ("%S", "[0-9]{1,2}"), "ss": ("%S", "[0-9]{2}"),
+    **{"S" * digits: ("%f" if digits <= 6 else "%n", f"[0-9]{{{digits}}}") for digits in range(1, 10)},
+    "a": ("%p", "[AP]M"),
+    **dict.fromkeys(("E", "EE", "EEE", "eee"), ("%a", "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)")),
+    **dict.fromkeys(
+        ("EEEE", "eeee"), ("%A", "(?:Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday)")
+    ),
+    **dict.fromkeys(("Z", "ZZ", "ZZZ", "xx"), ("%z", "[+-][0-9]{4}")),
+    "x": ("%z", "[+-][0-9]{2}(?:[0-9]{2})?"), "xxx": ("%z", "[+-][0-9]{2}:[0-9]{2}"),
 }  # fmt: skip
 
-_ZONE_OR_Z: Final = frozenset({"X", "XX", "XXX"})
+_OFFSETS: Final = {"X": "[+-][0-9]{2}(?:[0-9]{2})?", "XX": "[+-][0-9]{4}", "XXX": "[+-][0-9]{2}:[0-9]{2}"}
+"""Letters that read `Z` too."""
+
 _MOST_ALTERNATIVES: Final = 32
 
 
@@ -59,27 +125,68 @@ class _Token:
     end: int
 
 
-def to_strftime(pattern: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of what a pattern writes: a pattern of `strftime`, or SQL over the moment `{t}`."""
+
+    text: str
+    is_sql: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a pattern reads.
+
+    Args:
+        formats: alternatives of `strptime`, longest first.
+        shape: a regular expression of all texts that the pattern takes.
+        short_year: it has a year of two digits, which is one from 2000 to 2099.
+        day_of_week: it has a day of the week, which must be that of the date.
+    """
+
+    formats: tuple[str, ...]
+    shape: str
+    short_year: bool
+    day_of_week: bool
+
+
+def to_write(pattern: str) -> tuple[Piece, ...]:
     """Translate a pattern for writing. Optional sections are written: a timestamp has all fields.
 
     Raises:
         PatternError: a letter or construct that is not supported.
     """
-    out = []
+    pieces: list[Piece] = []
     depth = 0
+    width = 0
     for token in _tokens(pattern):
-        if token.kind == "letters":
-            out.append(_translate(token, _WRITE))
-        elif token.kind == "literal":
-            out.append(token.text.replace("%", "%%"))
-        else:
+        if token.kind in ("open", "close"):
             depth = _nest(depth, token)
+            continue
+        if token.text[0] == "p" and token.kind == "letters":
+            width = len(token.text)
+            continue
+        piece = _written(token) if token.kind == "letters" else Piece(token.text.replace("%", "%%"))
+        if width and token.kind == "letters":
+            shown = piece.text if piece.is_sql else f"strftime({{t}}, '{piece.text}')"
+            piece = Piece(f"lpad({shown}, {width}, ' ')", is_sql=True)
+        elif width:
+            message = "`p` pads the letters behind it, and there are none"
+            raise PatternError(message, token.start - width, token.start)
+        width = 0
+        if pieces and not piece.is_sql and not pieces[-1].is_sql:
+            pieces[-1] = Piece(pieces[-1].text + piece.text)
+        else:
+            pieces.append(piece)
     _closed(depth, pattern)
-    return "".join(out)
+    if width:
+        message = "`p` pads the letters behind it, and there are none"
+        raise PatternError(message, len(pattern) - width, len(pattern))
+    return tuple(pieces) or (Piece(""),)
 
 
-def to_strptime(pattern: str) -> tuple[str, ...]:
-    """Translate a pattern for reading, to one or more alternatives, longest first.
+def to_read(pattern: str) -> Reading:
+    """Translate a pattern for reading.
 
     An optional section `[…]` doubles the alternatives, and so does `X`, which stands for `Z` as well as for an offset.
 
@@ -87,40 +194,72 @@ def to_strptime(pattern: str) -> tuple[str, ...]:
         PatternError: a letter or construct that is not supported, or too many optional sections.
     """
     stack: list[list[str]] = [[""]]
+    shape = []
+    short_year = day_of_week = False
     for token in _tokens(pattern):
         if token.kind == "open":
             stack.append([""])
+            shape.append("(?:")
         elif token.kind == "close":
             if len(stack) == 1:
                 message = "`]` without `[`"
                 raise PatternError(message, token.start, token.end)
             inner = stack.pop()
             stack[-1] = [head + tail for head in stack[-1] for tail in (*inner, "")]
-        elif token.text in _ZONE_OR_Z and token.kind == "letters":
+            shape.append(")?")
+        elif token.kind == "letters" and token.text in _OFFSETS:
             stack[-1] = [head + tail for head in stack[-1] for tail in ("%z", "Z")]
+            shape.append(f"(?:Z|{_OFFSETS[token.text]})")
         elif token.kind == "letters":
-            stack[-1] = [head + _translate(token, _READ) for head in stack[-1]]
+            form, looks = _read(token)
+            stack[-1] = [head + form for head in stack[-1]]
+            shape.append(looks)
+            short_year = short_year or form == "%y"
+            day_of_week = day_of_week or form in ("%a", "%A")
         else:
             stack[-1] = [head + token.text.replace("%", "%%") for head in stack[-1]]
+            shape.append(re.escape(token.text))
         if len(stack[-1]) > _MOST_ALTERNATIVES:
             message = "too many optional sections"
             raise PatternError(message, token.start, token.end)
     _closed(len(stack) - 1, pattern)
-    return tuple(dict.fromkeys(stack[0]))
+    return Reading(tuple(dict.fromkeys(stack[0])), "".join(shape), short_year, day_of_week)
 
 
-def _translate(token: _Token, table: dict[str, str]) -> str:
-    found = table.get(token.text)
+def _written(token: _Token) -> Piece:
+    text, letter, count = token.text, token.text[0], len(token.text)
+    if text in _DATED:
+        return Piece(_DATED[text])
+    if text in _CONSTANT:
+        return Piece(_CONSTANT[text])
+    if text in _TEXTS:
+        return Piece(_TEXTS[text], is_sql=True)
+    if letter == "S" and count <= 9:
+        digits = f"left(printf('%06d', {_MICROS}), {count})" if count < 6 else f"printf('%06d', {_MICROS})"
+        return Piece(digits + (f" || '{'0' * (count - 6)}'" if count > 6 else ""), is_sql=True)
+    number = _NUMBERS.get(letter)
+    if number is not None and text == "YY":
+        return Piece(f"printf('%02d', {_WEEK_YEAR} % 100)", is_sql=True)
+    if number is not None and number[1] <= count <= number[2]:
+        return Piece(f"printf('%0{count}d', {number[0]})", is_sql=True)
+    known = [*_DATED, *_CONSTANT, *_TEXTS, *(item for item in _NUMBERS if item == letter)]
+    raise _unknown(token, [item for item in known if item[0] == letter])
+
+
+def _read(token: _Token) -> tuple[str, str]:
+    found = _READ.get(token.text)
     if found is None:
-        known = [text for text in table if text[0] == token.text[0]]
-        if known:
-            message = f"`{token.text}` is not supported in a date pattern; write " + " or ".join(
-                f"`{text}`" for text in known
-            )
-        else:
-            message = f"the letter `{token.text[0]}` is not supported in a date pattern"
-        raise PatternError(message, token.start, token.end)
+        raise _unknown(token, [text for text in (*_READ, *_OFFSETS) if text[0] == token.text[0]])
     return found
+
+
+def _unknown(token: _Token, known: list[str]) -> PatternError:
+    if known:
+        choice = " or ".join(f"`{text}`" for text in known)
+        message = f"`{token.text}` is not supported in a date pattern; write {choice}"
+    else:
+        message = f"the letter `{token.text[0]}` is not supported in a date pattern"
+    return PatternError(message, token.start, token.end)
 
 
 def _nest(depth: int, token: _Token) -> int:
