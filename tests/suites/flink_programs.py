@@ -299,7 +299,8 @@ FROM source_t WINDOW BY SESSION 3s GRACE BY 998ms GROUP BY COALESCE(name, '-') E
         "interval-join-event-time",
         """
 INSERT INTO result SELECT STREAM o.id AS order_id, o.order_ts_str, s.shipment_ts_str
-FROM orders_t o JOIN shipments_t s ON o.id = s.order_id WITHIN 5s GRACE BY 1s""",
+FROM orders_t o JOIN shipments_t s ON o.id = s.order_id GRACE BY 1s
+WHERE o._meta.timestamp BETWEEN s._meta.timestamp - INTERVAL '5' SECOND AND s._meta.timestamp + INTERVAL '5' SECOND""",
     ),
     Refused("interval-join-negative-interval", "an interval that no time lies in"),
     Program(

@@ -16,6 +16,8 @@ from headrace.planner.faults import refusal
 from headrace.planner.joins.conditions import Conditions, Key, add_part, key_of, split
 from headrace.planner.joins.draft import JoinDraft, JoinRelation, SideRows, Sort, Within
 from headrace.planner.joins.foreign import need_identity, restored
+from headrace.planner.joins.intervals import interval_of
+from headrace.planner.joins.intervals import within as within_of
 from headrace.planner.joins.names import JoinNames
 from headrace.planner.joins.placement import is_key, is_of_key, place
 from headrace.planner.joins.sorts import sides, sort_of
@@ -136,6 +138,8 @@ class Joins:
         whole = bool(node.args.get("broadcast"))
         if whole:
             self._need_topic(node, right, mode)
+        else:
+            node, where = self._by_time(node, join, (left, right), where, mode)
         tables = sides(node, join, mode, (left.relation.table, True if whole else right.relation.table))
         windowed = in_windows(node, left.relation, right.relation)
         sort = sort_of(node, join, tables, mode, (left.shown, right.shown), windowed=windowed)
@@ -178,6 +182,38 @@ class Joins:
             self._match(relation, matching)
         shown = f"{left.shown} and {right.shown}"
         return _Side(relation, relation.scopes, shown, None, relation.merged, relation.hidden), where
+
+    def _by_time(
+        self,
+        node: Join,
+        join: JoinKind,
+        both: tuple[_Side, _Side],
+        where: list[exp.Expression],
+        mode: str | None,
+    ) -> tuple[Join, list[exp.Expression]]:
+        """Take conditions that say between which times rows of two streams meet for WITHIN."""
+        known = [side.relation.table for side in both]
+        if node.args.get("within") is not None or True in known or (mode != Mode.STREAM and None in known):
+            return node, where
+        on = conjuncts(node.args.get("on"))
+        parts = [*on, *where] if join is JoinKind.INNER else on
+        sides = both[0].relation, both[1].relation
+        names = [self._within(side.names()) for side in both]
+        found = interval_of(parts, sides, lambda side, part: names[side].value(part))
+        said = within_of(found)
+        if said is None:
+            return node, where
+        length, exact = said
+        if not exact and join is not JoinKind.INNER:
+            message = f"in a {join.name} JOIN the interval of times contains the time of the row itself"
+            way_out = "let it reach from before to after, and filter the result; or write an INNER JOIN"
+            raise refusal(codes.JOIN_CONDITION, message, nearest_span(found.conditions[0]), way_out)
+        taken = found.conditions if exact else ()
+        made = node.copy()
+        made.set("within", length)
+        left = [part for part in on if not any(part is other for other in taken)]
+        made.set("on", _all(left) if left else None)
+        return made, [part for part in where if not any(part is other for other in taken)]
 
     def _warn(self, side: _Side) -> None:
         message = f"`{side.shown}` is read as a table: of each key the latest record counts, and records without a key do not"
