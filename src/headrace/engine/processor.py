@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _WATCH = 0.05
 """Seconds between two looks of the watching thread."""
 
-_WATCH_FOR_END = 0.01
+_WATCH_FOR_END = 0.005
 """The same while somebody waits for the run to end."""
 
 _LOOK = 0.5

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 _IDLE_POLL = 0.1
 """Longest wait of one poll, in seconds: how late a stop request may be seen."""
 
-_IDLE_POLL_AT_END = 0.02
+_IDLE_POLL_AT_END = 0.005
 """The same while somebody waits for the run to end."""
 
 _LINGER = 0.005
