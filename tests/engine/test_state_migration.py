@@ -15,7 +15,7 @@ from headrace.errors import RunError
 from headrace.plan.operators import Aggregate, AggregateCall, Column
 from headrace.plan.topology import RunSettings
 from tests.engine.programs import create, fill, numbers, unique
-from tests.engine.stateful import counting, histories, last
+from tests.engine.stateful import counting, histories, last, rekeyed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 QUICK = RunSettings(commit_interval=0.05)
 KEYS = 7
+EMBEDDED = pytest.mark.parametrize("url", ["embedded"], indirect=True)
+"""For what does not depend on the log."""
 ADDED = AggregateCall("MAX", (0,), pa.int64())
 
 
@@ -127,6 +129,7 @@ def test_state_is_taken_over(log: Log, names: tuple[str, str, str, str], tmp_pat
         run(first, log, application, old)
 
 
+@EMBEDDED
 def test_another_version_goes_on_from_both(
     log: Log, names: tuple[str, str, str, str], tmp_path: Path
 ) -> None:
@@ -164,6 +167,7 @@ def test_another_version_goes_on_from_both(
     assert last(histories(log, sink)) == totals(range(130))
 
 
+@EMBEDDED
 def test_a_change_that_loses_results_is_refused_with_its_reason(
     log: Log, names: tuple[str, str, str, str], tmp_path: Path
 ) -> None:
@@ -188,3 +192,39 @@ def test_a_change_that_loses_results_is_refused_with_its_reason(
     assert (found.verdict, found.details) == (Verdict.REFUSE, ("`sum` was `SUM(v0)`, is `MAX(v0)`",))
     with pytest.raises(RunError, match=r"`sum` was `SUM\(v0\)`, is `MAX\(v0\)`"):
         run(changed, log, application, tmp_path)
+
+
+@EMBEDDED
+def test_rows_that_the_version_before_has_on_their_way_are_waited_for(
+    log: Log, names: tuple[str, str, str, str], tmp_path: Path
+) -> None:
+    """They have other columns: this version could not read them."""
+    source, sink, largest, application = names
+    first = rekeyed(source, sink, QUICK, partitions=2)
+    (operator,) = first.operators
+    assert isinstance(operator.kernel, Aggregate)
+    feed = operator.kernel.feed
+    wider = replace(feed, value=(*feed.value, Column("v1", pa.string())), labels=("k0", "v0", "v1"))
+    known = replace(feed, labels=("k0", "v0"))
+    first = replace(first, operators=(replace(operator, kernel=replace(operator.kernel, feed=known)),))
+    outer = {name: item for name, item in first.sinks.items() if not item.internal}
+    second = later(replace(first, pipelines=first.pipelines[1:], sinks=outer), largest)
+    (operator,) = second.operators
+    assert isinstance(operator.kernel, Aggregate)
+    second = replace(
+        second,
+        operators=(replace(operator, kernel=replace(operator.kernel, feed=wider)),),
+        pipelines=(first.pipelines[0], *second.pipelines),
+        sinks={**first.sinks, **second.sinks},
+    )
+    give(log, source, range(50))
+    run(first, log, application, tmp_path)
+    assert verdict(second, log, application, tmp_path).verdict is Verdict.MIGRATE
+    # Written by the version before, in its last commit, and not read any more.
+    fill(log, f"{application}-digits-repartition", numbers(range(1)), keys=[b"0"])
+    found = verdict(second, log, application, tmp_path)
+    assert (found.verdict, "has not read" in found.reason) == (Verdict.REFUSE, True)
+    with pytest.raises(RunError, match="has not read"):
+        run(second, log, application, tmp_path)
+    run(first, log, application, tmp_path)
+    assert verdict(second, log, application, tmp_path).verdict is Verdict.MIGRATE

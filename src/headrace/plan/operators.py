@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 OP, TIME, SEQ, PARTITION = "_op", "_time", "_seq", "_partition"
 """Columns that every kernel takes and gives beside its own: int8, int64 (epoch ms), int64, int32."""
+
+
+STATE_LAYOUTS: Final = {"Aggregate": 2}
+"""How kernels write what they keep, where it is not the first way any more: state of another layout is never read."""
 
 
 class RowKind(IntEnum):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from headrace.log.interface import TopicDescription
-from headrace.plan.operators import Feed, Kernel, Store
+from headrace.plan.operators import STATE_LAYOUTS, Feed, Kernel, Store
 from headrace.plan.types_json import type_to_json
 
 if TYPE_CHECKING:
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
     from headrace.plan.operators import Column
     from headrace.planner.stateful.drafts import OperatorDraft
-
-_LAYOUTS: Final = {"Aggregate": 2}
-"""How the kernels write what they keep, where it is not the first way any more: state of another layout is never read."""
 
 APPLICATION: Final = "{application}"
 """Stands for the application id in the names of internal topics."""
@@ -62,7 +59,7 @@ def fingerprint(draft: OperatorDraft, kernel: Kernel, columns: Sequence[Column])
     """
     words = [branch.words for feed in draft.feeds for branch in feed.branches[:1]]
     parts = [_plain(kernel), [_plain(column) for column in columns], words, draft.partitions]
-    layout = _LAYOUTS.get(type(kernel).__name__)
+    layout = STATE_LAYOUTS.get(type(kernel).__name__)
     if layout is not None:
         parts.append(layout)
     text = json.dumps(parts, sort_keys=True, ensure_ascii=False)

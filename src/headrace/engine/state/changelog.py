@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from headrace.errors import Diagnostic, RunError
 from headrace.errors.codes.run import STATE_OF_OTHERS
+from headrace.plan.operators import STATE_LAYOUTS
 from headrace.plan.operators_json import operator_data, operator_from
 
 if TYPE_CHECKING:
@@ -47,10 +48,14 @@ class Mark:
     @property
     def value(self) -> bytes:
         """The value of its record."""
-        operator = None if self.operator is None else operator_data(self.operator)
-        return json.dumps(
-            {"fingerprint": self.fingerprint, "operator": operator}, ensure_ascii=False
-        ).encode()
+        data: dict[str, Any] = {"fingerprint": self.fingerprint}
+        if self.operator is not None:
+            data |= {"layout": _layout(self.operator), "operator": operator_data(self.operator)}
+        return json.dumps(data, ensure_ascii=False).encode()
+
+
+def _layout(operator: Operator) -> int:
+    return STATE_LAYOUTS.get(type(operator.kernel).__name__, 1)
 
 
 def next_mark(operator: Operator, number: int) -> Mark:
@@ -64,10 +69,10 @@ def read_mark(key: bytes, value: bytes) -> Mark:
     text = value.decode("utf-8", "replace")
     try:
         data = json.loads(text)
-        operator = data["operator"]
-        return Mark(data["fingerprint"], None if operator is None else operator_from(operator), key)
+        operator = operator_from(data["operator"])
+        return Mark(data["fingerprint"], operator if data["layout"] == _layout(operator) else None, key)
     except (ValueError, KeyError, TypeError):
-        # Of a release that describes operators in another way: it is known that it is another, and not what.
+        # Of a release that describes operators in another way: whose it is can be told, and not what it is.
         return Mark(_fingerprint_in(text), None, key)
 
 

@@ -127,7 +127,7 @@ def unread(
     for place, (low, end) in bounds.items():
         if end > committed.get(place, low):
             return (
-                f"topic `{place.topic}` has records that the version before of this program has written and not read; they have "
+                f"topic `{place.topic}` holds records that the version before has written and has not read: they have "
                 "other columns now"
             )
     return None
