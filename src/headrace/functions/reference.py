@@ -25,22 +25,32 @@ _TITLES: Final = {
 }
 
 
-def functions_reference() -> str:
-    """Give the page as Markdown."""
-    parts = [
+def functions_pages() -> dict[str, str]:
+    """Give the pages as Markdown, by file name: one for each family, and one that lists them all."""
+    listed = [
         "# Functions",
-        "Names count in any case. Beyond these, the scalar functions of DuckDB can be called under their own names. A function "
-        "that fails for a record hands the record to `error.policy`; its neighbours go on.",
+        "Names count in any case. A function that fails for a record hands the record to `error.policy`; its neighbours go on. "
+        "Beyond these, the scalar functions of DuckDB can be called under their own names (`SHOW FUNCTIONS LIKE 'list%'`, "
+        "`DESCRIBE FUNCTION list_transform`), and [functions of your own](../guides/user-functions.md) in Python.",
     ]
+    pages = {}
     for family in FAMILIES:
         functions: tuple[Function, ...] = tuple(sorted(family.FUNCTIONS, key=lambda item: item.name))
-        parts.append(f"## {_TITLES[functions[0].family]}")
-        if functions[0].kind is Kind.AGGREGATE:
-            parts.append(_AGGREGATES)
-        if functions[0].family == "date":
-            parts.append(_PATTERNS)
-        parts += [_section(function) for function in functions]
-    return "\n\n".join(parts) + "\n"
+        name, title = f"functions-{family.FAMILY}.md", _TITLES[family.FAMILY]
+        links = ", ".join(f"[{item.name}]({name}#{_anchor(item.name)})" for item in functions)
+        listed.append(f"## [{title}]({name})\n\n{links}")
+        pages[name] = "\n\n".join([f"# {title}", *_introduction(functions[0]), *map(_section, functions)])
+    return {"functions.md": "\n\n".join(listed), **pages}
+
+
+def _introduction(first: Function) -> tuple[str, ...]:
+    if first.kind is Kind.AGGREGATE:
+        return (_AGGREGATES,)
+    return (_PATTERNS,) if first.family == "date" else ()
+
+
+def _anchor(name: str) -> str:
+    return name.lower()
 
 
 _AGGREGATES: Final = (
@@ -50,10 +60,15 @@ _AGGREGATES: Final = (
 )
 
 _PATTERNS: Final = (
-    "Patterns are those of Java's `DateTimeFormatter` and are literals: `yyyy` year, `MM` month, `MMM` and `MMMM` its name, `dd` "
-    "day, `EEE` and `EEEE` day of the week, `HH` hour, `hh` with `a` of twelve, `mm` minute, `ss` second, `SSS` and `SSSSSS` a "
-    "fraction, `XXX` zone, text in single quotes (two in SQL), and `[…]` for an optional part when reading. Names are English; "
-    "times are UTC."
+    "Patterns are those of Java's `DateTimeFormatter` in its locale `en` and are literals: `yyyy` year, `MM` month, `MMM` and "
+    "`MMMM` its name, `dd` day, `EEE` and `EEEE` day of the week, `HH` hour, `hh` with `a` of twelve, `mm` minute, `ss` second, "
+    "`S` to `SSSSSSSSS` a fraction, `XXX` zone, text in single quotes (two in SQL), and `[…]` for an optional part when reading. "
+    "Times are UTC.\n\n"
+    "All letters of Java can be written but `F`, `g` and `v`. Weeks (`w`, `W`, `e`, `Y`) begin on Sunday. Years are those from 1 to "
+    "9999. Reading knows the letters for years, months, days, names of days, hours, minutes, seconds, fractions and offsets. A "
+    "text must have as many digits as the pattern says, and names in their usual case; a year of two digits is one of this century; a day "
+    "of the week must be that of the date. A day that its month does not have fails the record, where Java takes the month's "
+    "last day. With more than six digits of a fraction, years are those from 1678 to 2261."
 )
 
 
