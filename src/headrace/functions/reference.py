@@ -61,14 +61,14 @@ _AGGREGATES: Final = (
 
 _PATTERNS: Final = (
     "Patterns are those of Java's `DateTimeFormatter` in its locale `en` and are literals: `yyyy` year, `MM` month, `MMM` and "
-    "`MMMM` its name, `dd` day, `EEE` and `EEEE` day of the week, `HH` hour, `hh` with `a` of twelve, `mm` minute, `ss` second, "
-    "`S` to `SSSSSSSSS` a fraction, `XXX` zone, text in single quotes (two in SQL), and `[…]` for an optional part when reading. "
-    "Times are UTC.\n\n"
-    "All letters of Java can be written but `F`, `g` and `v`. Weeks (`w`, `W`, `e`, `Y`) begin on Sunday. Years are those from 1 to "
-    "9999. Reading knows the letters for years, months, days, names of days, hours, minutes, seconds, fractions and offsets. A "
-    "text must have as many digits as the pattern says, and names in their usual case; a year of two digits is one of this century; a day "
-    "of the week must be that of the date. A day that its month does not have fails the record, where Java takes the month's "
-    "last day. With more than six digits of a fraction, years are those from 1678 to 2261."
+    "`MMMM` its name, `dd` day, `EEE` and `EEEE` day of the week, `HH` hour, `hh` with `a` of twelve, `mm` minute, `ss` "
+    "second, `S` to `SSSSSSSSS` a fraction, `XXX` zone, text in single quotes (two in SQL), and `[…]` for an optional part when "
+    "reading. Times are UTC.\n\n"
+    "All letters of Java can be written but `F`, `g` and `v`. Weeks (`w`, `W`, `e`, `Y`) begin on Sunday. Years are those "
+    "from 1 to 9999. Reading knows the letters for years, months, days, names of days, hours, minutes, seconds, fractions and "
+    "offsets. A text must have as many digits as the pattern says, and names in their usual case; a year of two digits is one "
+    "of this century; a day of the week must be that of the date. A day that its month does not have fails the record, where "
+    "Java takes the month's last day. With more than six digits of a fraction, years are those from 1678 to 2261."
 )
 
 
