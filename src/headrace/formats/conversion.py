@@ -31,7 +31,7 @@ _ALLOWED: Final[Mapping[Format, Mapping[Format, str]]] = {
             Format.INT: _PRIMITIVE,
             Format.LONG: _PRIMITIVE,
             Format.STRING: _ANY,
-            **dict.fromkeys(_RECORDS, _ANY),
+            **dict.fromkeys((*_RECORDS, Format.CSV), _ANY),
         }
         for source in _RECORDS
     },
@@ -49,8 +49,6 @@ def why_not(source: Format, target: Format, type: pa.DataType) -> str | None:
         target: the format that is to be written.
         type: of the key or value that is written.
     """
-    if target is Format.CSV:
-        return "CSV is for reading only"
     if source is target:
         return None
     allowed = _ALLOWED[source].get(target)

@@ -11,6 +11,7 @@ from headrace.catalog import CatalogTopic, Origin, format_named, primitive_type
 from headrace.errors import Diagnostic, ProgramError
 from headrace.errors.codes import plan as codes
 from headrace.formats.conversion import why_not
+from headrace.formats.csv import unwritable
 from headrace.formats.interface import WINDOW_SIZE, Format, Side, Windowing
 from headrace.formats.registered import KINDS
 from headrace.formats.windowed import key_of, windowed
@@ -297,10 +298,7 @@ def _declared(
 def _format(name: str | None, span: Span | None, default: Format) -> Format:
     if name is None:
         return Format.JSON if default is Format.CSV else default
-    found = format_named(name, span)
-    if found is Format.CSV:
-        raise refusal(codes.STORE_NOT_ALLOWED, "CSV can be read and not written", span, "write JSON")
-    return found
+    return format_named(name, span)
 
 
 def _check_store(target: Target, insert: Insert) -> None:
@@ -318,9 +316,15 @@ def _shaped(
 ) -> tuple[Column, ...]:
     """Give the columns in the shape that a format holds: one value, or the fields of a record."""
     wanted = _ONE_VALUE.get(form)
+    first = columns[0]
+    if form is Format.CSV:
+        reason = unwritable(columns_type(columns))
+        if reason is not None:
+            raise refusal(
+                codes.STORE_NOT_ALLOWED, f"the {what} cannot be stored as CSV: {reason}", first.span or span
+            )
     if wanted is None:
         return columns
-    first = columns[0]
     # A value's column always has a name; `_key.name` is written for a record's sake.
     named = len(first.path) > (what == "value")
     record = len(columns) > 1 or named or pa.types.is_struct(first.value.type)

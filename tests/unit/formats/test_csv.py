@@ -6,11 +6,13 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from headrace.errors import ProgramError
 from headrace.formats import make_decoder, make_encoder
 from headrace.formats.interface import Format, Side
-from tests.unit.formats.decoding import decode
+from tests.unit.formats.decoding import decode, examples
 
 LINE = pa.struct([("id", pa.int64()), ("name", pa.string()), ("price", pa.decimal128(10, 2))])
 
@@ -96,6 +98,68 @@ def test_types_that_csv_cannot_hold_are_refused() -> None:
         make_decoder(Side(Format.CSV, pa.struct([("a", pa.list_(pa.int64()))])), [()])
 
 
-def test_nothing_is_written() -> None:
-    with pytest.raises(ProgramError, match="FMT0103"):
-        make_encoder(Side(Format.CSV, LINE))
+def _instant(millis: int) -> dt.datetime:
+    return dt.datetime.fromtimestamp(0, dt.UTC) + dt.timedelta(milliseconds=millis)
+
+
+WRITTEN = pa.struct(
+    [
+        ("n", pa.int64()),
+        ("text", pa.string()),
+        ("share", pa.float64()),
+        ("at", pa.timestamp("ms", "UTC")),
+        ("price", pa.decimal128(10, 2)),
+        ("ok", pa.bool_()),
+        ("raw", pa.binary()),
+    ]
+)
+
+
+@given(
+    st.lists(
+        st.none()
+        | st.fixed_dictionaries(
+            {
+                "n": st.none() | st.integers(-(2**63), 2**63 - 1),
+                "text": st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
+                "share": st.none() | st.floats(allow_nan=False, allow_infinity=False),
+                "at": st.none() | st.integers(0, 2**42).map(_instant),
+                "price": st.none() | st.decimals(-10_000, 10_000, places=2),
+                "ok": st.none() | st.booleans(),
+                "raw": st.none() | st.binary(max_size=4),
+            }
+        ),
+        max_size=5,
+    ),
+    st.sampled_from([",", ";", "|", "\t", "^"]),
+)
+@settings(max_examples=examples(100))
+def test_what_is_written_is_read_as_it_was(rows: list[dict[str, Any] | None], delimiter: str) -> None:
+    values: Any = pa.array(rows, WRITTEN)
+    side = Side(Format.CSV, WRITTEN, properties={"delimiter": delimiter})
+    encoded = make_encoder(side).encode(values)
+    assert encoded.errors == ()
+    decoded = make_decoder(side, [()]).decode(encoded.data)
+    assert decoded.errors == ()
+    assert decoded.columns[0].to_pylist() == values.to_pylist()
+
+
+def test_text_is_quoted_only_where_it_must_be() -> None:
+    type = pa.struct([("a", pa.string()), ("b", pa.string())])
+    rows = [{"a": "x", "b": "y z"}, {"a": 'say "x"', "b": "1,2"}, {"a": "", "b": None}]
+    encoded = make_encoder(Side(Format.CSV, type)).encode(pa.array(rows, type))
+    assert encoded.data.to_pylist() == [b"x,y z", b'"say ""x""","1,2"', b'"",']
+
+
+def test_a_number_that_has_no_text_is_an_error_of_its_row() -> None:
+    type = pa.struct([("x", pa.float64()), ("n", pa.int64())])
+    values = pa.array([{"x": 1.5, "n": 1}, {"x": float("nan"), "n": 2}, {"x": None, "n": 3}], type)
+    encoded = make_encoder(Side(Format.CSV, type)).encode(values)
+    assert encoded.data.to_pylist() == [b"1.5,1", None, b",3"]
+    assert [(item.row, "`x`" in item.reason) for item in encoded.errors] == [(1, True)]
+
+
+def test_what_csv_cannot_hold_is_not_written() -> None:
+    for type in (pa.int64(), pa.struct([("a", pa.list_(pa.int64()))])):
+        with pytest.raises(ProgramError, match="FMT0102"):
+            make_encoder(Side(Format.CSV, type))

@@ -21,7 +21,7 @@ NOTHING_KNOWN = Code(
 UNSUPPORTED_FORMAT = Code(
     "CAT0103",
     "no such format",
-    "The name is not a format that Headrace reads and writes: JSON, AVRO, STRING, INT, LONG, BYTES, and CSV for reading.",
+    "The name is not a format that Headrace reads and writes: JSON, JSON_SR, AVRO, CSV, STRING, INT, LONG, BYTES.",
 )
 
 BAD_DECLARATION = Code(

@@ -18,12 +18,6 @@ UNSUPPORTED_TYPE = Code(
     " `STORE VALUE AS`.",
 )
 
-READ_ONLY_FORMAT = Code(
-    "FMT0103",
-    "format is for reading only",
-    "Topics can be read in this format, but nothing is written in it. Choose JSON or AVRO for the target.",
-)
-
 BAD_SCHEMA = Code(
     "FMT0104",
     "schema cannot be used",
