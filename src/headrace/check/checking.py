@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from headrace.check.program import CheckedProgram
 from headrace.check.rules import RULES
 from headrace.check.silence import apply_silences
-from headrace.errors import Span
+from headrace.errors import Span, all_codes
 from headrace.planner import plan_program
 from headrace.sql.nodes import Insert
 
@@ -34,6 +34,14 @@ def check_program(program: Program, catalog: TopicCatalog | None = None) -> list
     found = [item for rule in RULES for item in rule.diagnostics(checked)]
     if topology is not None:
         found += topology.warnings
-    return sorted(
-        apply_silences(program.source, found), key=lambda item: (item.span or Span(0, 0), str(item.code))
-    )
+    unjudged = _unjudged(typed=catalog is not None, planned=topology is not None)
+    kept = apply_silences(program.source, found, unjudged)
+    return sorted(kept, key=lambda item: (item.span or Span(0, 0), str(item.code)))
+
+
+def _unjudged(*, typed: bool, planned: bool) -> set[str]:
+    """Give the codes that could be found, and were not looked for everywhere."""
+    judged = {rule.code for rule in RULES if (typed or not rule.typed) and (planned or not rule.planned)}
+    if planned:
+        return set()
+    return {code.id for code in all_codes() if code not in judged}

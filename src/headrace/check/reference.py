@@ -24,6 +24,10 @@ def checks_reference() -> str:
     ]
     for rule in RULES:
         parts += [f"## {rule.code.id}: {rule.code.title}", rule.code.explanation]
+        if rule.typed:
+            parts.append(
+                "Without a log, the types are those of `CREATE TABLE`; with `--log`, those of all topics."
+            )
         if rule.planned:
             parts.append("Found where the topics are known: with `--log`.")
         parts += [

@@ -31,6 +31,7 @@ class Rule:
         example: a program in which it finds something, and nothing else does.
         better: the same program, mended.
         find: gives what it finds.
+        typed: it finds more where the types of topics are known.
         planned: it needs the topology, and so a log with the program's topics.
     """
 
@@ -38,6 +39,7 @@ class Rule:
     example: str
     better: str
     find: Callable[[CheckedProgram], Iterator[Finding]]
+    typed: bool = False
     planned: bool = False
 
     def diagnostics(self, program: CheckedProgram) -> Iterator[Diagnostic]:

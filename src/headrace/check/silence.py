@@ -11,7 +11,7 @@ from headrace.errors.codes.lint import USELESS_SILENCE
 from headrace.sql.tokens import tokenize
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from headrace.errors import Source
 
@@ -29,8 +29,16 @@ class _Silence:
     used: bool = field(default=False)
 
 
-def apply_silences(source: Source, found: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Give what is not silenced, and what is wrong with the comments that silence."""
+def apply_silences(
+    source: Source, found: Iterable[Diagnostic], unjudged: Collection[str] = ()
+) -> list[Diagnostic]:
+    """Give what is not silenced, and the comments that silence nothing.
+
+    Args:
+        source: the text.
+        found: all findings.
+        unjudged: codes that were not looked for, or not everywhere: comments about them may be right.
+    """
     silences = _silences(source.text)
     kept = []
     for item in found:
@@ -52,7 +60,7 @@ def apply_silences(source: Source, found: Iterable[Diagnostic]) -> list[Diagnost
             Severity.WARNING,
         )
         for silence in silences
-        if not silence.used
+        if not silence.used and silence.code not in unjudged
     ]
 
 

@@ -67,6 +67,27 @@ def test_a_comment_elsewhere_silences_nothing_and_is_told_of() -> None:
     assert codes(f"{COUNTED} -- headrace: ignore=LINT9999") == ["LINT0104", "LINT0100"]
 
 
+def test_a_comment_about_what_was_not_looked_for_may_be_right() -> None:
+    for code in ("LINT0103", "LINT0109", "SQL0101"):
+        assert codes(f"INSERT INTO n SELECT STREAM a / b AS c FROM t -- headrace: ignore={code}") == []
+    (rule,) = (rule for rule in RULES if rule.planned)
+    assert planned(f"/* headrace: ignore={rule.code}, LINT0109 */ {rule.example}") == ["LINT0100"]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("SELECT STREAM DISTINCT a FROM t", ["LINT0104"]),
+        ("SELECT TABLE a, COUNT(*) AS n FROM t GROUP BY a", []),
+        ("SELECT STREAM a FROM t QUALIFY ROW_NUMBER() OVER (PARTITION BY b ORDER BY c) <= 3", ["LINT0104"]),
+        ("SELECT STREAM a FROM t QUALIFY ROW_NUMBER() OVER (PARTITION BY _window.start ORDER BY c) <= 3", []),
+        ("SELECT STREAM a, COUNT(*) AS n FROM t GROUP BY TUMBLE(5m), a", []),
+    ],
+)
+def test_state_is_bounded_by_windows_and_tables(query: str, found: list[str]) -> None:
+    assert codes(f"INSERT INTO o {query}") == found
+
+
 @pytest.mark.parametrize(
     ("condition", "found"),
     [

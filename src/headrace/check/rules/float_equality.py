@@ -51,4 +51,5 @@ RULE = Rule(
     "CREATE TABLE readings(_key string, level double) FORMAT(STRING, JSON);\n"
     "INSERT INTO full\nSELECT STREAM *\nFROM readings\nWHERE ABS(level - 0.3) < 0.001;",
     _find,
+    typed=True,
 )

@@ -40,4 +40,5 @@ RULE = Rule(
     "CREATE TABLE orders(_key string, amount long, pieces int) FORMAT(STRING, JSON);\n"
     "INSERT INTO prices\nSELECT STREAM CAST(amount AS DOUBLE) / pieces AS price\nFROM orders;",
     _find,
+    typed=True,
 )

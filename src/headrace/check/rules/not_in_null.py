@@ -54,4 +54,5 @@ RULE = Rule(
     "INSERT INTO others\nSELECT STREAM *\nFROM orders\nWHERE country NOT IN ('GR', NULL);",
     "INSERT INTO others\nSELECT STREAM *\nFROM orders\nWHERE country NOT IN ('GR');",
     _find,
+    typed=True,
 )

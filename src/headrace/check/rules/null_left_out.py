@@ -52,4 +52,5 @@ RULE = Rule(
     "CREATE TABLE orders(_key string, country string) FORMAT(STRING, JSON);\n"
     "INSERT INTO abroad\nSELECT STREAM country\nFROM orders\nWHERE country IS DISTINCT FROM 'GR';",
     _find,
+    typed=True,
 )

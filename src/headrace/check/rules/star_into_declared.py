@@ -41,4 +41,5 @@ RULE = Rule(
     "CREATE TABLE archive(_key string, amount double) FORMAT(STRING, JSON);\n"
     "INSERT INTO archive\nSELECT STREAM amount\nFROM orders;",
     _find,
+    typed=True,
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sqlglot import exp
+
 from headrace.check.rule import Finding, Rule
 from headrace.errors.codes.lint import UNBOUNDED_STATE
 from headrace.sql.nodes import Insert, Mode, Window, With
@@ -11,8 +13,6 @@ from headrace.sql.spans import nearest_span, span_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from sqlglot import exp
 
     from headrace.check.program import CheckedProgram
     from headrace.errors import Span
@@ -30,6 +30,13 @@ def _find(checked: CheckedProgram) -> Iterator[Finding]:
             yield _finding(_place(group) or nearest_span(node), "groups the stream")
         elif distinct is not None:
             yield _finding(nearest_span(node), "is distinct over the whole stream")
+        for over in node.find_all(exp.Window):
+            keys = over.args.get("partition_by") or []
+            of_a_window = any(
+                "_window" in column.sql() for key in keys for column in key.find_all(exp.Column)
+            )
+            if over.find_ancestor(exp.Select) is node and keys and not of_a_window:
+                yield _finding(nearest_span(over), "keeps rows of each key of the stream")
 
 
 def _place(group: exp.Group) -> Span | None:
