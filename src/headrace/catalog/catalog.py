@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from headrace.catalog.declaration import declared_topic, primitive_type
 from headrace.catalog.definitions import Definitions, DefinitionStore
+from headrace.catalog.infer import look_at_json
 from headrace.catalog.sampling import sample_side, take_sample
 from headrace.catalog.topic import CatalogTopic, Origin
 from headrace.errors import Diagnostic, ProgramError
@@ -18,6 +19,7 @@ from headrace.sql import parse_program
 from headrace.sql.nodes import CreateTable
 
 if TYPE_CHECKING:
+    from headrace.catalog.infer import JsonSample
     from headrace.catalog.sampling import Sample
     from headrace.log.interface import Admin, Log, TopicDescription
 
@@ -76,6 +78,12 @@ class Catalog:
             origin = Origin.DECLARED if known_value is not None else origin
             self._topics[asked] = CatalogTopic(name, key, value, description.partitions, origin)
         return self._topics[asked]
+
+    def seen_json(self, name: str, part: str) -> JsonSample | None:
+        """Give what some records of a topic hold, see `TopicCatalog.seen_json`."""
+        sample = self._sample(name)
+        data = sample.keys if part == "key" else sample.values
+        return look_at_json(data) if data else None
 
     @property
     def definitions(self) -> Definitions:

@@ -65,22 +65,39 @@ _TYPES: Final[dict[str, pa.DataType]] = {
 """Whole numbers are long: a sample cannot tell that a counter will stay below two billion."""
 
 
-def infer_json(values: Iterable[bytes]) -> tuple[pa.DataType | None, int]:
-    """Give the type of JSON values, and how many of them are no JSON.
+@dataclass(frozen=True, slots=True)
+class JsonSample:
+    """What some records hold, read as JSON."""
 
-    Returns:
-        None for the type if no value says anything.
-    """
+    shape: Shape
+    unreadable: int
+    """How many of them are no JSON."""
+    records: int
+
+
+def look_at_json(values: Iterable[bytes]) -> JsonSample:
+    """Read values as JSON."""
     shape = Shape()
-    bad = 0
+    bad = count = 0
     for value in values:
+        count += 1
         try:
             parsed = json.loads(value)
         except (ValueError, RecursionError):
             bad += 1
             continue
         shape.add(parsed)
-    return (shape.type() if shape.kind is not None else None), bad
+    return JsonSample(shape, bad, count)
+
+
+def infer_json(values: Iterable[bytes]) -> tuple[pa.DataType | None, int]:
+    """Give the type of JSON values, and how many of them are no JSON.
+
+    Returns:
+        None for the type if no value says anything.
+    """
+    seen = look_at_json(values)
+    return (seen.shape.type() if seen.shape.kind is not None else None), seen.unreadable
 
 
 def _kind(value: Any, depth: int) -> str | None:

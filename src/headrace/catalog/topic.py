@@ -11,6 +11,7 @@ from headrace.log.interface import TopicDescription
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from headrace.catalog.infer import JsonSample
     from headrace.formats.interface import Format, Registry, Side
 
 
@@ -69,6 +70,14 @@ class TopicCatalog(Protocol):
             ProgramError: nothing is known of the value, and no sample of it tells; the diagnostic has no span.
         """
 
+    def seen_json(self, name: str, part: str) -> JsonSample | None:
+        """Give what some records of a topic that exists hold, read as JSON; None if there are none.
+
+        Args:
+            name: of the topic.
+            part: `key` or `value`.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class KnownTopics:
@@ -99,3 +108,7 @@ class KnownTopics:
     ) -> CatalogTopic | None:
         """Give what a topic holds; the formats asked for do not change it."""
         return self.topics.get(name)
+
+    def seen_json(self, name: str, part: str) -> JsonSample | None:
+        """Give None: what is known here has no records."""
+        return None

@@ -17,6 +17,7 @@ from headrace.planner.assembly import assemble
 from headrace.planner.connection import connection, connection_alone
 from headrace.planner.duckdb_types import Typer
 from headrace.planner.faults import Faults
+from headrace.planner.held import compare_with_held
 from headrace.planner.joins.join import Joins
 from headrace.planner.queries import Queries
 from headrace.planner.read_settings import check_dead_letter_topic, program_settings, run_settings
@@ -113,6 +114,7 @@ class _Plan:
         for target in self.targets.found.values():
             try:
                 finish(target, self.topics, self.places[target.name])
+                self.faults.add(compare_with_held(target, self.topics, self.places[target.name]))
             except ProgramError as fault:
                 self.faults.add(fault.diagnostics)
         self.faults.raise_if_any()

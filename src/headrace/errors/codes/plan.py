@@ -252,3 +252,11 @@ JOIN_CONDITION = Code(
     "ON is made of equalities between expressions of either side, joined by AND; a table is joined on its key. Other conditions go into "
     "WHERE, or filter the result of an INNER JOIN. Without ON rows meet by their keys.",
 )
+
+CHANGED_TARGET = Code(
+    "SQL0329",
+    "records like none before",
+    "The query writes JSON to a topic that exists, and its records differ from those that stand there: fields come or go, or whole numbers "
+    "become fractions. That stops nothing. Who reads the topic may have to know; a `CREATE TABLE` of it in the program says what it is to "
+    "hold, and ends the warning.",
+)

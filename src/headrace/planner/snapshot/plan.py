@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from headrace.catalog import CatalogTopic, TopicCatalog
+    from headrace.catalog.infer import JsonSample
     from headrace.errors import Source, Span
     from headrace.formats.interface import Format, Registry
     from headrace.functions.user import UserFunctions
@@ -283,3 +284,7 @@ class _Declared:
     ) -> CatalogTopic | None:
         """Give what a topic holds: as declared, else as the log and the registry say."""
         return self._declared.get(name) or self._below.topic(name, key_format, value_format)
+
+    def seen_json(self, name: str, part: str) -> JsonSample | None:
+        """Give what some records hold."""
+        return self._below.seen_json(name, part)
