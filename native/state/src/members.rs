@@ -7,13 +7,15 @@ use std::ops::ControlFlow;
 use crate::error::Result;
 use crate::store::{Store, prefix_end};
 
+/// The key of a member, and its value; None if it goes.
+pub type MemberWrite = (Vec<u8>, Option<Vec<u8>>);
+
 /// What members of one entry become at a commit. Keys are what stands behind the key of the entry.
 #[derive(Debug, Default)]
 pub struct MemberWrites {
     /// Under these beginnings nothing is left but what is put.
     pub clears: Vec<Vec<u8>>,
-    /// New values; None: the member goes.
-    pub puts: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    pub puts: Vec<MemberWrite>,
     /// What all keys begin with for now.
     prefix: Vec<u8>,
 }
@@ -39,11 +41,7 @@ impl MemberWrites {
     /// Args:
     /// - `members`: what the keys of the members begin with in the store.
     /// - `store`: if it may have members.
-    pub fn finish(
-        self,
-        members: &[u8],
-        store: Option<&Store>,
-    ) -> Result<Vec<(Vec<u8>, Option<Vec<u8>>)>> {
+    pub fn finish(self, members: &[u8], store: Option<&Store>) -> Result<Vec<MemberWrite>> {
         let Some(store) = store.filter(|_| !self.clears.is_empty()) else {
             return Ok(self.puts);
         };

@@ -264,6 +264,7 @@ fn write(prefix: &[u8], value: &[u8], count: Option<i64>, writes: &mut MemberWri
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::members::MemberWrite;
 
     fn set(values: &[(&[u8], i64)]) -> Multiset {
         let mut set = Multiset::default();
@@ -302,7 +303,7 @@ mod tests {
     }
 
     /// What a divided set writes, by key.
-    fn written(set: &Multiset) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+    fn written(set: &Multiset) -> Vec<MemberWrite> {
         let mut writes = MemberWrites::default();
         set.members(b"p", &mut writes);
         writes.puts

@@ -38,6 +38,8 @@ pub struct Panes {
     /// Whether a window may be too large though no pane is.
     may_overflow: bool,
     segments: Segments<PaneCodec>,
+    /// How many keys the last window had that closed. EMIT FINAL of windows of several panes only.
+    last_keys: usize,
     /// In the order in which they changed. EMIT COMMIT only.
     dirty: Vec<Dirty>,
     /// By key and window. EMIT COMMIT of windows of several panes only, and seldom.
@@ -81,6 +83,7 @@ impl Windows for Panes {
             large: Counter::open(store, LARGE)?,
             may_overflow: !fixed.is_single() && plan.accumulators.may_fail(),
             segments: Segments::open(store, PANES, codec)?,
+            last_keys: 0,
             dirty: Vec::new(),
             frozen: HashMap::new(),
         })

@@ -181,8 +181,10 @@ impl Panes {
         for (_, table) in self.segments.range_mut(bounds.0..bounds.1) {
             let slots = entries(table)?;
             if merged.is_empty() {
-                merged.reserve(slots.len());
-                index.reserve(slots.len(), |number| hash(merged[*number].1.bytes()));
+                // As many keys as in the window before, most likely.
+                let room = slots.len().max(self.last_keys);
+                merged.reserve(room);
+                index.reserve(room, |number| hash(merged[*number].1.bytes()));
             }
             // Keys differ within a table, so some can be looked up before any is merged: their memory is waited for at once.
             for slots in slots.chunks(AHEAD) {
@@ -211,9 +213,14 @@ impl Panes {
                 }
             }
         }
-        merged.sort_unstable_by_key(|(mark, _, _)| *mark);
-        for (_, key, group) in merged {
-            out.insert(cause, key.bytes(), bounds, &group);
+        self.last_keys = merged.len();
+        // Marks are sorted by themselves: groups are large.
+        let mut order: Vec<(u64, usize)> = Vec::with_capacity(merged.len());
+        order.extend((0..merged.len()).map(|number| (merged[number].0, number)));
+        order.sort_unstable();
+        for (_, number) in order {
+            let (_, key, group) = &merged[number];
+            out.insert(cause, key.bytes(), bounds, group);
         }
         Ok(())
     }
