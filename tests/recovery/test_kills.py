@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from tests.engine.processes import Child
 from tests.engine.programs import unique
 from tests.recovery import child as steps
-from tests.recovery.programs import Workload
+from tests.recovery.programs import GROUPS, Workload
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -136,7 +137,9 @@ def test_killed_in_a_rebalance(work: Workload, runs: Runs, step: str, time: int)
 
 
 @pytest.mark.parametrize("program", ["totals"])
-def test_a_rolling_restart_moves_no_task(work: Workload, runs: Runs) -> None:
+def test_a_rolling_restart_moves_no_task_and_reads_nothing_twice(
+    work: Workload, runs: Runs, tmp_path: Path
+) -> None:
     names = ("one", "two", "three")
     processes = {name: runs.start(instance=name, state=name) for name in names}
     try:
@@ -148,18 +151,23 @@ def test_a_rolling_restart_moves_no_task(work: Workload, runs: Runs) -> None:
             processes[name] = runs.start(instance=name, state=name)
             processes[name].wait_for("is ready")
         lines = {name: processes[name].lines.read_text() for name in names}
+        for text in lines.values():
+            # Each gets what it had, once; its state is on its disk, to the last record.
+            assert text.count("assigned") == 1, lines
+            assert "revoked" not in text, lines
+            assert "is ready: 0 changelog records read" in text, lines
+        for name in names:
+            assert processes[name].terminate() == 0
     finally:
         for process in processes.values():
             process.kill()
-    for text in lines.values():
-        # Each gets what it had, once; its state is on its disk, to the last record.
-        assert text.count("assigned") == 1, lines
-        assert "revoked" not in text, lines
-        assert "is ready: 0 changelog records read" in text, lines
     runs.finish()
     work.end()
     runs.finish()
     assert work.faults() == []
+    told = [re.search(r"stopped: (\d+) records read", item.read_text()) for item in tmp_path.glob("*.log")]
+    assert sum(int(found[1]) for found in told if found) == work.records + GROUPS
+    assert None not in told
 
 
 @pytest.mark.parametrize("program", ["windows"])
@@ -172,6 +180,10 @@ def test_more_processes_and_fewer(work: Workload, runs: Runs) -> None:
         ):
             second.wait_for("is ready")
             third.wait_for("is ready")
+            # With their state, as far as it was committed then.
+            moved = [*map(int, re.findall(r"ready: (\d+) changelog", second.lines.read_text()))]
+            moved += map(int, re.findall(r"ready: (\d+) changelog", third.lines.read_text()))
+            assert sum(moved) > 0
             work.grow(400)
             assert second.terminate() == 0
             assert third.terminate() == 0
