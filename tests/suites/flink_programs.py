@@ -7,6 +7,7 @@ Streams that Flink joins for ever are joined WITHIN 1000d.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 from tests.suites.program import Program, Refused
@@ -35,7 +36,6 @@ _EQUAL_KEYS: Final = f"""{_LEAST}
 INSERT INTO result SELECT TABLE deptno, department_num FROM e JOIN d ON e.deptno = d.department_num"""
 
 _COPY: Final = "INSERT INTO result SELECT STREAM * FROM source_t"
-_PLUS_ONE: Final = "CAST(a AS LONG) + 1"
 
 _FIRST_OF_WINDOW: Final = """
 INSERT INTO result SELECT TABLE * FROM (
@@ -72,7 +72,16 @@ SELECT STREAM o.order_id, o.total, c.id, c.name, c.age, c.city, c.state, c.zipco
 FROM orders_t o LEFT JOIN (SELECT TABLE * FROM customers_t) c
 ON CASE WHEN o.total > 15.3 THEN o.customer_id END = c._key AND {condition}"""
 
-_FUNCTIONS: Final = "functions that the user writes in Java"
+_OWN: Final = f"SET functions.file='{Path(__file__).parent / 'flink_functions.py'}';"
+"""User functions of the programs."""
+
+_RETRIES: Final = "functions that Flink calls again when they fail: here a failure is one of the record"
+_SEVERAL_FUNCTIONS: Final = f"""{_OWN}
+INSERT INTO result
+SELECT STREAM a, CAST(a AS STRING) AS a1, b, udf2(b, b, d) AS b1, udf3(c, b) AS c1, udf4(SUBSTRING(c, 0, 5)) AS c2,
+       udf5(d, 1000) AS d1
+FROM source_t WHERE (udf1(a) > 0 OR (a * b) < 100) AND b > 10"""
+
 _PATTERNS: Final = "MATCH_RECOGNIZE has no form in our SQL"
 _CLOCK: Final = "windows by the clock of the machine: ours go by the times of records"
 _ONE_SESSION: Final = "sessions of all rows, grouped inside: sessions belong to their group here"
@@ -86,8 +95,8 @@ PROGRAMS: Final[tuple[Program | Refused, ...]] = (
     Program(
         "calc-sarg", "INSERT INTO result SELECT STREAM a FROM source_t WHERE a = 1 OR a = 2 OR a IS NULL"
     ),
-    Program("calc-udf-simple", f"INSERT INTO result SELECT STREAM a, {_PLUS_ONE} AS a1 FROM source_t"),
-    Refused("calc-udf-complex", _FUNCTIONS),
+    Program("calc-udf-simple", f"{_OWN} INSERT INTO result SELECT STREAM a, udf1(a) AS a1 FROM source_t"),
+    Program("calc-udf-complex", _SEVERAL_FUNCTIONS, times=("d1",)),
     Program(
         "correlate-catalog-func",
         "INSERT INTO result SELECT STREAM c AS a, CONCAT('$', s) AS b FROM source_t LATERAL STRING_SPLIT(c, '#') AS s",
@@ -226,15 +235,16 @@ INSERT INTO result SELECT STREAM * FROM source_t1 WHERE a >= 3 UNION ALL SELECT 
     Program("window-table-function-tumble-tvf", _ROWS_OF_WINDOWS.format(window="TUMBLE 10s")),
     Refused("window-table-function-tumble-tvf-agg-proc-time", _CLOCK),
     Program("window-table-function-hop-tvf", _ROWS_OF_WINDOWS.format(window="HOP 10s,5s")),
-    Program("async-calc-simple", f"INSERT INTO result SELECT STREAM a, {_PLUS_ONE} AS a1 FROM source_t"),
-    Refused("async-calc-complex", _FUNCTIONS),
+    Program("async-calc-simple", f"{_OWN} INSERT INTO result SELECT STREAM a, udf1(a) AS a1 FROM source_t"),
+    Program("async-calc-complex", _SEVERAL_FUNCTIONS, times=("d1",)),
     Program(
-        "async-calc-nested", f"INSERT INTO result SELECT STREAM a, {_PLUS_ONE} + 1 + 1 AS a1 FROM source_t"
+        "async-calc-nested",
+        f"{_OWN} INSERT INTO result SELECT STREAM a, udf1(udf1(udf1(a))) AS a1 FROM source_t",
     ),
     Program(
-        "async-calc-condition", f"INSERT INTO result SELECT STREAM a FROM source_t WHERE {_PLUS_ONE} > 6"
+        "async-calc-condition", f"{_OWN} INSERT INTO result SELECT STREAM a FROM source_t WHERE udf1(a) > 6"
     ),
-    Refused("async-calc-failure-exception", _FUNCTIONS),
+    Refused("async-calc-failure-exception", _RETRIES),
     Program(
         "changelog-normalize-source",
         "INSERT INTO result SELECT TABLE a, b, c FROM source_t",
@@ -284,7 +294,11 @@ SELECT STREAM e, COUNT(DISTINCT a) FILTER (WHERE b > 10) AS cnt_a1, COUNT(DISTIN
 FROM source_t GROUP BY e""",
         table=True,
     ),
-    Refused("group-aggregate-udf-with-merge", _FUNCTIONS),
+    Program(
+        "group-aggregate-udf-with-merge",
+        f"{_OWN} INSERT INTO result SELECT STREAM e, my_avg(e, a) AS s1, my_concat(d) AS c1 FROM source_t GROUP BY e",
+        table=True,
+    ),
     Refused("group-window-aggregate-tumble-proc-time", _CLOCK),
     Refused("group-window-aggregate-hop-proc-time", _CLOCK),
     Program(

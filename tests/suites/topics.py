@@ -61,9 +61,13 @@ def columns_of(schema: Sequence[str]) -> list[Column]:
     return found
 
 
-def milliseconds(text: str) -> int:
-    """Give the milliseconds since 1970 of a time as the suites write it, in UTC."""
-    moment = datetime.fromisoformat(text.replace("Z", ""))
+def milliseconds(written: str | dict[str, list[int]]) -> int:
+    """Give the milliseconds since 1970 of a time as the suites write it, a text or its parts, in UTC."""
+    if isinstance(written, str):
+        moment = datetime.fromisoformat(written.replace("Z", ""))
+    else:
+        *parts, millis = written["LocalDateTime"]
+        moment = datetime(*parts, millis * 1000)  # noqa: DTZ001 - the zone is added below
     return round(moment.replace(tzinfo=UTC).timestamp() * 1000)
 
 
