@@ -32,7 +32,9 @@ COMMENT = re.compile(r"(?:--|//|/\*) @(\d+)")
 
 
 def program_of(case: Path) -> str:
-    return case.read_text(encoding="utf-8").partition("=== sql\n")[2].partition("\n=== ")[0] + "\n"
+    return (
+        case.read_text(encoding="utf-8").partition("=== sql\n")[2].partition("\n=== ")[0].rstrip("\n") + "\n"
+    )
 
 
 def tokens_of(text: str) -> list[str]:

@@ -54,9 +54,8 @@ class Flow:
         left = self.left
         blank = left is not None and self._blank(left, piece)
         self.sign = _is_sign(left, piece)
-        self.target = left is not None and (
-            left.is_word("INTO", "TABLE") or (self.target and _goes_on(piece))
-        )
+        begins = left is not None and (left.is_word("INTO") or (self.topic and left.is_word("TABLE")))
+        self.target = begins or (self.target and _goes_on(piece))
         if piece.text in _OPENING:
             self.around = (*self.around, self.topic)
         elif piece.text in _CLOSING:
