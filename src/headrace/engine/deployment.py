@@ -181,6 +181,11 @@ def _inputs(admin: Admin, topology: Topology) -> Iterator[TopicPlan]:
                 reason = f"it has {there.partitions} partitions, the state of `{group.operators[0]}` {needed}"
                 yield TopicPlan(source.topic, "input", Action.REFUSE, there.partitions, reason=reason)
 
+    for source in topology.tables.values():
+        there = admin.describe(source.topic)
+        if there is not None:
+            yield TopicPlan(source.topic, "input", Action.KEEP, there.partitions)
+
 
 def _outer(
     topic: str, use: str, create: TopicDescription | None, there: TopicDescription | None
