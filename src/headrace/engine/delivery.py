@@ -70,6 +70,8 @@ class _Sent:
     partitions: pa.Array[Any] | None
     offsets: pa.Array[Any] | None
     keys: pa.Array[Any] | None
+    topics: pa.Array[Any] | None = None
+    """Of the input records, where they are not all of the topic `name`."""
 
 
 class Ledger:
@@ -84,9 +86,11 @@ class Ledger:
             keys = output.records.column("key") if "key" in output.records.schema.names else None
             self._sent[number] = _Sent(output.operator or output.topic, kind, None, None, None, keys)
             return
-        topic = records.column("topic")[0].as_py()
+        topics = records.column("topic")
+        topic = topics[0].as_py()
+        several = topics if topics[len(topics) - 1].as_py() != topic else None
         partitions, offsets = records.column("partition"), records.column("offset")
-        self._sent[number] = _Sent(topic, kind, output.rows, partitions, offsets, None)
+        self._sent[number] = _Sent(topic, kind, output.rows, partitions, offsets, None, several)
 
     def origin(self, failure: DeliveryFailure) -> Undelivered:
         """Give where an output that failed came from."""
@@ -96,7 +100,8 @@ class Ledger:
             key = None if sent.keys is None else sent.keys[failure.row].as_py()
             return Undelivered(place, -1, failure.topic, failure.reason, sent.kind, key)
         row = sent.rows[failure.row].as_py()
-        partition = TopicPartition(sent.name, sent.partitions[row].as_py())
+        topic = sent.name if sent.topics is None else sent.topics[row].as_py()
+        partition = TopicPartition(topic, sent.partitions[row].as_py())
         return Undelivered(partition, sent.offsets[row].as_py(), failure.topic, failure.reason, sent.kind)
 
     def clear(self) -> None:

@@ -156,13 +156,10 @@ class Queries:
         """Compile a SELECT with joins."""
         sources = []
         for node, found in zip(nodes, origins, strict=True):
-            if len(found) > 1:
-                message = "a UNION ALL cannot be joined yet"
-                way_out = "write it to a topic with INSERT INTO, and join that"
-                raise refusal(codes.NOT_YET, message, span_of(node), way_out)
-            relation, alias = found[0]
-            self.selects.need_bound(relation, node)
-            sources.append(Origin(relation, alias, node))
+            (relation, alias), *further = found
+            for each, _ in found:
+                self.selects.need_bound(each, node)
+            sources.append(Origin(relation, alias, node, tuple(each for each, _ in further)))
         select = self._with_sliding(select, sources)
         joins = zip(select.args["joins"], sources[1:], strict=True)
         relation, where = self.joins.compile(sources[0], list(joins), formats.where, mode)

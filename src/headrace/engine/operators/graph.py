@@ -17,6 +17,7 @@ from headrace.engine.deadletter import late_records
 from headrace.engine.faults import Fault, Stage
 from headrace.engine.guarded import GuardedQuery
 from headrace.engine.operators.feed import Fed, FeedRunner, Lineage
+from headrace.engine.operators.gathering import gathered
 from headrace.engine.operators.pipeline import ChangePipeline
 from headrace.engine.operators.step import Sending, Step
 from headrace.engine.pipeline import Output, PipelineRunner, SchemaIds
@@ -108,6 +109,7 @@ class Graph:
         self.refusals = refusals
         self._application = application
         self._late_topic = topology.settings.late_topic
+        self._met = _met(topology)
         self.sources: dict[str, SourceNode] = {}
         self.tables: dict[str, SourceNode] = {}
         self.operators: dict[str, OperatorNode] = {}
@@ -173,6 +175,7 @@ class Graph:
     def process(self, arrived: Sequence[Arrived]) -> Step:
         """Take records through; raises RegistryUnavailableError before any state has changed."""
         step = Step()
+        meeting: dict[str, list[tuple[Output, Arrived]]] = {}
         read = []
         for item in arrived:
             node = self.sources[item.source]
@@ -186,7 +189,10 @@ class Graph:
                 )
             for pipeline in node.pipelines:
                 for output in pipeline.process(rows, item.records, faults):
-                    step.sendings.append(Sending(output, item.records))
+                    if output.topic in self._met:
+                        meeting.setdefault(output.topic, []).append((output, item))
+                    else:
+                        step.sendings.append(Sending(output, item.records))
             if node.feeds:
                 lineage = _lineage_of(item)
                 for feeding in node.feeds:
@@ -194,6 +200,8 @@ class Graph:
                     if fed is not None:
                         waiting = self.operators[feeding.operator].waiting[feeding.index]
                         waiting.append(_Input(fed, item.records, faults))
+        for parts in meeting.values():
+            step.sendings += gathered(parts)
         for operator in self.operators.values():
             self._work(operator, step)
         for item, _, _, faults in read:
@@ -349,6 +357,16 @@ class Graph:
         self.sources.clear()
         self.tables.clear()
         self.operators.clear()
+
+
+def _met(topology: Topology) -> frozenset[str]:
+    """Give the repartition topics into which rows of several sources go."""
+    writers: dict[str, set[str]] = {}
+    for pipeline in topology.pipelines:
+        sink = topology.sinks[pipeline.sink]
+        if sink.internal and pipeline.source in topology.sources:
+            writers.setdefault(sink.topic, set()).add(pipeline.source)
+    return frozenset(topic for topic, sources in writers.items() if len(sources) > 1)
 
 
 def _lineage_of(arrived: Arrived) -> Lineage:

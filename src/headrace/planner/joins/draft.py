@@ -26,8 +26,11 @@ from headrace.planner.relations import NoSuchField, follow, pack
 from headrace.planner.stateful.calls import brought
 from headrace.planner.stateful.drafts import OperatorDraft, OperatorRelation
 from headrace.planner.typed import Typed
+from headrace.types.coercion import common_type
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from headrace.formats.interface import Path
     from headrace.planner.scope import Rows, Scope
 
@@ -63,11 +66,14 @@ class KeepingDraft(OperatorDraft):
     key_names: list[str] = field(default_factory=list)
     _below: list[dict[str, Typed]] = field(default_factory=list)
     """For each input, by the operator's own name: what the column is over the rows that go in."""
+    _further: list[dict[str, tuple[Typed, ...]]] = field(default_factory=list)
+    """The same over the rows of the other branches of a UNION ALL."""
     _called: dict[str, str] = field(default_factory=dict)
     """By their names in queries: what the user calls columns."""
 
     def __post_init__(self) -> None:
         self._below = [{} for _ in self.feeds]
+        self._further = [{} for _ in self.feeds]
         for index, part in enumerate(self._keys):
             self.column(f"k{index}", part.type)
 
@@ -127,47 +133,63 @@ class KeepingDraft(OperatorDraft):
     def key_part(self, index: int) -> Typed:
         """Give one column of the key."""
         kind = self._keys[index].type
-        nullable = any(feed.branches[0].key[index].nullable for feed in self.feeds)
+        nullable = any(branch.key[index].nullable for feed in self.feeds for branch in feed.branches)
         return Typed(self.column(f"k{index}", kind), kind, nullable)
 
     def padded(self, side: int) -> bool:
         """Say whether the columns of an input may be null, where the other's row has no partner."""
         return False
 
-    def carry(self, side: int, below: Typed, called: str) -> Typed:
+    def carry(self, side: int, below: Typed, called: str, further: Sequence[Typed] = ()) -> Typed:
         """Give a column of an input, kept from now on.
 
         Args:
             side: which input.
             below: the column over the rows that go in.
             called: what the user calls it.
+            further: the column over the rows of the other branches of a UNION ALL.
         """
+        nodes = [part.node for part in (below, *further)]
+        below = _common(below, further)
         if not self.padded(side):
-            for index, part in enumerate(self.feeds[side].branches[0].key):
-                if part.node == below.node and part.type.equals(below.type):
+            branches = self.feeds[side].branches
+            for index, part in enumerate(branches[0].key):
+                if part.type.equals(below.type) and [branch.key[index].node for branch in branches] == nodes:
                     found = self.key_part(index)
                     return replace(found, nullable=found.nullable and below.nullable)
-        kept = self._below[side]
-        name = next((own for own, known in kept.items() if known.node == below.node), None)
+        kept, others = self._below[side], self._further[side]
+        name = next(
+            (
+                own
+                for own, known in kept.items()
+                if [known.node, *(part.node for part in others[own])] == nodes
+            ),
+            None,
+        )
         if name is None:
             name = f"{self._prefixes[side]}{len(kept)}"
-            kept[name] = below
+            kept[name], others[name] = below, tuple(further)
             self._called[self.column(name, below.type).name] = called
         return Typed(self.column(name, below.type), below.type, below.nullable or self.padded(side))
 
     def prune(self, used: set[str]) -> None:
         """Keep the columns that are read, numbered anew."""
         kept = {name: column for name, column in self.columns.items() if name[0] not in self._prefixes}
-        for feed, below, prefix in zip(self.feeds, self._below, self._prefixes, strict=True):
-            left = [(self.columns[name], part) for name, part in below.items()]
-            left = [(column, part) for column, part in left if column[0].name in used]
-            branch = feed.branches[0]
-            branch.value = [brought(part, storable(part.type)) for _, part in left]
-            branch.words += [self._called[column[0].name] for column, _ in left]
+        for feed, below, further, prefix in zip(
+            self.feeds, self._below, self._further, self._prefixes, strict=True
+        ):
+            left = [(self.columns[name], part, further[name]) for name, part in below.items()]
+            left = [item for item in left if item[0][0].name in used]
+            for number, branch in enumerate(feed.branches):
+                parts = [(part, *others)[number] for _, part, others in left]
+                kinds = [storable(part.type) for _, part, _ in left]
+                branch.value = [brought(part, kind) for part, kind in zip(parts, kinds, strict=True)]
+                branch.words += [self._called[column[0].name] for column, _, _ in left]
             below.clear()
-            for index, (column, part) in enumerate(left):
-                kept[f"{prefix}{index}"] = column
-                below[f"{prefix}{index}"] = part
+            further.clear()
+            for index, (column, part, others) in enumerate(left):
+                name = f"{prefix}{index}"
+                kept[name], below[name], further[name] = column, part, others
         self.columns = kept
 
     def label(self, name: str) -> str:
@@ -229,8 +251,8 @@ class JoinDraft(KeepingDraft):
         """Give the key, or a part of it."""
         if not self.broadcast:
             return KeepingDraft.key(self, path)
-        below = self.feeds[0].branches[0].rows.source.pull(Facet.KEY, path)
-        return self.carry(0, below, ".".join(("_key", *path)))
+        below, *further = (branch.rows.source.pull(Facet.KEY, path) for branch in self.feeds[0].branches)
+        return self.carry(0, below, ".".join(("_key", *path)), further)
 
     def kernel(self, feeds: tuple[Feed, ...]) -> Kernel:
         """Give the operator."""
@@ -287,6 +309,7 @@ class SideRows:
         below: the source over the rows of that input.
         alias: its name.
         when: a condition without which a row of the table that was looked up counts as none.
+        further: the source over the rows of the other branches of a UNION ALL.
     """
 
     draft: KeepingDraft
@@ -294,6 +317,7 @@ class SideRows:
     below: Rows
     alias: str
     when: exp.Expression | None = None
+    further: Sequence[Rows] = ()
 
     def type_of(self, facet: Facet) -> pa.DataType:
         """Give the type of the key or the value."""
@@ -302,12 +326,25 @@ class SideRows:
     def pull(self, facet: Facet, path: Path) -> Typed:
         """Give a column. Raises NoSuchField."""
         parts = path if facet is Facet.VALUE and path else (facet.value, *path)
-        found = self.draft.carry(self.side, self.below.pull(facet, path), ".".join((self.alias, *parts)))
+        others = [rows.pull(facet, path) for rows in self.further]
+        found = self.draft.carry(
+            self.side, self.below.pull(facet, path), ".".join((self.alias, *parts)), others
+        )
         if self.when is None:
             return found
         return Typed(
             exp.Case(ifs=[exp.If(this=self.when.copy(), true=found.node)]), found.type, nullable=True
         )
+
+
+def _common(first: Typed, others: Sequence[Typed]) -> Typed:
+    """Give a column of several branches with the type that they have in common."""
+    kind, nullable = first.type, first.nullable
+    for part in others:
+        common = common_type(kind, part.type)
+        assert common is not None
+        kind, nullable = common, nullable or part.nullable
+    return Typed(first.node, kind, nullable) if others else first
 
 
 @dataclass(slots=True)

@@ -25,6 +25,7 @@ from headrace.planner.joins.windows import in_windows, join_window
 from headrace.planner.relations import SelectRelation, TopicReads
 from headrace.planner.rules.extract_formats import conjuncts
 from headrace.planner.scope import Scope
+from headrace.planner.stateful.calls import brought
 from headrace.planner.stateful.drafts import Branch, FeedDraft, need_old_rows, only_identity
 from headrace.planner.stateful.formats import formats_of
 from headrace.planner.stateful.grouping import refuse_aggregates
@@ -49,11 +50,12 @@ _KEEP_LEFT: Final = (JoinKind.INNER, JoinKind.LEFT)
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Something that a FROM or JOIN names: its rows, its name, and its text."""
+    """Something that a FROM or JOIN names: its rows, its name, its text, and the other branches of a UNION ALL."""
 
     relation: Relation
     alias: str
     node: exp.Expression
+    further: tuple[Relation, ...] = ()
 
 
 @dataclass(slots=True)
@@ -67,6 +69,7 @@ class _Side:
     merged: dict[str, Typed] = field(default_factory=dict)
     hidden: set[tuple[str, str]] = field(default_factory=set)
     conditions: list[exp.Expression] = field(default_factory=list)
+    further: tuple[Relation, ...] = ()
 
     def names(self) -> JoinNames:
         """Give what names mean over its rows."""
@@ -108,7 +111,7 @@ class Joins:
             ProgramError: what is wrong.
         """
         rest = conjuncts(where)
-        side = _Side(first.relation, [Scope(first.relation, first.alias)], first.alias, first.node)
+        side = _side(first)
         seen = {first.alias}
         for index, (node, origin) in enumerate(others):
             if origin.alias in seen:
@@ -134,17 +137,23 @@ class Joins:
         keeps: bool,
     ) -> tuple[_Side, list[exp.Expression]]:
         join = kind_of(node)
-        right = _Side(origin.relation, [Scope(origin.relation, origin.alias)], origin.alias, origin.node)
+        right = _side(origin)
         whole = bool(node.args.get("broadcast"))
         if whole:
             self._need_topic(node, right, mode)
         else:
             node, where = self._by_time(node, join, (left, right), where, mode)
         tables = sides(node, join, mode, (left.relation.table, True if whole else right.relation.table))
-        windowed = in_windows(node, left.relation, right.relation)
+        unions = left.further or right.further
+        windowed = not unions and in_windows(node, left.relation, right.relation)
         sort = sort_of(node, join, tables, mode, (left.shown, right.shown), windowed=windowed)
         if sort is not Sort.STREAMS:
             _refuse_grace(node)
+        for side, table in zip((left, right), tables, strict=True):
+            if table and side.further:
+                message = f"`{side.shown}` is a UNION ALL, which has no key to tell rows apart by"
+                way_out = "write it to a topic with INSERT INTO, and join that"
+                raise refusal(codes.BAD_JOIN, message, nearest_span(side.node or node), way_out)
         for side, table in zip((left, right), tables, strict=True):
             if table and side.relation.table is None:
                 if mode is None:
@@ -177,7 +186,7 @@ class Joins:
             key = self._key(node, found, left, right)
         elif sort is Sort.LOOKUP:
             self._need_key(node, (left, right)[table_at], key.said[table_at])
-        relation = self._operator(node, join, sort, (left, right), key, tables)
+        relation = self._operator(node, join, sort, (left, right), key, tables, found)
         if matching:
             self._match(relation, matching)
         shown = f"{left.shown} and {right.shown}"
@@ -194,6 +203,8 @@ class Joins:
         """Take conditions that say between which times rows of two streams meet for WITHIN."""
         known = [side.relation.table for side in both]
         if node.args.get("within") is not None or True in known or (mode != Mode.STREAM and None in known):
+            return node, where
+        if both[0].further or both[1].further:
             return node, where
         on = conjuncts(node.args.get("on"))
         parts = [*on, *where] if join is JoinKind.INNER else on
@@ -311,13 +322,17 @@ class Joins:
         both: tuple[_Side, _Side],
         key: Key,
         tables: tuple[bool, bool],
+        found: Conditions,
     ) -> JoinRelation:
         rows = tuple(self._rows(side, table) for side, table in zip(both, tables, strict=True))
         unique = [is_key(found, parts) for found, parts in zip(rows, key.said, strict=True)]
         feeds = []
-        for found, table, parts, single in zip(rows, tables, (key.left, key.right), unique, strict=True):
-            feeds.append(_feed(found, parts, table=table, single=single))
-            feeds[-1].branches[0].words = [*key.names]
+        for index, (each, table, single) in enumerate(zip(rows, tables, unique, strict=True)):
+            parts = (key.left, key.right)[index]
+            feeds.append(_feed(each, parts, table=table, single=single))
+            feeds[-1].branches += self._further(node, both[index], index, found, parts)
+            for branch in feeds[-1].branches:
+                branch.words = [*key.names]
         key_format, value_format = formats_of(feeds[0].branches[0].rows, key.left)
         whole = bool(node.args.get("broadcast"))
         if whole:
@@ -331,9 +346,12 @@ class Joins:
             feed.label = label
         if not whole:
             place(feeds[0], feeds[1], join)
+        elif both[0].further:
+            # Several topics feed one operator by way of one that they are sent to.
+            feeds[0].repartition = max(reads.partitions for reads in feeds[0].reads)
         within = None
         if sort is Sort.STREAMS:
-            left, right = (found.source for found in rows)
+            left, right = (each.source for each in rows)
             window = None if node.args.get("within") is not None else join_window(node, key, left, right)
             within = _within(node, window)
         draft = JoinDraft(
@@ -350,7 +368,7 @@ class Joins:
         scopes = []
         for index, side in enumerate(both):
             for scope in side.scopes:
-                rows_of = SideRows(draft, order.index(index), scope.relation, scope.alias)
+                rows_of = SideRows(draft, order.index(index), scope.relation, scope.alias, None, side.further)
                 scopes.append(Scope(rows_of, scope.alias))
         relation = JoinRelation(draft, scopes=scopes)
         relation.hidden |= both[0].hidden
@@ -363,6 +381,21 @@ class Joins:
             labels = both[0].scopes[0].alias, both[1].scopes[0].alias
             return restored(relation, draft, (rows[0], rows[1]), labels, (unique[0], unique[1]), self.names)
         return relation
+
+    def _further(
+        self, node: Join, side: _Side, index: int, found: Conditions, key: list[Typed]
+    ) -> list[Branch]:
+        """Draft the other branches of a UNION ALL that is the left (0) or right (1) side."""
+        branches = []
+        for relation in side.further:
+            again = _Side(relation, [Scope(relation, side.shown)], side.shown, conditions=side.conditions)
+            within = self._within(again.names())
+            parts = [within.value(pair[index]) for pair in found.pairs]
+            parts += [within.value(exp.column(name.copy())) for name in node.args.get("using") or ()]
+            parts = parts or [relation.pull(Facet.KEY, ())]
+            keys = [brought(part, kind.type) for part, kind in zip(parts, key, strict=True)]
+            branches.append(Branch(self._rows(again, table=False), keys, []))
+        return branches
 
     @staticmethod
     def _need_topic(node: Join, side: _Side, mode: str | None) -> None:
@@ -441,6 +474,11 @@ class Joins:
         if table and relation.has_kinds and not only_identity(relation, where):
             need_old_rows(relation)
         return SelectRelation(relation, (), tuple(where), keep, self.names, star=table, table=table)
+
+
+def _side(origin: Origin) -> _Side:
+    scopes = [Scope(origin.relation, origin.alias)]
+    return _Side(origin.relation, scopes, origin.alias, origin.node, further=origin.further)
 
 
 def _feed(rows: SelectRelation, key: list[Typed], *, table: bool, single: bool) -> FeedDraft:

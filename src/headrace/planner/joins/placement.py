@@ -128,10 +128,14 @@ def place(left: FeedDraft, right: FeedDraft, join: JoinKind) -> None:
         join: which of their rows come out without a partner.
     """
     feeds = (left, right)
-    counts = {feed.partitions for feed in feeds}
-    if counts == {1}:
+    counts = {reads.partitions for feed in feeds for reads in feed.reads}
+    single = [len(feed.branches) == 1 for feed in feeds]
+    if counts == {1} and all(single):
         return
-    there = [placement(feed.branches[0].rows, feed.branches[0].key) for feed in feeds]
+    there = [
+        placement(feed.branches[0].rows, feed.branches[0].key) if alone else None
+        for feed, alone in zip(feeds, single, strict=True)
+    ]
     if there[0] is not None and there[0] == there[1]:
         return
     for feed, preserving, found in (
