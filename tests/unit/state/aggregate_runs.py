@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from hypothesis import strategies as st
 
-from headrace._native import Kernel, LocalStore
+from headrace._native import Kernel
 from headrace.plan.operators import Emit, RowKind
 from tests.unit.state.aggregate_oracle import AggregateOracle, Call, Near, Result, Row, comparable, shown
+from tests.unit.state.kept import LEADING, Kept, call_specs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,12 +23,6 @@ if TYPE_CHECKING:
     from headrace._native import Processed
 
 STORE = "groups"
-LEADING: list[tuple[str, pa.DataType]] = [
-    ("_partition", pa.int32()),
-    ("_seq", pa.int64()),
-    ("_time", pa.int64()),
-    ("_op", pa.int8()),
-]
 PARTITIONS = 3
 
 FLOATS = [0.0, -0.0, 1.5, -2.25, math.nan, math.inf, -math.inf]
@@ -141,17 +136,7 @@ class Program:
     inline_bytes: int | None = None
 
     def spec(self) -> str:
-        calls = [
-            {
-                "function": call.function,
-                "arguments": [] if call.column is None else [call.column],
-                "distinct": call.distinct,
-                "filter": call.filter,
-                "limit": call.limit,
-                "parameter": call.parameter,
-            }
-            for call in self.calls
-        ]
+        calls = call_specs(self.calls)
         spec = {"store": STORE, "kernel": "aggregate", "keys": len(self.keys), "calls": calls, "window": None}
         changes = "retract" if self.table else "append"
         spec |= {
@@ -252,19 +237,13 @@ class Machine:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.oracle = program.oracle()
-        self.stores = {partition: LocalStore(None) for partition in range(PARTITIONS)}
-        for store in self.stores.values():
-            store.begin(STORE, "fingerprint")
-        self.changelog: dict[int, list[tuple[bytes, bytes | None]]] = {
-            partition: [] for partition in self.stores
-        }
+        self.kept = Kept(STORE, PARTITIONS)
         self.null_keys = 0
         self.open()
 
     def open(self) -> None:
         self.kernel = self.program.kernel()
-        for partition, store in self.stores.items():
-            self.kernel.open(partition, store)
+        self.kept.open(self.kernel)
         self.oracle.null_keys = 0
 
     def run(self, epoch: Epoch) -> None:
@@ -320,25 +299,14 @@ class Machine:
         assert self.program.results(self.kernel.flush()) == by_partition(self.oracle.flush())
 
     def commit(self) -> None:
-        changes = self.kernel.changes()
-        for partition, key, value in zip(
-            *(changes.column(index).to_pylist() for index in range(3)), strict=True
-        ):
-            self.changelog[partition].append((key, value))
-        self.kernel.committed({partition: len(log) for partition, log in self.changelog.items()})
-        assert self.kernel.changes().num_rows == 0
+        self.kept.commit(self.kernel)
 
     def restore(self) -> None:
-        for partition, log in self.changelog.items():
-            store = LocalStore(None)
-            store.begin(STORE, "fingerprint")
-            keys, values = [key for key, _ in log], [value for _, value in log]
-            store.restore(STORE, pa.array(keys, pa.binary()), pa.array(values, pa.binary()), len(log))
-            self.stores[partition] = store
+        self.kept.restore()
 
     def stored(self, partition: int) -> dict[Any, Any]:
         """Give the entries of the local store as the table that people see."""
-        store = self.stores[partition]
+        store = self.kept.stores[partition]
         table = self.kernel.decode(*store.entries(STORE, None, 1 << 20), store)
         keys = len(self.program.keys)
         columns = [column.to_pylist() for column in table.columns]

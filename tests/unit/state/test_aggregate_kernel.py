@@ -22,7 +22,6 @@ from tests.unit.formats.decoding import examples
 from tests.unit.state.aggregate_oracle import Call, Near, Row, comparable, shown
 from tests.unit.state.aggregate_runs import (
     COLUMNS,
-    LEADING,
     NAMES,
     PARTITIONS,
     STORE,
@@ -34,6 +33,7 @@ from tests.unit.state.aggregate_runs import (
     changes,
     runs,
 )
+from tests.unit.state.kept import LEADING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

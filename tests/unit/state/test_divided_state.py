@@ -92,7 +92,7 @@ def test_a_large_group_that_goes_leaves_nothing_behind() -> None:
         machine.kernel.flush()
         machine.commit()
         if op is RowKind.DELETE:
-            assert len(machine.stores[0].entries(aggregate_runs.STORE, None, 10)[0]) == 0
+            assert len(machine.kept.stores[0].entries(aggregate_runs.STORE, None, 10)[0]) == 0
     assert machine.stored(0) == {(1,): (500,)}
 
 

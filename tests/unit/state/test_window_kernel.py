@@ -18,6 +18,7 @@ from headrace.plan.operators import Emit, RowKind, Window, WindowKind
 from tests.unit.formats.decoding import examples
 from tests.unit.state.aggregate_oracle import Call
 from tests.unit.state.aggregate_runs import INLINE_BYTES
+from tests.unit.state.kept import entries
 from tests.unit.state.window_oracle import Row
 from tests.unit.state.window_runs import (
     DECIMAL,
@@ -33,7 +34,6 @@ from tests.unit.state.window_runs import (
     Event,
     Machine,
     Program,
-    entries,
 )
 
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -282,14 +282,14 @@ def test_closed_windows_leave_nothing_behind(window: Window, emit: Emit) -> None
     assert machine.kernel.stats()["entries"] > 0
     machine.run(Epoch((Advance(0, 1000),)))
     assert machine.kernel.stats()["entries"] == 0
-    assert {key for key in entries(machine.stores[0]) if key} <= {b"\0time", b"c"}
+    assert {key for key in entries(machine.kept.stores[0], STORE) if key} <= {b"\0time", b"c", b"a", b"l"}
 
 
 @pytest.mark.parametrize("window", [TUMBLE, HOP, SESSION, SLIDE], ids=lambda window: window.kind.value)
 def test_entries_of_the_store_are_shown_as_rows(window: Window) -> None:
     machine = Machine(Program(window))
     machine.run(Epoch((row(6, 2), row(7, 3), row(7, 4, key=2))))
-    keys, values = machine.stores[0].entries(STORE, None, 100)
+    keys, values = machine.kept.stores[0].entries(STORE, None, 100)
     shown = machine.kernel.decode(keys, values)
     assert shown.schema == pa.schema(list(machine.program.output())[4:])
     sums = dict.fromkeys((1, 2), 0)
@@ -351,7 +351,7 @@ def test_an_entry_that_is_cut_off_is_damage() -> None:
     for window in (TUMBLE, SESSION, SLIDE):
         machine = Machine(Program(window))
         machine.run(Epoch((row(6),)))
-        keys, values = machine.stores[0].entries(STORE, None, 100)
+        keys, values = machine.kept.stores[0].entries(STORE, None, 100)
         cut = pa.array([value[:-1] if value else value for value in values.to_pylist()], pa.binary())
         with pytest.raises(RuntimeError):
             machine.kernel.decode(keys, cut)

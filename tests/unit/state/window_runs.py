@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from headrace._native import Kernel, LocalStore
+from headrace._native import Kernel
 from headrace.plan.operators import Emit, RowKind, Window
 from tests.unit.state.aggregate_oracle import Call, Near, evaluate, shown
+from tests.unit.state.kept import LEADING, Kept, call_specs
 from tests.unit.state.window_oracle import Result, Row, WindowOracle
 
 if TYPE_CHECKING:
@@ -19,12 +20,6 @@ if TYPE_CHECKING:
 
 STORE = "windows"
 PARTITIONS = 3
-LEADING: list[tuple[str, pa.DataType]] = [
-    ("_partition", pa.int32()),
-    ("_seq", pa.int64()),
-    ("_time", pa.int64()),
-    ("_op", pa.int8()),
-]
 KEYS: list[tuple[str, pa.DataType]] = [("k0", pa.int64()), ("k1", pa.string())]
 VALUES: list[tuple[str, pa.DataType]] = [
     ("v0", pa.int64()),
@@ -65,17 +60,7 @@ class Program:
     inline_bytes: int | None = None
 
     def spec(self) -> str:
-        calls = [
-            {
-                "function": call.function,
-                "arguments": [] if call.column is None else [call.column],
-                "distinct": call.distinct,
-                "filter": call.filter,
-                "limit": call.limit,
-                "parameter": call.parameter,
-            }
-            for call in self.calls
-        ]
+        calls = call_specs(self.calls)
         spec = {
             "store": STORE,
             "kernel": "aggregate",
@@ -193,16 +178,12 @@ class Machine:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.oracle = program.oracle()
-        self.stores = {partition: LocalStore(None) for partition in range(PARTITIONS)}
-        for store in self.stores.values():
-            store.begin(STORE, "fingerprint")
-        self.changelog: dict[int, list[tuple[bytes, bytes | None]]] = {number: [] for number in self.stores}
+        self.kept = Kept(STORE, PARTITIONS)
         self.open()
 
     def open(self) -> None:
         self.kernel = self.program.kernel()
-        for partition, store in self.stores.items():
-            self.kernel.open(partition, store)
+        self.kept.open(self.kernel)
         for task in self.oracle.tasks.values():
             task.seq = 0  # The place of the last row is not part of the state.
         self.uncounted = self.oracle.late, self.oracle.null_keys
@@ -280,28 +261,10 @@ class Machine:
         assert self.program.results(self.kernel.flush()) == by_partition(self.oracle.flush())
 
     def commit(self) -> None:
-        changes = self.kernel.changes()
-        for partition, key, value in zip(
-            *(changes.column(index).to_pylist() for index in range(3)), strict=True
-        ):
-            self.changelog[partition].append((key, value))
-        self.kernel.committed({partition: len(log) for partition, log in self.changelog.items()})
-        assert self.kernel.changes().num_rows == 0
+        self.kept.commit(self.kernel)
 
     def restore(self) -> None:
-        """Make the stores anew from the changelogs; they must hold the same."""
-        for partition, log in self.changelog.items():
-            store = LocalStore(None)
-            store.begin(STORE, "fingerprint")
-            keys, values = [key for key, _ in log], [value for _, value in log]
-            store.restore(STORE, pa.array(keys, pa.binary()), pa.array(values, pa.binary()), len(log))
-            assert entries(store) == entries(self.stores[partition])
-            self.stores[partition] = store
-
-
-def entries(store: LocalStore) -> dict[bytes | None, bytes | None]:
-    keys, values = store.entries(STORE, None, 1_000_000)
-    return dict(zip(keys.to_pylist(), values.to_pylist(), strict=True))
+        self.kept.restore()
 
 
 def runs(events: Sequence[Event], cut: int) -> list[list[Event]]:
