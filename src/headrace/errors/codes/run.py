@@ -84,15 +84,17 @@ INTERNAL_TOPIC = Code(
 STATE_FAILED = Code(
     "RUN0112",
     "local state failed",
-    "The folder of local state could not be read or written: a full disk, missing rights, a broken device. Nothing is lost: "
+    "The folder of local state could not be read or written: a full disk, missing rights, a broken device. A folder that is found "
+    "damaged is made anew from the changelog, but not more than three times a day. Nothing is lost: "
     "what was committed stands in the changelog topics, and a start with a working folder goes on from there.",
 )
 
 STATE_REFUSED = Code(
     "RUN0113",
     "changelog refused",
-    "The log refused a record of a changelog topic, mostly because the state of a single key has grown too large, as "
-    "with `COLLECT` without a limit. Raise `max.message.bytes` of the changelog topic, or bound the state.",
+    "The log refused a record of a changelog topic, mostly because it is too large: sets, lists and windows of a key are kept in "
+    "many records, but a single value, a row, or the list of a `MAXK` with a large number is in one. Raise "
+    "`max.message.bytes` of the changelog topic, or bound the values.",
 )
 
 ROW_FAILED = Code(
