@@ -13,11 +13,12 @@ from click.testing import CliRunner
 
 from headrace.cli.group import main
 from headrace.engine import Processor, ProcessorOptions
+from headrace.engine.bounded import BoundedLog
 from headrace.engine.replay import begin_at, bounded
 from headrace.engine.reset import commit_offsets
 from headrace.errors import RunError
 from headrace.log.embedded import EmbeddedLog
-from headrace.log.interface import TopicPartition
+from headrace.log.interface import ConsumerOptions, TopicPartition
 from headrace.testing.records import read_topic
 from tests.engine.test_resets_and_letters import create, planned, run
 from tests.logs.members import Reader, produce
@@ -25,7 +26,7 @@ from tests.logs.members import Reader, produce
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from headrace.log.interface import Log
+    from headrace.log.interface import Consumer, Log
 
 STEP = 10_000
 CHUNKS = 3
@@ -145,6 +146,42 @@ def test_a_replay_begins_at_a_time_where_nothing_was_read_before() -> None:
                 reader.poll()
             with pytest.raises(RunError, match="RUN0120"):
                 begin_at(log, topology, "other", 1500)
+
+
+def test_what_comes_behind_the_end_is_not_there() -> None:
+    with EmbeddedLog(":memory:") as log:
+        create(log, "src", partitions=2)
+        places = [TopicPartition("src", number) for number in range(3)]
+        ends = {places[0]: 2, places[1]: 0}
+        produce(log, "src", value=[b"0", b"1", b"2", b"x"], partition=[0, 0, 0, 1])
+        with closing(BoundedLog(log, ends).consumer(ConsumerOptions(group="g"))) as consumer:
+            consumer.assign(dict.fromkeys(places[:2], 0))
+            assert values_of(consumer) == [b"0", b"1"]
+            assert consumer.positions() == ends
+            assert consumer.watermarks(places[:2]) == {places[0]: (0, 2), places[1]: (0, 0)}
+            consumer.resume(places[:2])
+            assert values_of(consumer) == []
+            consumer.seek({places[0]: 1})
+            assert values_of(consumer) == [b"1"]
+            consumer.seek({places[0]: 0})
+            consumer.pause(places[:1])
+            assert values_of(consumer) == []
+            consumer.resume(places[:1])
+            assert values_of(consumer) == [b"0", b"1"]
+            with closing(log.admin()) as admin:
+                admin.add_partitions("src", 3)
+            produce(log, "src", value=[b"new"], partition=[2])
+            consumer.assign({places[2]: 0})
+            assert values_of(consumer) == []
+            assert consumer.watermarks([places[2]]) == {places[2]: (0, 0)}
+
+
+def values_of(consumer: Consumer) -> list[bytes | None]:
+    found: list[bytes | None] = []
+    for _ in range(3):
+        for batch in consumer.poll(100, 0.0):
+            found += batch.column("value").to_pylist()
+    return found
 
 
 def test_by_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as compute
 
@@ -15,6 +16,8 @@ from headrace.log.interface import TopicPartition
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
+
+    import numpy.typing as npt
 
     from headrace.log.interface import (
         Admin,
@@ -76,7 +79,7 @@ class _BoundedConsumer:
     def __init__(self, consumer: Consumer, ends: Offsets) -> None:
         self.inner = consumer
         self._ends = ends
-        self._tables = _tables(ends)
+        self._limits = _limits(ends)
         self._stopped: set[TopicPartition] = set()
         """Partitions that are read no further."""
         self._paused: set[TopicPartition] = set()
@@ -118,11 +121,14 @@ class _BoundedConsumer:
 
     def _cut(self, records: pa.RecordBatch) -> pa.RecordBatch:
         topic = records.column("topic")[0].as_py()
-        table = self._tables.get(topic)
-        if table is None:
+        limits = self._limits.get(topic)
+        if limits is None:
             return records
-        partitions = records.column("partition")
-        inside = pc.less(records.column("offset"), table.take(partitions))
+        partitions = records.column("partition").to_numpy()
+        # A partition that was added since has nothing before the end; its number stands behind all others.
+        inside = pa.array(
+            records.column("offset").to_numpy() < limits[np.minimum(partitions, len(limits) - 1)]
+        )
         if pc.all(inside).as_py():
             return records
         beyond = records.filter(pc.invert(inside))
@@ -183,7 +189,7 @@ class _BoundedConsumer:
         self.inner.close()
 
     def _bound(self, place: TopicPartition, end: int) -> int:
-        return min(end, self._ends.get(place, end))
+        return min(end, self._ends.get(place, 0 if place.topic in self._limits else end))
 
     def _forget(self, places: Sequence[TopicPartition]) -> None:
         self._stopped.difference_update(places)
@@ -218,13 +224,12 @@ class _Producer:
         self._inner.close()
 
 
-def _tables(ends: Offsets) -> dict[str, pa.Int64Array]:
-    """Give, by topic, the end of each partition by its number; those without one never end."""
+def _limits(ends: Offsets) -> dict[str, npt.NDArray[np.int64]]:
+    """Give, by topic, the end of each partition by its number, and 0 behind them."""
     numbers: dict[str, dict[int, int]] = {}
     for place, end in ends.items():
         numbers.setdefault(place.topic, {})[place.partition] = end
-    endless = (1 << 63) - 1
     return {
-        topic: pa.array([found.get(number, endless) for number in range(max(found) + 1)], pa.int64())
+        topic: np.array([found.get(number, 0) for number in range(max(found) + 2)], np.int64)
         for topic, found in numbers.items()
     }
