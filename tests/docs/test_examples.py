@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from headrace.sql import parse_program
 from tests.docs.pages import ROOT, Block, all_pages, blocks
 
-AS_INSTALLED = ROOT / "README.md"
-"""The page whose commands are run with their start; those of the others start at once, or they would take minutes."""
+if TYPE_CHECKING:
+    from pathlib import Path
+
 RUNNING = [page for page in all_pages() if any(block.mark.startswith("run") for block in blocks(page))]
 SQL = [
     pytest.param(block, id=f"{page.relative_to(ROOT)}:{block.line}")
@@ -27,19 +27,18 @@ SQL = [
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("page", RUNNING, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_examples_of_a_page_print_what_it_says(page: Path, tmp_path: Path, commands: Path) -> None:
-    programs = Path(sys.executable).parent if page == AS_INSTALLED else commands
     printed = ""
     for block in blocks(page):
         action, _, detail = block.mark.partition(": ")
         where = f"{page.relative_to(ROOT)}:{block.line}"
         if action == "run":
             expected = int(detail.removeprefix("exit ")) if detail else 0
-            done = _run(block, tmp_path, programs)
+            done = _run(block, tmp_path, commands)
             assert done.returncode == expected, f"{where}\n{done.stdout}{done.stderr}"
             printed = done.stdout
         elif action == "prints":
             shown = (
-                _run_shell(f"headrace consume {detail} --until-end", tmp_path, programs).stdout
+                _run_shell(f"headrace consume {detail} --until-end", tmp_path, commands).stdout
                 if detail
                 else printed
             )
@@ -51,15 +50,15 @@ def test_sql_in_the_documentation_is_understood(block: Block) -> None:
     assert parse_program(block.text).statements
 
 
-def _run(block: Block, folder: Path, programs: Path) -> subprocess.CompletedProcess[str]:
+def _run(block: Block, folder: Path, commands: Path) -> subprocess.CompletedProcess[str]:
     if block.language == "sql":
         (folder / f"block-{block.line}.sql").write_text(block.text, encoding="utf-8")
-        return _run_shell(f"headrace run block-{block.line}.sql --until-end", folder, programs)
-    return _run_shell(block.text, folder, programs)
+        return _run_shell(f"headrace run block-{block.line}.sql --until-end", folder, commands)
+    return _run_shell(block.text, folder, commands)
 
 
-def _run_shell(script: str, folder: Path, programs: Path) -> subprocess.CompletedProcess[str]:
-    ours = {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "HOME": str(folder)}
+def _run_shell(script: str, folder: Path, commands: Path) -> subprocess.CompletedProcess[str]:
+    ours = {"PATH": f"{commands}{os.pathsep}{os.environ['PATH']}", "HOME": str(folder)}
     return subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
         cwd=folder,

@@ -58,7 +58,7 @@ def process(*arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_a_writer_that_is_killed_leaves_nothing_half(path: Path) -> None:
-    total = 800
+    total = 400
     script = str(Path(__file__).with_name("writer.py"))
     with EmbeddedLog(str(path)) as log:
         admin = log.admin()
