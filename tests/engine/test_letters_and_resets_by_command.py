@@ -88,6 +88,7 @@ def test_offsets_are_reset(log: str, tmp_path: Path) -> None:
     for wrong in ("soon", "offset:x", "2026-13-01"):
         call("reset", "app", "--to", wrong, code=2)
     call("reset", "app", "--to", "latest", "--discard-state", code=2)
+    call("reset", "app", str(program), "--to", "latest", "--discard-state", "--topic", "numbers", code=2)
     call("reset", "app", "--to", "earliest")
     with EmbeddedLog(log) as opened:
         run(opened, planned(opened, TEXT), "app")

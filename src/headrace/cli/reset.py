@@ -70,6 +70,9 @@ def command(
     the first in each partition that is not earlier.
     """
     target = _target(to)
+    if state and topics:
+        message = "--discard-state gives up what came of all inputs, and --topic sets some of them back"
+        raise bad_call(message, help="leave --topic out, or keep the state with --keep-state")
     with open_session(log, registry) as session:
         topology = None
         if file is not None:
