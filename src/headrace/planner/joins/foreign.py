@@ -38,7 +38,7 @@ def need_identity(rows: SelectRelation, shown: str, place: Span | None) -> None:
     message = (
         f"the rows of `{shown}` are told apart by their window as well, so they cannot be joined like this"
     )
-    way_out = "write the result to a topic with a key of its own, and join that"
+    way_out = f"join on the key and `{shown}._window.start`, or write the result to a topic with a key of its own, and join that"
     raise refusal(codes.JOIN_CONDITION, message, place, way_out)
 
 

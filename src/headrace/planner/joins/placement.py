@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Final
 from sqlglot import exp
 
 from headrace.formats.interface import Format
-from headrace.plan.operators import Changes, JoinKind
+from headrace.plan.operators import Changes, JoinKind, WindowKind
 from headrace.plan.topology import Facet
 from headrace.planner.relations import SelectRelation, TopicReads
-from headrace.planner.stateful.drafts import OperatorDraft
+from headrace.planner.stateful.aggregate import AggregateDraft
+from headrace.planner.stateful.drafts import WINDOW_BOUNDS, OperatorDraft
 from headrace.planner.stateful.rank import RankDraft
+from headrace.planner.stateful.table import windows_of_keys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,7 +72,9 @@ def placement(rows: SelectRelation, key: Sequence[Typed]) -> Placement | None:
 
 def is_key(rows: SelectRelation, key: Sequence[Typed]) -> bool:
     """Say whether a key is what tells the rows of a table apart, so that there is one row of each at most."""
-    return _origins(rows, key) == _identity(rows) and all(_plain(part.node) for part in key)
+    origins, identity = _origins(rows, key), _identity(rows)
+    known = origins == identity or origins == identity - _implied(rows)
+    return known and all(_plain(part.node) for part in key)
 
 
 def is_of_key(rows: SelectRelation, part: Typed) -> bool:
@@ -103,11 +107,24 @@ def _identity(rows: SelectRelation) -> set[str | None]:
     """Give the columns at the bottom that tell rows apart; none that a query has put other keys in the place of."""
     reads = rows.reads
     if isinstance(reads, TopicReads):
-        return {rows.source.origin(rows.source.pull(Facet.KEY, ()).node.name)} if rows.key_passes else {""}
+        if not rows.key_passes:
+            return {""}
+        parts = [rows.source.pull(Facet.KEY, ()), *windows_of_keys(rows.source, reads)]
+        return {rows.source.origin(part.node.name) for part in parts}
     assert isinstance(reads, OperatorDraft)
     if isinstance(reads, RankDraft) and reads.limit == 1:
         return set(reads.placed_by)
     return set(reads.identity)
+
+
+def _implied(rows: SelectRelation) -> set[str | None]:
+    """Give the column, among those that tell rows apart, that follows from the others: a bound of windows of one size."""
+    reads = rows.reads
+    if not isinstance(reads, AggregateDraft) or reads.window is None:
+        return set()
+    if reads.window.kind in (WindowKind.TUMBLE, WindowKind.HOP):
+        return {WINDOW_BOUNDS["end"]}
+    return {WINDOW_BOUNDS["start"]} if reads.window.kind is WindowKind.CUMULATE else set()
 
 
 def _plain(node: exp.Expression) -> bool:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from headrace.errors.codes import plan as codes
+from headrace.formats.interface import Windowing
 from headrace.plan.operators import Changes, Feed, Kernel, Table
 from headrace.plan.topology import Facet
 from headrace.planner.faults import refusal
+from headrace.planner.relations import TopicReads
 from headrace.planner.stateful.carrying import CarryingDraft, CarryingRelation
 from headrace.planner.stateful.drafts import Branch, FeedDraft, OperatorRelation
 from headrace.planner.typed import Typed
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     from headrace.errors import Span
     from headrace.formats.interface import Path
-    from headrace.planner.relations import Names, SelectRelation
+    from headrace.planner.relations import Names, Relation, SelectRelation
 
 
 @dataclass(slots=True, eq=False)
@@ -39,13 +41,13 @@ class TableDraft(CarryingDraft):
 
     @property
     def identity(self) -> frozenset[str]:
-        """The key."""
-        return frozenset(("k0",))
+        """The key, and its window if it has one."""
+        return frozenset(self.placed_by)
 
     @property
     def placed_by(self) -> tuple[str, ...]:
         """The key, as in the topic."""
-        return ("k0",)
+        return tuple(f"k{index}" for index in range(len(self.feeds[0].branches[0].key)))
 
     @property
     def key_type(self) -> pa.DataType:
@@ -54,7 +56,9 @@ class TableDraft(CarryingDraft):
 
     def label(self, name: str) -> str:
         """Give what the program calls a column."""
-        return "_key" if name == "k0" else CarryingDraft.label(self, name)
+        if name[0] == "k":
+            return self.feeds[0].branches[0].words[int(name[1:])]
+        return CarryingDraft.label(self, name)
 
     def kernel(self, feeds: tuple[Feed, ...]) -> Kernel:
         """Give the operator."""
@@ -82,12 +86,28 @@ def materialised(rows: SelectRelation, names: Names, span: Span | None) -> Opera
         message = "the table has another key than its topic, so its old rows cannot be found"
         way_out = "write it to a topic of its own with INSERT INTO, and read that with SELECT TABLE"
         raise refusal(codes.KEY_OF_A_TABLE, message, span, way_out)
-    key = rows.source.pull(Facet.KEY, ())
-    branch = Branch(rows, [key], [], deletion(rows), ["_key"])
     reads = rows.reads
+    key = [rows.source.pull(Facet.KEY, ())]
+    if isinstance(reads, TopicReads):
+        key += windows_of_keys(rows.source, reads)
+    words = ["_key", "_window.start", "_window.end"][: len(key)]
+    branch = Branch(rows, key, [], deletion(rows), words)
     draft = TableDraft(names, [FeedDraft([branch], Changes.UPSERT)], reads.key_format, reads.value_format)
-    draft.column("k0", draft.key_type)
+    for index, part in enumerate(key):
+        draft.column(f"k{index}", part.type)
     return CarryingRelation(draft)
+
+
+def windows_of_keys(rows: Relation, reads: TopicReads) -> list[Typed]:
+    """Give what stands behind the keys of a topic and tells its rows apart as well: the start of their windows.
+
+    Of windows that are no stretches of one length, such as sessions, it is the end, too.
+    """
+    window = reads.topic.key.window
+    if window is None:
+        return []
+    bounds = ("start",) if window is Windowing.TIME else ("start", "end")
+    return [rows.pull(Facet.META, ("_window", bound)) for bound in bounds]
 
 
 def deletion(rows: SelectRelation) -> exp.Expression:
