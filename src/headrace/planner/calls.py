@@ -126,9 +126,10 @@ def _check_types(
     place = node.expressions[found.index]
     ordinal = _ORDINALS[found.index] if found.index < len(_ORDINALS) else f"{found.index + 1}th"
     wanted = " or ".join(kind.lower() for kind in found.expected)
+    article = "an" if wanted[0] in "aeiou" else "a"
     shown = within.describe(place, arguments[found.index])
     shown_name = function.name if function.family == USER else str(node.this).upper()
-    message = f"the {ordinal} argument of `{shown_name}` is a {wanted}, not {shown}"
+    message = f"the {ordinal} argument of `{shown_name}` is {article} {wanted}, not {shown}"
     way_out = None
     if "STRING" in found.expected and not isinstance(place, exp.Literal):
         way_out = f"convert it: `CAST({within.words(place)} AS string)`"

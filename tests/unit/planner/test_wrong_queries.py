@@ -180,9 +180,9 @@ WRONG = [
         "`l` (record(item string, quantity int, notes string[])) has no field `nope`",
     ),
     (
-        "SELECT «list_transform(id, lambda l: l)» FROM orders",
+        "SELECT list_transform(«id», lambda l: l) FROM orders",
         "SQL0301",
-        "`LIST_TRANSFORM` does not take `id` (long), `lambda l: l`",
+        "the first argument of `LIST_TRANSFORM` is an array, not `id` (long)",
     ),
     (
         "SELECT «list_transform(lines, lambda a, b, c: a)» FROM orders",
