@@ -198,8 +198,9 @@ NOT_CONSTANT = Code(
 BAD_WINDOW = Code(
     "SQL0321",
     "window that cannot run",
-    "A window has a fixed length above zero; the advance of HOP is not longer than its size. A SELECT has one window, in WINDOW BY or in GROUP "
-    "BY, and GRACE BY goes with it.",
+    "A window has a fixed length above zero; the advance of HOP is not longer than its size, and the size of CUMULATE a multiple of its step. "
+    "A SELECT has one window, in WINDOW BY or in GROUP BY, and GRACE BY goes with it. Without aggregate and group WINDOW BY gives the rows "
+    "of TUMBLE, HOP or CUMULATE windows, none of which is late.",
 )
 
 BAD_EMIT = Code(
@@ -241,8 +242,9 @@ KEY_OF_A_TABLE = Code(
 BAD_JOIN = Code(
     "SQL0327",
     "sources that cannot be joined like this",
-    "Two streams are joined within a time of one another (`WITHIN 10m`). A stream joined with a table takes what the table holds at that "
-    "moment: INNER, or LEFT where the stream stands on the left. Two tables are joined in every way. A SELECT STREAM without WITHIN reads "
+    "Two streams are joined within a time of one another (`WITHIN 10m`, or conditions on both times), or where their rows have equal windows. "
+    "A stream joined with a table takes what the table holds at that moment: INNER, or LEFT where the stream stands on the left. A GLOBAL "
+    "TABLE is a topic that every thread reads whole. Two tables are joined in every way. A SELECT STREAM without WITHIN reads "
     "the first topic as a stream and the joined one as a table; SELECT TABLE reads both as tables.",
 )
 
