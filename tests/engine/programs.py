@@ -111,7 +111,7 @@ def fill(
     try:
         for start in range(0, batch.num_rows, 10_000):
             producer.send(topic, batch.slice(start, 10_000))
-        assert producer.flush(30) == []
+        assert producer.flush(60) == []
     finally:
         producer.close()
 
