@@ -17,9 +17,9 @@
 //! # What a group is
 //!
 //! A [`Group`] is some 64-bit words and, for functions that keep more than that, some [`heap::Heap`]s. The first word counts
-//! rows; a group of no rows is as `group()` gives it. The words after it count, for each pair of argument and filter that any
-//! call has, the rows in which the argument is not null and the filter true: COUNT is nothing but such a word, and the others
-//! take from it whether there is any value. Then come the words of the calls.
+//! rows; a group of no rows is as `group()` gives it. The words after it count, for each call, the rows in which the argument is
+//! not null and the filter true: COUNT is nothing but such a word, and the others take from it whether there is any value. Two
+//! calls share none, so that one that is added to a state later begins with nothing. Then come the words of the calls.
 //!
 //! # Order
 //!
@@ -221,7 +221,7 @@ pub struct Accumulators {
 /// write each time.
 const INLINE_BYTES: usize = 1024;
 
-/// A count of rows in which an argument is not null and a filter is true. Its word is 1 + its index.
+/// A call's count of rows in which its argument is not null and its filter is true. Its word is 1 + its index.
 struct Tally {
     value: Option<usize>,
     filter: Option<usize>,
