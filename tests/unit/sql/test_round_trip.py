@@ -123,7 +123,17 @@ WITHINS = st.one_of(
 )
 JOINS = st.tuples(
     st.sampled_from(
-        ["JOIN", "INNER JOIN", "LEFT JOIN", "LEFT OUTER JOIN", "FULL JOIN", "OUTER JOIN", "RIGHT JOIN", ","]
+        [
+            "JOIN",
+            "INNER JOIN",
+            "LEFT JOIN",
+            "LEFT OUTER JOIN",
+            "FULL JOIN",
+            "OUTER JOIN",
+            "RIGHT JOIN",
+            "LEFT JOIN GLOBAL TABLE",
+            ",",
+        ]
     ),
     SOURCES,
     EXPRESSIONS,
@@ -132,6 +142,8 @@ JOINS = st.tuples(
 WINDOWS = st.one_of(
     SHORT.map("TUMBLE {}".format),
     st.tuples(SHORT, SHORT).map(lambda pair: f"HOP {pair[0]}, {pair[1]}"),
+    st.tuples(SHORT, SHORT, SHORT).map(lambda three: "CUMULATE {}, {} OFFSET -{}".format(*three)),
+    st.tuples(SHORT, SHORT).map(lambda pair: f"TUMBLE {pair[0]} OFFSET {pair[1]}"),
     SHORT.map("SESSION {}".format),
     PAIRS.map("slide({})".format),
 )

@@ -85,6 +85,10 @@ class SnapshotQueries:
                 place = part if isinstance(part, exp.Expression) else select
                 message = f"{clause} belongs to streams, and this query runs once"
                 raise refusal(codes.NOT_YET, message, nearest_span(place))
+        for join in select.args.get("joins") or ():
+            if join.args.get("broadcast"):
+                message = "GLOBAL TABLE belongs to streams, and this query runs once"
+                raise refusal(codes.NOT_YET, message, nearest_span(join.this), "leave it out")
         where = select.args.get("where")
         formats = extract_formats(where.this if where is not None else None)
         sources = Sources(outer=outer)
