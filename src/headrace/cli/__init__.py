@@ -11,6 +11,9 @@ from headrace.cli import group
 class _WithoutPandas(MetaPathFinder):
     """Hides pandas. Where it is installed, pyarrow imports it as soon as an array is made; no command needs it."""
 
+    hides_packages = True
+    """Taken away before user functions are loaded, which may need it."""
+
     def find_spec(self, fullname: str, path: object, target: object = None) -> None:
         if fullname == "pandas":
             message = "pandas is not used by the command line"
