@@ -15,7 +15,7 @@ import signal
 import sys
 import tempfile
 import time
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from headrace.log.interface import Log
 
 _INSTANCES: Final = ("one", "two")
-_PATIENCE: Final = 180.0
-"""Seconds in which a program must come to the end of its inputs."""
+_PATIENCE: Final = 90.0
+"""Seconds within which a program that has not come to the end of its inputs must have come further."""
 _STEP_SECONDS: Final = 8.0
 """In which a process is to come to the step at which it ends."""
 
@@ -120,19 +120,28 @@ class Soak:
     def _finished(self, work: Workload) -> bool:
         """Run to the end of the inputs."""
         with self._start(work, "one", ["until_end=yes"]) as last:
-            try:
-                code = last.wait(_PATIENCE)
-            except TimeoutError:
+            code = self._ended(last, work)
+            if code is None:
                 last.send_signal(signal.SIGUSR1)
                 time.sleep(1.0)
-                fault = (
-                    f"came to no end in {_PATIENCE:g} s:\n{self._progress(work)}\n{last.lines.read_text()}"
-                )
+                stands = f"{self._progress(work)}\n{last.lines.read_text()}"
+                fault = f"has not come further for {_PATIENCE:g} s:\n{stands}"
             else:
                 fault = "" if code == 0 else f"the last run failed:\n{last.lines.read_text()}"
         if fault:
             self.outcome.faults.append(f"{work.name}: {fault}")
         return not fault
+
+    def _ended(self, last: Child, work: Workload) -> int | None:
+        """Give the exit code; None if it does not end, and the group has not come any further for a while."""
+        with closing(self._log.admin()) as admin:
+            committed, since = admin.group_offsets(work.name), time.monotonic()
+            while time.monotonic() - since < _PATIENCE:
+                with suppress(TimeoutError):
+                    return last.wait(10.0)
+                if (now := admin.group_offsets(work.name)) != committed:
+                    committed, since = now, time.monotonic()
+        return None
 
     def _progress(self, work: Workload) -> str:
         """Tell how far the group has come, and where the topics of the program end, seen and not seen yet."""
