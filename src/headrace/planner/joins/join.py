@@ -13,11 +13,13 @@ from headrace.plan.operators import Changes, JoinKind
 from headrace.plan.topology import Facet
 from headrace.planner.expressions import Expressions
 from headrace.planner.faults import refusal
+from headrace.planner.joins.clauses import is_comma, kind_of, need_filter, refuse_grace
+from headrace.planner.joins.clauses import within as within_of
 from headrace.planner.joins.conditions import Conditions, Key, add_part, key_of, split
-from headrace.planner.joins.draft import JoinDraft, JoinRelation, SideRows, Sort, Within
+from headrace.planner.joins.draft import JoinDraft, JoinRelation, SideRows, Sort
 from headrace.planner.joins.foreign import need_identity, restored
 from headrace.planner.joins.intervals import interval_of
-from headrace.planner.joins.intervals import within as within_of
+from headrace.planner.joins.intervals import within as said_by
 from headrace.planner.joins.names import JoinNames
 from headrace.planner.joins.placement import is_key, is_of_key, place
 from headrace.planner.joins.sorts import sides, sort_of
@@ -37,12 +39,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from headrace.errors import Source
-    from headrace.plan.operators import JoinWindow
     from headrace.planner.duckdb_types import Typer
     from headrace.planner.faults import Faults
     from headrace.planner.relations import Names, Relation
     from headrace.planner.typed import Typed
-    from headrace.sql.nodes import Duration, Join
+    from headrace.sql.nodes import Join
 
 _KEEP_LEFT: Final = (JoinKind.INNER, JoinKind.LEFT)
 """Kinds of which no row comes out without a row of the left side."""
@@ -148,7 +149,7 @@ class Joins:
         windowed = not unions and in_windows(node, left.relation, right.relation)
         sort = sort_of(node, join, tables, mode, (left.shown, right.shown), windowed=windowed)
         if sort is not Sort.STREAMS:
-            _refuse_grace(node)
+            refuse_grace(node)
         for side, table in zip((left, right), tables, strict=True):
             if table and side.further:
                 message = f"`{side.shown}` is a UNION ALL, which has no key to tell rows apart by"
@@ -177,7 +178,7 @@ class Joins:
         if sort is Sort.LOOKUP and join is JoinKind.INNER and keeps:
             self._only_key(found, (left, right)[table_at], table_at)
         if found.both:
-            _need_filter(join, found.both, keeps=keeps)
+            need_filter(join, found.both, keeps=keeps)
             where = [*found.both, *where]
         key = self._key(node, found, left, right)
         if sort is Sort.TABLES:
@@ -211,7 +212,7 @@ class Joins:
         sides = both[0].relation, both[1].relation
         names = [self._within(side.names()) for side in both]
         found = interval_of(parts, sides, lambda side, part: names[side].value(part))
-        said = within_of(found)
+        said = said_by(found)
         if said is None:
             return node, where
         length, exact = said
@@ -353,7 +354,7 @@ class Joins:
         if sort is Sort.STREAMS:
             left, right = (each.source for each in rows)
             window = None if node.args.get("within") is not None else join_window(node, key, left, right)
-            within = _within(node, window)
+            within = within_of(node, window)
         draft = JoinDraft(
             self.names,
             feeds,
@@ -499,24 +500,6 @@ def _all(parts: Sequence[exp.Expression]) -> exp.Expression | None:
     return found
 
 
-def kind_of(node: Join) -> JoinKind:
-    """Give which rows without a partner come out.
-
-    Raises:
-        ProgramError: no stream can run this kind of join.
-    """
-    side, kind, method = node.args.get("side"), node.args.get("kind"), node.args.get("method")
-    if method or kind in ("CROSS", "SEMI", "ANTI"):
-        message = f"a {method or kind} JOIN cannot run in a stream"
-        ways_out = {
-            "CROSS": "say which rows belong together: `JOIN … ON a.x = b.y`",
-            "NATURAL": "name the columns: `JOIN … USING (x)`",
-            "ANTI": "write LEFT JOIN, and `WHERE … IS NULL` for what the other side must not have",
-        }
-        raise refusal(codes.NOT_YET, message, nearest_span(node), ways_out.get(str(method or kind)))
-    return JoinKind(side.lower()) if side else JoinKind.INNER
-
-
 def as_table(relation: Relation) -> Relation:
     """Give rows that no word calls a stream or a table as those of a table."""
     if not isinstance(relation, SelectRelation) or relation.table is not None:
@@ -533,47 +516,3 @@ def _has_key(relation: Relation) -> exp.Expression:
     """Give the condition that a record has a key: a table has no rows without."""
     size = relation.pull(Facet.META, ("__keysize",)).node
     return exp.Not(this=exp.Is(this=size, expression=exp.Null()))
-
-
-def is_comma(node: Join) -> bool:
-    """Say whether sources stand side by side with a comma."""
-    return not node.args.get("side") and not node.args.get("kind")
-
-
-def _need_filter(join: JoinKind, parts: list[exp.Expression], *, keeps: bool) -> None:
-    """Refuse conditions that are no equalities where they cannot filter the result."""
-    if join is JoinKind.INNER and keeps:
-        return
-    message = f"ON of a {join.name} JOIN in a stream takes equalities between both sides"
-    if join is JoinKind.INNER:
-        message = "a condition other than an equality cannot stand before a RIGHT or FULL JOIN"
-    way_out = "write it in WHERE, if it is meant to filter the result; put an INNER JOIN with it into a WITH"
-    raise refusal(codes.JOIN_CONDITION, message, nearest_span(parts[0]), way_out)
-
-
-def _refuse_grace(node: Join) -> None:
-    if node.args.get("grace") is not None:
-        message = "GRACE BY says how much longer rows of two streams wait for one another, and a table is joined here"
-        raise refusal(codes.BAD_WINDOW, message, span_of(node.args["grace"]), "leave it out")
-
-
-def _within(node: Join, window: JoinWindow | None) -> Within:
-    grace = node.args.get("grace")
-    longer = 0 if grace is None else _millis(grace)
-    if window is not None:
-        return Within(0, 0, longer, window)
-    length = node.args["within"]
-    before = _millis(length.this)
-    after = _millis(length.args["after"]) if length.args.get("after") is not None else before
-    return Within(before, after, longer)
-
-
-def _millis(node: Duration) -> int:
-    try:
-        return node.millis
-    except ValueError as fault:
-        message = f"{fault}, so it is no time between rows"
-        way_out = "write it in days, such as `30d`"
-        if node.args["unit"] == "M":
-            way_out = f"`M` is months: write `{node.this}m` for minutes, or days, such as `30d`"
-        raise refusal(codes.BAD_WINDOW, message, span_of(node), way_out) from None
