@@ -22,6 +22,7 @@ __all__ = [
     "Kernel",
     "LocalStore",
     "LockedStateError",
+    "Migration",
     "PrimitiveCodec",
     "Processed",
     "RowsCodec",
@@ -381,23 +382,32 @@ class Processed:
 
 @final
 class Migration:
-    """Makes entries of an aggregate of those of another one, which differs in its calls alone."""
+    """Makes entries of an aggregate of those of another one, which differs in its calls alone. Releases the GIL.
 
-    def __init__(
-        self,
+    Args:
+        old_spec: as for `Kernel`, with the schemas that belong to it.
+        new_spec: likewise.
+        calls: for each call of the new one the number of the same call of the old one, None for a new call.
+
+    Raises:
+        ValueError: the two differ in more than their calls.
+        DamagedStateError: an entry cannot be read.
+    """
+
+    def __new__(
+        cls,
         old_spec: str,
-        old_inputs: list[pa.Schema],
+        old_inputs: Sequence[pa.Schema],
         old_output: pa.Schema,
         new_spec: str,
-        new_inputs: list[pa.Schema],
+        new_inputs: Sequence[pa.Schema],
         new_output: pa.Schema,
-        calls: list[int | None],
-    ) -> None:
-        """Take the specifications of both, as for `Kernel`, and for each new call the number of the same old one."""
-
+        calls: Sequence[int | None],
+    ) -> Self: ...
     def convert(self, keys: pa.BinaryArray, values: pa.BinaryArray) -> tuple[pa.BinaryArray, pa.BinaryArray]:
         """Give the entries of the new one; a null value is an entry that is gone, and stays so."""
 
+@final
 class Kernel:
     """One stateful operator in one thread, with the state of all tasks of the thread. A task is named by its partition.
 
@@ -453,7 +463,8 @@ class Kernel:
         """Give entries of the store as a table for people.
 
         Args:
-            keys, values: entries of the store, as `LocalStore.entries` gives them.
+            keys: of entries of the store, as `LocalStore.entries` gives them.
+            values: likewise.
             store: where they are from; some have parts that stand elsewhere in it.
         """
 
