@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence, Set
+    from collections.abc import Callable, Mapping, Sequence, Set
 
     from headrace.log.interface import Consumer, TopicPartition
 
@@ -66,11 +66,27 @@ class Frontier:
         asked = [item for item in partitions if item in owned]
         positions = self._consumer.positions()
         ends = self._consumer.known_ends(asked)
-        return {item for item in asked if self._waits(item, positions.get(item), ends.get(item))}
+        hidden = self._hidden(
+            [item for item in asked if 0 <= ends.get(item, -1) <= positions.get(item, -1)], positions
+        )
+        return {
+            item for item in asked if self._waits(item, positions.get(item), ends.get(item)) or item in hidden
+        }
 
     def forget(self) -> None:
         """Begin anew: reading was sent elsewhere, or partitions have come or gone."""
         self._places.clear()
+
+    def _hidden(
+        self, read: Sequence[TopicPartition], positions: Mapping[TopicPartition, int]
+    ) -> Set[TopicPartition]:
+        """Give those of the partitions read to their ends that hold more, which nobody sees yet."""
+        internal = [item for item in read if item.topic in self._internal]
+        if self._looker is None or not internal:
+            return frozenset()
+        # All at once: one after the other, the requests would take most of the time of small batches.
+        ends = self._looker.watermarks(internal)
+        return {item for item in internal if positions[item] < ends[item][1]}
 
     def _waits(self, partition: TopicPartition, position: int | None, end: int | None) -> bool:
         now = self._clock()
@@ -78,9 +94,7 @@ class Frontier:
         if place is None or place.position != position:
             place = self._places[partition] = _Place(position, now)
         if position is not None and end is not None and position >= end:
-            if self._looker is not None and partition.topic in self._internal:
-                return position < self._looker.watermarks([partition])[partition][1]
-            return now - place.since < self._idle
+            return partition.topic not in self._internal and now - place.since < self._idle
         if now - place.since < _STUCK:
             return True
         if now - place.asked >= _STUCK:
