@@ -163,6 +163,8 @@ class CaseRun:
         self._registry = registry
         self.variant = variant
         self.folder = folder
+        # Where nothing stops, nobody reads them again.
+        self._keeps_files = bool(topology.operators) and variant.stop is not Stop.NONE
         self.application = application or f"case-{uuid4().hex[:8]}"
 
     def crash(self, records: int, end: Callable[[], None] = interrupt, number: int = 0) -> RunError | None:
@@ -211,7 +213,7 @@ class CaseRun:
             # Commits come by what was read, not by the time that a busy machine takes.
             in_flight_records=self.variant.batch if self.variant.stop is Stop.CRASH else 1_000_000,
             lag_interval=0,
-            state_dir=self.folder / str(number) if self._topology.operators else None,
+            state_dir=self.folder / str(number) if self._keeps_files else None,
         )
         try:
             Processor(self._topology, log, self._registry, options).run()
