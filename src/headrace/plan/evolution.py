@@ -16,6 +16,7 @@ from headrace.plan.operators import (
     Emit,
     Feed,
     JoinKind,
+    JoinWindow,
     LookupJoin,
     Rank,
     StreamJoin,
@@ -171,7 +172,9 @@ def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _window(window: Window | None) -> str:
+def _window(window: Window | JoinWindow | None) -> str:
+    if isinstance(window, JoinWindow):
+        return f"that of both sides, {_time(window.size)}"
     if window is None:
         return "none"
     parts = [f"{window.kind.value.upper()} {_time(window.size)}"]

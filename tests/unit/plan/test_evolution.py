@@ -31,6 +31,11 @@ def grouped(calls: str, by: str = "customer", window: str = "", source: str = "S
     return f"SELECT {source} {by}, {calls} FROM orders {window} GROUP BY {by}"
 
 
+def in_windows(size: str) -> str:
+    rows = f"(SELECT STREAM id, amount FROM orders WINDOW BY TUMBLE {size})"
+    return f"SELECT STREAM a.id FROM {rows} AS a JOIN {rows} AS b ON a.id = b.id AND a._window.end = b._window.end"
+
+
 def test_calls_that_come_go_and_move_are_told_and_the_others_stay() -> None:
     found = change(
         grouped(f"{BASE}, MIN(amount) AS least"),
@@ -77,6 +82,16 @@ def test_rows_are_counted_whether_they_are_asked_for_or_not() -> None:
             grouped(BASE, window="WINDOW BY TUMBLE 1m"),
             grouped(BASE, window="WINDOW BY TUMBLE 5m"),
             "the window was TUMBLE 1m, is TUMBLE 5m",
+        ),
+        (
+            grouped(BASE, window="WINDOW BY CUMULATE 1h,1m"),
+            grouped(BASE, window="WINDOW BY CUMULATE 1h,1m OFFSET 5m"),
+            "the window was CUMULATE 1h every 1m, is CUMULATE 1h every 1m from 5m on",
+        ),
+        (
+            in_windows("1m"),
+            in_windows("5m"),
+            "the window was that of both sides, 1m, is that of both sides, 5m",
         ),
         (
             grouped(BASE),
