@@ -82,7 +82,11 @@ def evolution(old: Operator, new: Operator) -> Evolution:
     if not (isinstance(old.kernel, Aggregate) and isinstance(new.kernel, Aggregate)):
         return Evolution(tuple(obstacles or [UNKNOWN]))
     calls = _Calls(_described(old, old.kernel), _described(new, new.kernel))
-    if not obstacles and not calls.changes:
+    changes = calls.changes
+    emits = (old.kernel.emit, new.kernel.emit)
+    if emits[0] is not emits[1] and Emit.FINAL not in emits:
+        changes.append(_emits(*emits))
+    if not obstacles and not changes:
         obstacles.append(UNKNOWN)
     if bool(old.kernel.calls) != bool(new.kernel.calls):
         kinds = ("aggregates", "distinct rows") if old.kernel.calls else ("distinct rows", "aggregates")
@@ -91,7 +95,7 @@ def evolution(old: Operator, new: Operator) -> Evolution:
     obstacles += calls.obstacles(over_table=new.kernel.feed.changes is not Changes.APPEND)
     obstacles += _on_their_way(old.kernel.feed, new.kernel.feed)
     return Evolution(
-        tuple(obstacles), is_readable, tuple(calls.changes), tuple(calls.consequences()), calls.mapping
+        tuple(obstacles), is_readable, tuple(changes), tuple(calls.consequences()), calls.mapping
     )
 
 
@@ -112,8 +116,8 @@ def _kernels(old: Kernel, new: Kernel) -> Iterable[str]:
             if _window(was) != _window(now):
                 yield f"the window was {_window(was)}, is {_window(now)}"
         elif name == "emit":
-            if was is not now:
-                yield f"results came {_EMITS[was]}, now {_EMITS[now]}"
+            if was is not now and Emit.FINAL in (was, now):
+                yield _emits(was, now)
         elif name == "kind":
             if was is not now:
                 yield f"it was {_article(was)} join, is {_article(now)}"
@@ -122,6 +126,10 @@ def _kernels(old: Kernel, new: Kernel) -> Iterable[str]:
                 yield f"rows matched up to {_time(was)} {name}, now {_time(now)}"
         elif name in ("order", "limit", "counted") and was != now:
             yield f"the {name} changed" if name != "limit" else f"the first {was} were kept, now {now}"
+
+
+def _emits(was: Emit, now: Emit) -> str:
+    return f"results came {_EMITS[was]}, now {_EMITS[now]}"
 
 
 def _feeds(old: Feed, new: Feed, side: str, *, values: bool) -> Iterable[str]:

@@ -54,6 +54,19 @@ def test_calls_in_another_order_are_no_loss() -> None:
     assert found.calls == (1, 0)
 
 
+def test_when_results_come_out_does_not_matter_to_state_without_final_ones() -> None:
+    sql = grouped(BASE, window="WINDOW BY TUMBLE 1m")
+    later = plan(f"SET emit='record'; SET defaults.topic.autocreate=true; INSERT INTO out {sql}").operators[
+        -1
+    ]
+    found = evolution(operator(sql), later)
+    assert (found.obstacles, found.changes, found.calls) == (
+        (),
+        ("results came at each commit, now at each record",),
+        (0, 1),
+    )
+
+
 def test_rows_are_counted_whether_they_are_asked_for_or_not() -> None:
     found = change(grouped("SUM(amount) AS total"), grouped(BASE))
     assert found.consequences == ("`n` counts all rows, which were counted before",)
