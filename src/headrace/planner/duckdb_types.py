@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +13,7 @@ from sqlglot import exp
 from headrace.functions import macros_in, setup_sql
 from headrace.functions.declaration import MACRO_PREFIX
 from headrace.functions.user import UserFunctions
+from headrace.planner.connection import connection
 from headrace.planner.typed import text
 from headrace.planner.user_functions import called_in, register
 from headrace.types.sql import duckdb_type, quote
@@ -89,7 +91,6 @@ class Typer:
         self._grouped = grouped
         self._columns: dict[str, str] = {}
         self._known: dict[str, pa.DataType] = {}
-        self._functions: dict[str, set[str]] = {}
         self._macros: set[str] = set()
         self._registered: set[str] = set()
         self._made = count()
@@ -156,20 +157,11 @@ class Typer:
 
     def functions(self) -> frozenset[str]:
         """Give the names of DuckDB's scalar functions, in lower case."""
-        return self._named("scalar", "macro")
+        return _function_names("scalar", "macro")
 
     def aggregates(self) -> frozenset[str]:
         """Give the names of DuckDB's aggregates, in lower case."""
-        return self._named("aggregate")
-
-    def _named(self, *kinds: str) -> frozenset[str]:
-        if not self._functions:
-            query = "SELECT DISTINCT function_type, lower(function_name) FROM duckdb_functions()"
-            rows = self._connection.execute(query).fetchall()
-            for kind, name in rows:
-                if not name.startswith(MACRO_PREFIX):
-                    self._functions.setdefault(kind, set()).add(name)
-        return frozenset(name for kind in kinds for name in self._functions.get(kind, ()))
+        return _function_names("aggregate")
 
     def _bind(self, query: str) -> duckdb.DuckDBPyRelation:
         missing = macros_in(query) - self._macros
@@ -191,6 +183,15 @@ class Typer:
         nulls = ", ".join(f"CAST(NULL AS {self._columns[name]}) AS {quote(name)}" for name in used)
         group = f" GROUP BY {', '.join(quote(name) for name in used)}" if self._grouped else ""
         return f" FROM (SELECT {nulls}) AS input{group}"
+
+
+@cache
+def _function_names(*kinds: str) -> frozenset[str]:
+    """Give the names that DuckDB itself has for functions of these kinds, in lower case."""
+    query = "SELECT DISTINCT lower(function_name) FROM duckdb_functions() WHERE function_type IN $kinds"
+    with connection() as own:
+        rows = own.execute(query, {"kinds": kinds}).fetchall()
+    return frozenset(name for (name,) in rows if not name.startswith(MACRO_PREFIX))
 
 
 def from_duckdb(kind: DuckDBPyType) -> pa.DataType:
