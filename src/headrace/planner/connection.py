@@ -41,16 +41,18 @@ class Database:
     def connect(self) -> duckdb.DuckDBPyConnection:
         """Give a connection of its own to whoever asks; to a new database if the last one has failed."""
         with self._lock:
-            if self._root is not None:
-                connection = self._root.cursor()
+            # A fork may begin meanwhile, in another thread.
+            root = self._root
+            if root is not None:
+                connection = root.cursor()
                 try:
                     connection.execute("SELECT 1").fetchall()
                 except duckdb.FatalException:
                     connection.close()
                 else:
                     return connection
-            self._root = self.open()
-            return self._root.cursor()
+            self._root = root = self.open()
+            return root.cursor()
 
     def leave(self) -> None:
         """Open a new database next time. The present one lives on as long as it has connections."""
