@@ -8,6 +8,7 @@
 pub mod accumulators;
 pub mod batch;
 pub mod changes;
+pub mod codec;
 pub mod error;
 pub mod kernel;
 pub mod kernels;

@@ -1,14 +1,15 @@
 //! Tumbling, hopping and cumulating windows. Rows are kept in panes, stretches of time that every window is made up of; a row is in one
 //! pane, however many windows overlap. A tumbling window is one pane.
 
+mod at_once;
 mod results;
 mod state;
+mod sums;
 
 use std::collections::{BTreeSet, HashMap};
 use std::hint::black_box;
 use std::sync::Arc;
 
-use crate::accumulators::{Failure, Group};
 use crate::error::Result;
 use crate::spec::Emit;
 use crate::store::Store;
@@ -315,141 +316,5 @@ impl Panes {
             dirty.time = dirty.time.max(row.cause.time);
         }
         Ok(Taken::In)
-    }
-
-    /// Add a row to a tumbling window and give it.
-    fn add_to_one(
-        &mut self,
-        context: Context<'_, Self>,
-        start: i64,
-        row: &Row<'_>,
-        out: &mut Output<'_>,
-    ) -> Result<Taken> {
-        let plan = context.plan;
-        let bounds = context.shape.bounds(start);
-        let table = self.segments.table(start)?;
-        let slot = match row.slot {
-            Some(slot) => slot,
-            None => table.slot(row.key, row.hash)?,
-        };
-        if let Some(pane) = table.edit(slot) {
-            let before = plan.retracts.then(|| pane.group.clone());
-            if let Err(failure) = row.add_to(&mut pane.group) {
-                return Ok(Taken::Failed(failure));
-            }
-            out.update(row.cause, row.key, bounds, before.as_ref(), &pane.group);
-            return Ok(Taken::In);
-        }
-        let mut group = plan.accumulators.group();
-        if let Err(failure) = row.add_to(&mut group) {
-            return Ok(Taken::Failed(failure));
-        }
-        out.insert(row.cause, row.key, bounds, &group);
-        *table.edit(slot) = Some(Pane { group, mark: 0 });
-        Ok(Taken::In)
-    }
-
-    /// Add a row and give each of its windows that has not closed.
-    fn add_and_give(
-        &mut self,
-        context: Context<'_, Self>,
-        pane: i64,
-        open: i64,
-        row: &Row<'_>,
-        out: &mut Output<'_>,
-    ) -> Result<Taken> {
-        let (plan, fixed) = (context.plan, context.shape);
-        let mut places =
-            self.of_key(row.key, row.hash, pane - fixed.size + 1, pane + fixed.size)?;
-        let before = |window: i64| {
-            let mut inside = places.iter().filter(|place| fixed.has(window, place.0));
-            if plan.retracts {
-                let groups = inside.filter_map(|place| Some(&self.pane(*place)?.group));
-                plan.merge(groups).map(Some)
-            } else {
-                inside.next().map(|_| None)
-            }
-        };
-        let windows = fixed.windows_of(pane).filter(|window| *window >= open);
-        let windows: Vec<(i64, Option<Option<Group>>)> =
-            windows.map(|window| (window, before(window))).collect();
-        let table = self.segments.table(pane)?;
-        let slot = match row.slot {
-            Some(slot) => slot,
-            None => table.slot(row.key, row.hash)?,
-        };
-        if table.get(slot).is_some() {
-            if let Some(pane) = table.edit(slot)
-                && let Err(failure) = row.add_to(&mut pane.group)
-            {
-                return Ok(Taken::Failed(failure));
-            }
-        } else {
-            let mut group = plan.accumulators.group();
-            if let Err(failure) = row.add_to(&mut group) {
-                return Ok(Taken::Failed(failure));
-            }
-            *table.edit(slot) = Some(Pane { group, mark: 0 });
-            let at = places.partition_point(|place| place.0 < pane);
-            places.insert(at, (pane, slot));
-        }
-        for (window, before) in windows {
-            let inside = places.iter().filter(|place| fixed.has(window, place.0));
-            let groups = inside.filter_map(|place| Some(&self.pane(*place)?.group));
-            let (Some(merged), bounds) = (plan.merge(groups), fixed.bounds(window)) else {
-                continue;
-            };
-            match before {
-                Some(before) => out.update(row.cause, row.key, bounds, before.as_ref(), &merged),
-                None => out.insert(row.cause, row.key, bounds, &merged),
-            }
-        }
-        Ok(Taken::In)
-    }
-
-    /// Say what is wrong with a row of which some window would be too large, though no sub-window is.
-    fn check(
-        &mut self,
-        context: Context<'_, Self>,
-        pane: i64,
-        open: i64,
-        row: &Row<'_>,
-    ) -> Result<std::result::Result<(), Failure>> {
-        let (accumulators, fixed) = (&context.plan.accumulators, context.shape);
-        let slot = match row.slot {
-            Some(slot) => Some(slot),
-            None => self.segments.table(pane)?.find(row.key, row.hash)?,
-        };
-        let kept = slot.and_then(|slot| Some(&self.pane((pane, slot))?.group));
-        let others = (fixed.size / fixed.pane - 1).unsigned_abs();
-        let is_safe = match kept {
-            Some(group) => row.values.is_safe(row.number, group, others),
-            None => row
-                .values
-                .is_safe(row.number, &accumulators.group(), others),
-        };
-        let since = pane.saturating_sub(fixed.size).saturating_add(1);
-        if is_safe && self.large.get() <= since.max(0).unsigned_abs() {
-            return Ok(Ok(()));
-        }
-        let mut group = kept.map_or_else(|| accumulators.group(), Group::clone);
-        if !is_safe {
-            self.large.raise(pane.unsigned_abs() + 1);
-        }
-        if let Err(failure) = row.add_to(&mut group) {
-            return Ok(Err(failure));
-        }
-        let places = self.of_key(row.key, row.hash, since, pane + fixed.size)?;
-        let fits = fixed
-            .windows_of(pane)
-            .filter(|window| *window >= open)
-            .try_for_each(|window| {
-                let others = places
-                    .iter()
-                    .filter(|place| place.0 != pane && fixed.has(window, place.0));
-                let groups = others.filter_map(|place| Some(&self.pane(*place)?.group));
-                accumulators.check(groups.chain([&group]))
-            });
-        Ok(fits)
     }
 }
