@@ -30,6 +30,8 @@ def _find(checked: CheckedProgram) -> Iterator[Finding]:
         source = node.args.get("from_")
         if not joins or source is None or node.args.get("group") is not None or not tables_of(node):
             continue
+        if all(join.args.get("broadcast") for join in joins):
+            continue  # the result has the key of the stream
         alias = alias_of(source.this)
         names_key = any(
             _is_key(part, alias) for join in joins for part in join.args["on"].find_all(exp.Column)
