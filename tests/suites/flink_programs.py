@@ -72,7 +72,7 @@ SELECT STREAM o.order_id, o.total, c.id, c.name, c.age, c.city, c.state, c.zipco
 FROM orders_t o LEFT JOIN (SELECT TABLE * FROM customers_t) c
 ON CASE WHEN o.total > 15.3 THEN o.customer_id END = c._key AND {condition}"""
 
-_OWN: Final = f"SET functions.file='{Path(__file__).parent / 'flink_functions.py'}';"
+_OWN: Final = f"SET functions.file='{Path(__file__).parent / 'flink_functions.py'}';\n"
 """User functions of the programs."""
 
 _RETRIES: Final = "functions that Flink calls again when they fail: here a failure is one of the record"
@@ -95,7 +95,7 @@ PROGRAMS: Final[tuple[Program | Refused, ...]] = (
     Program(
         "calc-sarg", "INSERT INTO result SELECT STREAM a FROM source_t WHERE a = 1 OR a = 2 OR a IS NULL"
     ),
-    Program("calc-udf-simple", f"{_OWN} INSERT INTO result SELECT STREAM a, udf1(a) AS a1 FROM source_t"),
+    Program("calc-udf-simple", f"{_OWN}INSERT INTO result SELECT STREAM a, udf1(a) AS a1 FROM source_t"),
     Program("calc-udf-complex", _SEVERAL_FUNCTIONS, times=("d1",)),
     Program(
         "correlate-catalog-func",
@@ -235,14 +235,14 @@ INSERT INTO result SELECT STREAM * FROM source_t1 WHERE a >= 3 UNION ALL SELECT 
     Program("window-table-function-tumble-tvf", _ROWS_OF_WINDOWS.format(window="TUMBLE 10s")),
     Refused("window-table-function-tumble-tvf-agg-proc-time", _CLOCK),
     Program("window-table-function-hop-tvf", _ROWS_OF_WINDOWS.format(window="HOP 10s,5s")),
-    Program("async-calc-simple", f"{_OWN} INSERT INTO result SELECT STREAM a, udf1(a) AS a1 FROM source_t"),
+    Program("async-calc-simple", f"{_OWN}INSERT INTO result SELECT STREAM a, udf1(a) AS a1 FROM source_t"),
     Program("async-calc-complex", _SEVERAL_FUNCTIONS, times=("d1",)),
     Program(
         "async-calc-nested",
-        f"{_OWN} INSERT INTO result SELECT STREAM a, udf1(udf1(udf1(a))) AS a1 FROM source_t",
+        f"{_OWN}INSERT INTO result SELECT STREAM a, udf1(udf1(udf1(a))) AS a1 FROM source_t",
     ),
     Program(
-        "async-calc-condition", f"{_OWN} INSERT INTO result SELECT STREAM a FROM source_t WHERE udf1(a) > 6"
+        "async-calc-condition", f"{_OWN}INSERT INTO result SELECT STREAM a FROM source_t WHERE udf1(a) > 6"
     ),
     Refused("async-calc-failure-exception", _RETRIES),
     Program(
@@ -296,7 +296,7 @@ FROM source_t GROUP BY e""",
     ),
     Program(
         "group-aggregate-udf-with-merge",
-        f"{_OWN} INSERT INTO result SELECT STREAM e, my_avg(e, a) AS s1, my_concat(d) AS c1 FROM source_t GROUP BY e",
+        f"SET emit='record'; {_OWN}INSERT INTO result SELECT STREAM e, my_avg(e, a) AS s1, my_concat(d) AS c1 FROM source_t GROUP BY e",
         table=True,
     ),
     Refused("group-window-aggregate-tumble-proc-time", _CLOCK),

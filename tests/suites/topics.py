@@ -66,8 +66,8 @@ def milliseconds(written: str | dict[str, list[int]]) -> int:
     if isinstance(written, str):
         moment = datetime.fromisoformat(written.replace("Z", ""))
     else:
-        *parts, millis = written["LocalDateTime"]
-        moment = datetime(*parts, millis * 1000)  # noqa: DTZ001 - the zone is added below
+        year, month, day, hour, minute, second, millis = written["LocalDateTime"]
+        moment = datetime(year, month, day, hour, minute, second, millis * 1000, tzinfo=UTC)
     return round(moment.replace(tzinfo=UTC).timestamp() * 1000)
 
 
