@@ -335,6 +335,8 @@ class Restorer:
 
 def _apply(job: RestoreJob, item: StoreRestore, records: pa.RecordBatch) -> None:
     """Take what stands in the changelog into the local copy, in the form that this program has."""
+    if job.finished:
+        return
     position = records.column("offset")[-1].as_py() + 1
     entries = item.history.read(records)
     if item.stale:
