@@ -10,7 +10,6 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import duckdb
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,6 +17,7 @@ from hypothesis import strategies as st
 
 from headrace._native import Kernel, LocalStore
 from headrace.plan.operators import Emit, RowKind
+from headrace.planner.connection import connection
 from tests.unit.formats.decoding import examples
 from tests.unit.state.aggregate_oracle import Call, Near, Row, comparable, shown
 from tests.unit.state.aggregate_runs import (
@@ -296,11 +296,11 @@ def test_final_states_over_streams_are_those_of_duckdb(run: tuple[Program, list[
     machine = Machine(program)
     machine.process([(row,) for row in rows])
     given = pa.table(machine.kernel.flush()).drop([name for name, _ in LEADING])
-    with duckdb.connect() as connection:
-        connection.register("rows", pa.table(program.batch(rows)))
+    with connection() as duck:
+        duck.register("rows", pa.table(program.batch(rows)))
         results = "".join(f", {duckdb_call(call)} AS a{index}" for index, call in enumerate(program.calls))
         query = f"SELECT k0{results} FROM rows WHERE k0 IS NOT NULL GROUP BY k0"
-        expected = connection.sql(query).to_arrow_table()
+        expected = duck.sql(query).to_arrow_table()
     assert by_key(program, given) == by_key(program, expected)
 
 
