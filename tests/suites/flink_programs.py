@@ -56,7 +56,8 @@ _FIRST_ROWS_OF_WINDOWS: Final = """
 INSERT INTO result
 SELECT STREAM {columns}, ROW_NUMBER() OVER (PARTITION BY _window.start, _window.end ORDER BY {order}) AS row_num
 FROM bid_t WINDOW BY {window} QUALIFY row_num <= {most}"""
-_LEAST_OF_WINDOW: Final = "_window.start AS window_start, _window.end AS window_end, _meta.timestamp AS bid_time, supplier_id, price, item"
+_LEAST_OF_WINDOW: Final = """_window.start AS window_start, _window.end AS window_end,
+       _meta.timestamp AS bid_time, supplier_id, price, item"""
 
 _JOINED_WINDOWS: Final = """
 WITH l AS (SELECT STREAM id, num, name FROM source_one_t WINDOW BY {window});
@@ -296,7 +297,9 @@ FROM source_t GROUP BY e""",
     ),
     Program(
         "group-aggregate-udf-with-merge",
-        f"SET emit='record'; {_OWN}INSERT INTO result SELECT STREAM e, my_avg(e, a) AS s1, my_concat(d) AS c1 FROM source_t GROUP BY e",
+        f"""
+SET emit='record'; {_OWN}
+INSERT INTO result SELECT STREAM e, my_avg(e, a) AS s1, my_concat(d) AS c1 FROM source_t GROUP BY e""",
         table=True,
     ),
     Refused("group-window-aggregate-tumble-proc-time", _CLOCK),
