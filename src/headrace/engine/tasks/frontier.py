@@ -66,11 +66,16 @@ class Frontier:
         asked = [item for item in partitions if item in owned]
         positions = self._consumer.positions()
         ends = self._consumer.known_ends(asked)
-        hidden = self._hidden(
-            [item for item in asked if 0 <= ends.get(item, -1) <= positions.get(item, -1)], positions
-        )
+        read = {item for item in asked if 0 <= ends.get(item, -1) <= positions.get(item, -1)}
+        for item in asked:
+            self._note(item, positions.get(item))
+        # The log is asked for all at once: one after the other, the answers would take most of the time of small batches.
+        self._ask_for_stuck([item for item in asked if item not in read])
+        hidden = self._hidden([item for item in asked if item in read], positions)
         return {
-            item for item in asked if self._waits(item, positions.get(item), ends.get(item)) or item in hidden
+            item
+            for item in asked
+            if item in hidden or self._waits(item, positions.get(item), read=item in read)
         }
 
     def forget(self) -> None:
@@ -88,16 +93,34 @@ class Frontier:
         ends = self._looker.watermarks(internal)
         return {item for item in internal if positions[item] < ends[item][1]}
 
-    def _waits(self, partition: TopicPartition, position: int | None, end: int | None) -> bool:
-        now = self._clock()
+    def _note(self, partition: TopicPartition, position: int | None) -> None:
         place = self._places.get(partition)
         if place is None or place.position != position:
-            place = self._places[partition] = _Place(position, now)
-        if position is not None and end is not None and position >= end:
-            return partition.topic not in self._internal and now - place.since < self._idle
-        if now - place.since < _STUCK:
+            self._places[partition] = _Place(position, self._clock())
+
+    def _ask_for_stuck(self, partitions: Sequence[TopicPartition]) -> None:
+        """Find out how far those partitions can be read from which nothing has come for a while."""
+        now = self._clock()
+        places = {item: self._places[item] for item in partitions}
+        stuck = [
+            item
+            for item, place in places.items()
+            if now - place.since >= _STUCK and now - place.asked >= _STUCK
+        ]
+        if not stuck:
+            return
+        bounds = self._consumer.watermarks(stuck)
+        # A log that takes long to answer is not asked again at once.
+        asked = self._clock()
+        for item in stuck:
+            places[item].asked, places[item].readable = asked, bounds[item][1]
+
+    def _waits(self, partition: TopicPartition, position: int | None, *, read: bool) -> bool:
+        place = self._places[partition]
+        waited = self._clock() - place.since
+        if read:
+            return partition.topic not in self._internal and waited < self._idle
+        # Not asked since it came there: what was readable before says nothing.
+        if waited < _STUCK or place.asked < place.since:
             return True
-        if now - place.asked >= _STUCK:
-            place.asked = now
-            place.readable = self._consumer.watermarks([partition])[partition][1]
         return position is None or position < place.readable
