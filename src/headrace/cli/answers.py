@@ -15,33 +15,38 @@ if TYPE_CHECKING:
     from headrace.engine.statements import Answer, Rows
 
 
-def print_answer(answer: Answer, form: str) -> None:
+def print_answer(answer: Answer, form: str) -> bool:
     """Print an answer. KeyboardInterrupt ends the rows; what is printed stays valid.
 
     Args:
         answer: of one statement.
         form: see `RESULT_FORMATS`.
+
+    Returns:
+        False if the user has interrupted it.
     """
     if isinstance(answer, Done):
         if answer.message:
             click.echo(answer.message, err=True)
-        return
+        return True
     with answer.while_read:
-        _print_rows(answer, form)
+        whole = _print_rows(answer, form)
         if answer.query is not None:
             _remarks(answer.query)
+    return whole
 
 
-def _print_rows(answer: Rows, form: str) -> None:
+def _print_rows(answer: Rows, form: str) -> bool:
     with open_printer(form, answer.schema) as printer:
         try:
             for batch in answer.batches:
                 printer.write(batch)
         except KeyboardInterrupt:
             # The user has seen enough.
-            pass
+            return False
         finally:
             answer.batches.close()
+    return True
 
 
 def _remarks(query: SnapshotQuery) -> None:

@@ -68,7 +68,9 @@ def command(
                     help="leave --follow out, or select from one topic without groups, order and joins",
                 )
             with stopped_by_signals(_interrupt):
-                print_answer(runner.run(statement, program, follow=follow), form)
+                whole = print_answer(runner.run(statement, program, follow=follow), form)
+            if not whole:
+                return
             warn(runner.warnings)
             runner.warnings.clear()
 

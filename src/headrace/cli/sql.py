@@ -54,6 +54,7 @@ def command(form: str, state_dir: str | None, log: str | None, registry: str | N
         program = parse_program(sys.stdin.read(), "standard input")
         runner = Runner(workspace)
         for statement in program.statements:
-            print_answer(runner.run(statement, program), form)
+            if not print_answer(runner.run(statement, program), form):
+                return
             warn(runner.warnings, program.source)
             runner.warnings.clear()

@@ -83,7 +83,10 @@ class Shell:
                 began = time.monotonic()
                 answer = self._runner.run(statement, program)
                 with paged(wanted=self._options.pager and not isinstance(answer, Done)):
-                    print_answer(answer, self._options.form)
+                    whole = print_answer(answer, self._options.form)
+                if not whole:
+                    # Ctrl-C ends the statements behind it too.
+                    return
                 warn(self._runner.warnings, program.source)
                 self._runner.warnings.clear()
                 if self._options.timing and not isinstance(statement, Set):

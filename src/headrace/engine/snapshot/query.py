@@ -129,11 +129,6 @@ class SnapshotQuery:
                         return
         except (duckdb.Error, pa.ArrowException) as error:
             raise self._cause() or _query_failed(error) from error
-        except RuntimeError as error:
-            if "interrupted" in str(error):
-                # What DuckDB makes of Ctrl-C while it computes.
-                raise KeyboardInterrupt from None
-            raise
         finally:
             if reader is not None:
                 reader.close()

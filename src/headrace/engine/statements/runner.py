@@ -9,6 +9,7 @@ from headrace.config.query_settings import QuerySettings, read_query_settings
 from headrace.engine.snapshot import Limits, SnapshotQuery
 from headrace.engine.statements.answers import Answer, Done, Rows
 from headrace.engine.statements.deleting import delete
+from headrace.engine.statements.interrupts import interruptible
 from headrace.engine.statements.showing import describe, show
 from headrace.engine.statements.tables import create_table, drop_table, truncate
 from headrace.engine.statements.views import create_synonym, create_view, drop_definition
@@ -73,7 +74,8 @@ class Runner:
             RunError: it failed while it ran.
         """
         try:
-            return self._run(statement, program, follow=follow)
+            with interruptible():
+                return self._run(statement, program, follow=follow)
         except ProgramError as fault:
             raise ProgramError(fault.diagnostics, program.source) from None
 
@@ -157,7 +159,8 @@ class Runner:
             with running as ended:
                 if ended is not None:
                     killed.append(ended)
-                yield from opened.follow() if follow else opened.batches()
+                with interruptible():
+                    yield from opened.follow() if follow else opened.batches()
 
         return Rows(opened.schema, batches(), opened, opened)
 
