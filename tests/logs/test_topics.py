@@ -107,7 +107,9 @@ def test_positions_of_a_topic_that_was_made_again_begin_anew(log: Log, admin: Ad
         assert admin.delete(name)
 
 
-def test_deleted_records_are_gone_and_the_others_keep_their_offsets(log: Log, admin: Admin, name: str) -> None:
+def test_deleted_records_are_gone_and_the_others_keep_their_offsets(
+    log: Log, admin: Admin, name: str
+) -> None:
     admin.create(TopicDescription(name, 2))
     place = TopicPartition(name, 0)
     # Runs of their own, so that a deletion takes some whole and cuts one.
