@@ -14,10 +14,13 @@ import pyarrow as pa
 
 from headrace.formats import make_decoder, make_encoder
 from headrace.formats.interface import Format, Side
+from headrace.formats.registry import EmbeddedRegistry
+from headrace.log.embedded import EmbeddedLog
 from headrace.types.avro import arrow_to_avro
+from headrace.types.json_schema import arrow_to_json_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
 ROWS = 20_000
 RUNS = 20
@@ -30,28 +33,6 @@ TYPE = pa.struct(
         ("Timestamp", pa.string()),
     ]
 )
-
-
-class OneSchema:
-    """A registry that holds one schema."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def schema(self, schema_id: int) -> str:
-        return self.text
-
-    def latest(self, subject: str) -> tuple[int, str] | None:
-        return 1, self.text
-
-    def check(self, subject: str, schema: str) -> Sequence[str]:
-        return ()
-
-    def register(self, subject: str, schema: str) -> int:
-        return 1
-
-    def subjects(self) -> list[str]:
-        return []
 
 
 def positions() -> pa.Array[Any]:
@@ -83,17 +64,20 @@ def measure(name: str, work: Callable[[], object]) -> None:
 def main() -> None:
     values = positions()
     avro = arrow_to_avro(TYPE, "Position")
+    registry = EmbeddedRegistry(EmbeddedLog(":memory:"))
+    json_schema = arrow_to_json_schema(TYPE, "Position")
     sides = {
         "JSON": (Side(Format.JSON, TYPE), None),
-        "AVRO": (Side(Format.AVRO, TYPE, avro), 1),
+        "AVRO": (Side(Format.AVRO, TYPE, avro), registry.register("avro-value", avro)),
+        "JSON_SR": (Side(Format.JSON_SR, TYPE, json_schema), 2),
     }
     print(f"{dt.datetime.now(dt.UTC):%Y-%m-%d}, one of {os.cpu_count()} cores, {ROWS} records a batch")
     for name, (side, schema_id) in sides.items():
         encoder = make_encoder(side, schema_id)
         data = encoder.encode(values).data
         fields = [(field.name,) for field in TYPE]
-        five = make_decoder(side, fields, OneSchema(avro))
-        one = make_decoder(side, fields[1:2], OneSchema(avro))
+        five = make_decoder(side, fields, registry)
+        one = make_decoder(side, fields[1:2], registry)
         print(f"{name}: {data.nbytes / ROWS - 4:.0f} bytes a record")
         measure(f"{name} decode 5 of 5 fields", lambda: five.decode(data))  # noqa: B023
         measure(f"{name} decode 1 of 5 fields", lambda: one.decode(data))  # noqa: B023
