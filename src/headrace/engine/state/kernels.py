@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from headrace.plan.operators import Column
 
 NativeKernel = _native.Kernel
+LocalStore = _native.LocalStore
 DamagedStateError = _native.DamagedStateError
 """A local store cannot be read: it is wiped and comes back from its changelog."""
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headrace._native import LocalStore
 from headrace.engine.operators.graph import WHOLE
 from headrace.engine.policy import record_failed
+from headrace.engine.state.kernels import LocalStore
 from headrace.formats.errors import RegistryUnavailableError
 from headrace.log.interface import ConsumerOptions, TopicPartition
 from headrace.plan.operators import LookupJoin

@@ -144,7 +144,7 @@ class ConfluentRegistry:
         try:
             reasons = reasons_against(kind, level, schema, [latest[1]])
         except SchemaSyntaxError as error:
-            reasons = [f"the text is no {kind} schema: {error}"]
+            reasons = [f"the text is no {kind.spoken} schema: {error}"]
         return reasons or [f"the registry refuses it under compatibility {level}"]
 
     def _level(self, subject: str) -> Compatibility:

@@ -132,4 +132,4 @@ def _check(tx: sqlite3.Connection, subject: str, schema: str, kind: SchemaKind) 
         known = [version for _, version in _versions(tx, subject)]
         return [] if text in known else reasons_against(kind, _level(tx, subject), text, known)
     except SchemaSyntaxError as error:
-        return [f"the text is no {kind} schema: {error}"]
+        return [f"the text is no {kind.spoken} schema: {error}"]

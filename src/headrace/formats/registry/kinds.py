@@ -13,6 +13,11 @@ class SchemaKind(StrEnum):
     JSON = "JSON"
     PROTOBUF = "PROTOBUF"
 
+    @property
+    def spoken(self) -> str:
+        """The name as people write it."""
+        return {"AVRO": "Avro", "PROTOBUF": "Protobuf"}.get(self.value, self.value)
+
 
 def kind_of(text: str) -> SchemaKind:
     """Tell the language of a schema from its text.
