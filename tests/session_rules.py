@@ -55,27 +55,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Let workers begin with what stays together, then weave what waits for Kafka into what computes.
-
-    Tests on Kafka wait more than they compute: one after the other they would leave the cores idle. Those of recovery take
-    longest and come first; short tests fill the gaps at the end.
-    """
-    if not hasattr(config, "workerinput"):
-        return
-    together = [item for item in items if _why_together(item.nodeid)]
-    others = [item for item in items if not _why_together(item.nodeid)]
-    waiting = [item for item in others if item.get_closest_marker("kafka") is not None]
-    waiting.sort(key=lambda item: not item.nodeid.startswith("tests/recovery/"))
-    computing = [item for item in others if item.get_closest_marker("kafka") is None]
-    share = int(len(computing) * _WOVEN / max(len(waiting), 1))
-    items[:] = together
-    for number, item in enumerate(waiting):
-        items += [item, *computing[number * share : (number + 1) * share]]
-    items += computing[len(waiting) * share :]
+    """Let workers begin with what stays together and what waits for Kafka: short tests then fill the gaps at the end."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=_turn)
 
 
-_WOVEN: Final = 0.85
-"""How much of what computes is woven in; the rest fills the end."""
+def _turn(item: pytest.Item) -> int:
+    if _why_together(item.nodeid):
+        return 0
+    return 1 if item.get_closest_marker("kafka") is not None else 2
 
 
 def _why_together(nodeid: str) -> str | None:
