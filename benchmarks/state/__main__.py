@@ -77,6 +77,8 @@ class Bench:
         command = self._command(workload, target)
         run([*command, "--until-end"], self._environment)
         warm, tail = self._until_ready(command)
+        # An orderly end in between: a start after a kill waits for the group to give the dead member up.
+        run([*command, "--until-end"], self._environment)
         shutil.rmtree(self._folder / f"{target}-app")
         cold, records = self._until_ready(command)
         return (
