@@ -138,6 +138,39 @@ def test_keys_that_match_are_deleted_from_a_compacted_table(cars: Session) -> No
     assert cars.say("TRUNCATE TABLE cars").startswith("3 keys of `cars` deleted")
 
 
+def test_a_wrong_condition_is_shown_in_the_text_of_the_user(cars: Session) -> None:
+    text = "DELETE FROM cars WHERE colour = 'red'"
+    with pytest.raises(ProgramError) as raised:
+        cars.say(text)
+    (fault,) = raised.value.diagnostics
+    assert fault.span is not None
+    assert text[fault.span.start : fault.span.end] == "colour"
+    assert cars.say("SELECT count(*) FROM cars") == [(3,)]
+
+
+def test_an_error_of_a_value_does_not_hold_it(cars: Session) -> None:
+    with pytest.raises(RunError) as raised:
+        cars.say("INSERT INTO cars (_key, price) VALUES ('a', 'secret')")
+    assert "secret" not in str(raised.value)
+    assert cars.say("SELECT count(*) FROM cars") == [(3,)]
+
+
+def test_a_query_that_follows_ends_when_it_is_killed(tmp_path: Path) -> None:
+    with EmbeddedLog(str(tmp_path / "log.db")) as log:
+        session = Session(log, tmp_path)
+        with closing(session.catalog):
+            session.say("CREATE TABLE t (n int) FORMAT (STRING, JSON); INSERT INTO t (n) VALUES (1)")
+            program = parse_program("SELECT n FROM t", "test")
+            (statement,) = program.statements
+            answer = session.runner.run(statement, program, follow=True)
+            assert isinstance(answer, Rows)
+            with answer.while_read:
+                assert next(answer.batches).to_pylist() == [{"n": 1}]
+                ((number, *_),) = session.say("SHOW QUERIES")
+                session.say(f"KILL QUERY {number}")
+                assert list(answer.batches) == []
+
+
 def test_records_in_the_middle_of_a_plain_topic_stay(memory: Session) -> None:
     memory.say("CREATE TABLE t (n int) FORMAT (STRING, JSON); INSERT INTO t (n) VALUES (1), (2)")
     for condition in ("n = 1", "_meta.offset >= 1", "_meta.offset <= 1 OR n = 2"):

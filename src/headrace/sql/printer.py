@@ -95,7 +95,7 @@ def _column(column: ColumnDef) -> str:
 
 
 def _key(parts: tuple[str, ...]) -> str:
-    return ".".join(part if _BARE_PART.match(part) else _ticked(part) for part in parts)
+    return ".".join(part if _BARE_PART.match(part) else ticked(part) for part in parts)
 
 
 def _value(value: str | int | float | bool) -> str:
@@ -107,8 +107,9 @@ def _value(value: str | int | float | bool) -> str:
 
 
 def _name(name: str) -> str:
-    return name if _BARE_PART.match(name) and name.upper() not in RESERVED else _ticked(name)
+    return name if _BARE_PART.match(name) and name.upper() not in RESERVED else ticked(name)
 
 
-def _ticked(name: str) -> str:
+def ticked(name: str) -> str:
+    """Print a name between back-ticks."""
     return "`" + name.replace("`", "``") + "`"

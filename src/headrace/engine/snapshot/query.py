@@ -178,7 +178,7 @@ class SnapshotQuery:
             self._properties,
             self._batch_records,
             follow=follow,
-            budget=None if follow else self._budget,
+            budget=Budget(Limits(killed=self._limits.killed)) if follow else self._budget,
             on_bad=None if self._skip_bad_records else _bad_record,
         )
 

@@ -13,9 +13,9 @@ from headrace.engine.statements.workspace import failed
 from headrace.engine.statements.writing import send
 from headrace.errors.codes import run as codes
 from headrace.log.interface import ConsumerOptions, TopicPartition
-from headrace.planner.snapshot import plan_offsets, plan_query
+from headrace.planner.snapshot import plan_condition, plan_offsets, plan_query
 from headrace.sql import parse_query
-from headrace.sql.printer import print_query
+from headrace.sql.printer import print_query, ticked
 
 if TYPE_CHECKING:
     from headrace.engine.statements.workspace import Workspace
@@ -41,8 +41,8 @@ def delete(statement: Delete, source: Source, workspace: Workspace) -> Done:
     topic = workspace.described(statement.name, statement.name_span)
     if "compact" in topic.configs.get("cleanup.policy", ""):
         # What is wrong with the condition is found, and shown in the user's text, before anything else.
-        workspace.catalog.topic(topic.name)
-        matching = _MATCHING.format(topic=_ticked(topic.name), condition=print_query(statement.condition))
+        plan_condition(statement, source, topic, workspace.catalog)
+        matching = _MATCHING.format(topic=ticked(topic.name), condition=print_query(statement.condition))
         count = _bury(
             f"SELECT k, r.p AS p FROM ({_latest(topic.name)}) AS r JOIN ({matching}) AS m ON r.p = m.p AND r.o = m.o",
             topic.name,
@@ -78,14 +78,10 @@ def _bury(text: str, topic: str, workspace: Workspace) -> int:
             send(workspace.log, topic, [tombstones])
             count += batch.num_rows
         if query.failed:
-            message = f"{query.failed} records of `{topic}` cannot be decoded, so the condition could not be asked of them"
+            message = f"{query.failed} records of `{topic}` cannot be decoded, and were left as they are ({count} keys deleted)"
             raise failed(codes.QUERY_FAILED, message)
     return count
 
 
 def _latest(topic: str) -> str:
-    return _LATEST.format(topic=_ticked(topic))
-
-
-def _ticked(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"
+    return _LATEST.format(topic=ticked(topic))

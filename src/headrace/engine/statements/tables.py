@@ -13,6 +13,7 @@ from headrace.errors.codes import catalog as catalog_codes
 from headrace.errors.codes import plan as codes
 from headrace.formats.registered import KINDS, schema_text
 from headrace.log.interface import ConsumerOptions, TopicDescription, TopicPartition
+from headrace.planner.schemas import DEFAULT_NAMESPACE
 from headrace.sql import print_program
 from headrace.sql.nodes import Program
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from headrace.sql.commands import Drop, Truncate
     from headrace.sql.nodes import CreateTable
 
-_NAMESPACE: Final = "lenses"
 _OWN: Final = ("partitions", "replication", "compacted", "delimiter", "header", "quote", "window.size")
 """Properties that are not configurations of the topic."""
 
@@ -131,4 +131,4 @@ def _description(statement: CreateTable, properties: dict[str, str]) -> TopicDes
 def _schema(name: str, side: Side) -> str | None:
     if side.format not in KINDS:
         return None
-    return schema_text(side.format, side.type, name, _NAMESPACE)
+    return schema_text(side.format, side.type, name, DEFAULT_NAMESPACE)

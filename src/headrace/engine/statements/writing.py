@@ -116,9 +116,8 @@ class _Side:
         try:
             encoded = self._encoder.encode(self._assembly.build(batch))
         except pa.ArrowException as error:
-            message = (
-                f"a value does not fit `{self._subject}`: {error}; {before} records were written before it"
-            )
+            # Arrow's own words hold the value.
+            message = f"a value cannot be converted to the type that `{self._subject}` has ({before} written before)"
             raise failed(codes.QUERY_FAILED, message) from error
         if encoded.errors:
             first = encoded.errors[0]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from headrace.catalog import TopicCatalog
     from headrace.errors import Source
     from headrace.log.interface import TopicDescription
-    from headrace.plan.snapshot import Bounds
+    from headrace.plan.snapshot import Bounds, SnapshotPlan
     from headrace.sql.commands import Delete
 
 _HELP = "write `_meta.offset <= n` and `_meta.partition = p`; by other conditions only compacted topics lose records"
@@ -34,12 +34,7 @@ def plan_offsets(statement: Delete, source: Source, topic: TopicDescription, cat
         if not _is_place(part, topic.name):
             message = f"`{topic.name}` is not compacted: only its oldest records can be deleted, by offset"
             raise refusal(codes.TYPE_MISMATCH, message, nearest_span(part), _HELP)
-    where = exp.Where(this=statement.condition.copy())
-    table = exp.Table(this=exp.to_identifier(topic.name, quoted=True))
-    counted = exp.alias_(exp.Literal.number(1), "one")
-    select = Select(expressions=[counted], from_=exp.From(this=table), where=where)
-    plan = plan_query(Program((Query(select, (), statement.span),), source), catalog)
-    bounds = plan.scans[0].bounds
+    bounds = plan_condition(statement, source, topic, catalog).scans[0].bounds
     if bounds.end_offset is None:
         raise refusal(
             codes.TYPE_MISMATCH,
@@ -48,6 +43,23 @@ def plan_offsets(statement: Delete, source: Source, topic: TopicDescription, cat
             _HELP,
         )
     return bounds
+
+
+def plan_condition(
+    statement: Delete, source: Source, topic: TopicDescription, catalog: TopicCatalog
+) -> SnapshotPlan:
+    """Plan the query for the records that meet the condition, with the places of the user's text.
+
+    Raises:
+        ProgramError: the condition is wrong.
+    """
+    table = exp.Table(this=exp.to_identifier(topic.name, quoted=True))
+    select = Select(
+        expressions=[exp.alias_(exp.Literal.number(1), "one")],
+        from_=exp.From(this=table),
+        where=exp.Where(this=statement.condition.copy()),
+    )
+    return plan_query(Program((Query(select, (), statement.span),), source), catalog)
 
 
 def _is_place(part: exp.Expression, topic: str) -> bool:
