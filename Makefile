@@ -46,7 +46,7 @@ bench: native ## measure the pipeline and programs with state on a real Kafka an
 .PHONY: test
 test: native ## everything: format, lint, types, contracts, all tests, real Kafka too
 	@$(MAKE) -j2 --output-sync=target fmt-check lint type rust-test
-	$(PYTEST) -n 6 $(ARGS)
+	$(PYTEST) -n 4 $(ARGS)
 
 .PHONY: fmt
 fmt: setup ## format Python and Rust
