@@ -25,6 +25,9 @@ __all__ = [
     "Migration",
     "PrimitiveCodec",
     "Processed",
+    "ProtobufDecoder",
+    "ProtobufEncoder",
+    "ProtobufSchema",
     "RowsCodec",
     "kafka_version",
 ]
@@ -93,6 +96,70 @@ class AvroEncoder:
     """
 
     def __new__(cls, schema: str, id: int, type: pa.DataType) -> Self: ...
+    def encode(self, values: pa.Array[Any]) -> tuple[pa.BinaryArray, list[tuple[int, str]]]:
+        """Give the bytes of each row, null for a null row, and the rows that could not be encoded with the reasons."""
+
+@final
+class ProtobufSchema:
+    """A Protobuf schema: text or Base64 text of its descriptor, behind it a form feed, a name and a line end for each import.
+
+    Raises:
+        ValueError: the text is no schema, or something that it imports is missing.
+    """
+
+    def __new__(cls, text: str) -> Self: ...
+    def describe(self) -> str:
+        """Give package, messages and fields as JSON text."""
+
+    def type(self, message: str) -> pa.DataType:
+        """Give the type of a message by its full name.
+
+        Raises:
+            ValueError: there is no such message, or no column can hold it.
+        """
+
+@final
+class ProtobufDecoder:
+    """Decodes Protobuf in the registry's framing into the fields of a message of the reader's schema.
+
+    Belongs to one thread; releases the GIL.
+
+    Raises:
+        ValueError: the schema is malformed or does not fit the type, or a path leads nowhere.
+    """
+
+    def __new__(
+        cls, schema: str, message: str, type: pa.DataType, paths: Sequence[tuple[str, ...]]
+    ) -> Self: ...
+    def add_writer(self, id: int, schema: str) -> None:
+        """Make the values of a writer readable.
+
+        Raises:
+            ValueError: the schema is malformed.
+        """
+
+    def unknown(self, data: pa.BinaryArray) -> list[int]:
+        """Give the ids of the writers in this batch that have not been added, each once."""
+
+    def decode(
+        self, data: pa.BinaryArray, refused: Mapping[int, str]
+    ) -> tuple[list[pa.Array[Any]], list[tuple[int, str]]]:
+        """Give one array a path, each as long as `data`, and the rows that could not be decoded with the reasons.
+
+        Args:
+            data: n values.
+            refused: why the writers that are missing could not be added.
+        """
+
+@final
+class ProtobufEncoder:
+    """Encodes arrays of a type as a Protobuf message in the registry's framing. Belongs to one thread; releases the GIL.
+
+    Raises:
+        ValueError: the schema is malformed or does not fit the type.
+    """
+
+    def __new__(cls, schema: str, message: str, id: int, type: pa.DataType) -> Self: ...
     def encode(self, values: pa.Array[Any]) -> tuple[pa.BinaryArray, list[tuple[int, str]]]:
         """Give the bytes of each row, null for a null row, and the rows that could not be encoded with the reasons."""
 
@@ -207,6 +274,21 @@ class KafkaConsumer:
         self, partitions: Sequence[tuple[str, int, int]], timeout: float
     ) -> list[tuple[str, int, int]]:
         """Give the committed offsets; -1001 where there is none."""
+
+    def ask_group_offsets(
+        self, group: str, partitions: Sequence[tuple[str, int, int]], timeout: float
+    ) -> None:
+        """Ask what the group has committed and go on; `group_offsets` gives the answer.
+
+        A question that is still open is forgotten. After `timeout` seconds the answer is an error.
+        """
+
+    def group_offsets(self, wait: float) -> list[tuple[str, int, int, str]] | None:
+        """Give the answer to `ask_group_offsets`, once, if it comes within `wait` seconds.
+
+        Offsets are those that no open transaction can change, -1001 where there is none; the fourth is the name of an
+        error of this partition, or empty.
+        """
 
     def commit(self, places: Sequence[tuple[str, int, int]], timeout: float) -> None:
         """Commit and wait for the answer; `_TIMED_OUT` if it does not come in time, and it may still happen then."""

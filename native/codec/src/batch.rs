@@ -45,10 +45,10 @@ impl Target {
     }
 
     /// Decode each value with `read`, which appends exactly one row or fails after appending anything.
-    pub fn decode(
+    pub fn decode<'a>(
         &self,
-        data: &BinaryArray,
-        mut read: impl FnMut(&[u8], &mut Column) -> Result<()>,
+        data: &'a BinaryArray,
+        mut read: impl FnMut(&'a [u8], &mut Column) -> Result<()>,
     ) -> Decoded {
         let mut column = Column::new(&self.data_type, data.len()).expect("checked when made");
         let mut errors = Vec::new();

@@ -141,6 +141,30 @@ fn too_many_digits() -> Box<Fault> {
     Fault::new("number has more than 38 digits")
 }
 
+/// A big-endian two's complement number; more than 16 bytes only if they say nothing.
+pub fn unscaled(bytes: &[u8]) -> Result<i128> {
+    let negative = bytes.first().is_some_and(|byte| byte & 0x80 != 0);
+    let fill = if negative { 0xff } else { 0 };
+    let (extra, last) = bytes.split_at(bytes.len().saturating_sub(16));
+    let mut buffer = [fill; 16];
+    buffer[16 - last.len()..].copy_from_slice(last);
+    let value = i128::from_be_bytes(buffer);
+    if extra.iter().any(|byte| *byte != fill) || (value < 0) != negative {
+        return Err(Fault::new("a decimal has more than 38 digits"));
+    }
+    Ok(value)
+}
+
+/// Give the part of a big-endian two's complement number that says something.
+pub fn shortest(bytes: &[u8; 16]) -> &[u8] {
+    let fill = if bytes[0] & 0x80 == 0 { 0 } else { 0xff };
+    let mut start = 0;
+    while start < 15 && bytes[start] == fill && (bytes[start + 1] ^ fill) & 0x80 == 0 {
+        start += 1;
+    }
+    &bytes[start..]
+}
+
 /// Write a decimal in plain notation, for example `-0.05`.
 pub fn format(value: i128, scale: i8, out: &mut Vec<u8>) {
     let mut buffer = itoa::Buffer::new();
@@ -251,5 +275,18 @@ mod tests {
         assert_eq!(rescale(1500, 3, 1, 10), Ok(15));
         assert!(rescale(1501, 3, 1, 10).is_err());
         assert!(rescale(999, 0, 1, 3).is_err());
+    }
+
+    #[test]
+    fn twos_complement_is_read() {
+        assert_eq!(unscaled(&[]), Ok(0));
+        assert_eq!(unscaled(&[0xff]), Ok(-1));
+        assert_eq!(unscaled(&[0, 0xff]), Ok(255));
+        assert_eq!(unscaled(&[0xff; 40]), Ok(-1));
+        let mut long = [0; 17];
+        long[1] = 0x80;
+        assert!(unscaled(&long).is_err());
+        long[0] = 1;
+        assert!(unscaled(&long).is_err());
     }
 }

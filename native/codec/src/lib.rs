@@ -1,4 +1,4 @@
-//! Bytes to Arrow and back: JSON, Avro, CSV, the primitive formats, and the rows of our own topics. Knows no Python.
+//! Bytes to Arrow and back: JSON, Avro, Protobuf, CSV, the primitive formats, and the rows of our own topics. Knows no Python.
 //!
 //! Every decoder reads a batch of values into one tree of column builders; a value that fails half-way is cut off again and
 //! becomes a null row with a reason, so its neighbours never notice. Every encoder walks rows of typed slices in the same way.
@@ -9,9 +9,11 @@ mod column;
 pub mod csv;
 mod decimal;
 mod fault;
+mod integers;
 pub mod json;
 pub mod primitive;
 mod projection;
+pub mod protobuf;
 pub mod rows;
 mod temporal;
 mod text;

@@ -196,6 +196,22 @@ fn two(value: i64, out: &mut Vec<u8>) {
     out.push(b'0' + (value % 10) as u8);
 }
 
+/// Give the days since the epoch of a date; None if there is no such day.
+pub fn days_of(year: i64, month: i64, day: i64) -> Option<i32> {
+    if !(1..=9999).contains(&year)
+        || !(1..=12).contains(&month)
+        || !(1..=month_length(year, month)).contains(&day)
+    {
+        return None;
+    }
+    i32::try_from(days_from_civil(year, month, day)).ok()
+}
+
+/// Give year, month and day of days since the epoch.
+pub fn date_of(days: i32) -> (i64, i64, i64) {
+    civil_from_days(i64::from(days))
+}
+
 /// Write days since the epoch as `2018-05-10`.
 pub fn format_date(days: i32, out: &mut Vec<u8>) {
     let (year, month, day) = civil_from_days(i64::from(days));

@@ -126,6 +126,26 @@ pub fn push_i32(column: &mut Column, value: i32) {
     column.present();
 }
 
+#[inline]
+pub fn push_f32(column: &mut Column, value: f32) -> Result<()> {
+    let Values::F32(values) = &mut column.values else {
+        unreachable!("the program fits the column");
+    };
+    values.push(value);
+    column.present();
+    Ok(())
+}
+
+#[inline]
+pub fn push_f64(column: &mut Column, value: f64) -> Result<()> {
+    let Values::F64(values) = &mut column.values else {
+        unreachable!("the program fits the column");
+    };
+    values.push(value);
+    column.present();
+    Ok(())
+}
+
 /// Append a number that stands for a date (days), a time (milliseconds of the day) or a timestamp (epoch milliseconds).
 pub fn push_temporal_integer(column: &mut Column, scalar: Scalar, value: i128) -> Result<()> {
     let out_of_range = || Fault::new(format!("number out of range of {}", scalar.name()));

@@ -8,7 +8,7 @@ use arrow_pyarrow::{FromPyArrowUnchecked, PyArrowType};
 use arrow_schema::DataType;
 use headrace_codec::primitive::Primitive;
 use headrace_codec::rows::Rows;
-use headrace_codec::{Decoded, Encoded, Path, Unsupported, avro, csv, json};
+use headrace_codec::{Decoded, Encoded, Path, Unsupported, avro, csv, json, protobuf};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
@@ -198,6 +198,86 @@ impl AvroEncoder {
 }
 
 #[pyclass(module = "headrace._native")]
+struct ProtobufDecoder(protobuf::Decoder);
+
+#[pymethods]
+impl ProtobufDecoder {
+    #[new]
+    fn new(
+        schema: &str,
+        message: &str,
+        r#type: PyArrowType<DataType>,
+        paths: Vec<Path>,
+    ) -> PyResult<Self> {
+        protobuf::Decoder::new(schema, message, &r#type.0, &paths)
+            .map(Self)
+            .map_err(refused)
+    }
+
+    fn add_writer(&mut self, id: u32, schema: &str) -> PyResult<()> {
+        self.0.add_writer(id, schema).map_err(refused)
+    }
+
+    fn unknown(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<Vec<u32>> {
+        let data = import_bytes(data)?;
+        Ok(py.detach(|| self.0.unknown(&data)))
+    }
+
+    fn decode(
+        &self,
+        py: Python<'_>,
+        data: &Bound<'_, PyAny>,
+        refused: HashMap<u32, String>,
+    ) -> PyResult<PyDecoded> {
+        let data = import_bytes(data)?;
+        Ok(export_decoded(py.detach(|| self.0.decode(&data, &refused))))
+    }
+}
+
+#[pyclass(module = "headrace._native")]
+struct ProtobufEncoder {
+    encoder: protobuf::Encoder,
+    data_type: DataType,
+}
+
+#[pymethods]
+impl ProtobufEncoder {
+    #[new]
+    fn new(schema: &str, message: &str, id: u32, r#type: PyArrowType<DataType>) -> PyResult<Self> {
+        Ok(Self {
+            encoder: protobuf::Encoder::new(schema, message, id, &r#type.0).map_err(refused)?,
+            data_type: r#type.0,
+        })
+    }
+
+    fn encode(&mut self, py: Python<'_>, values: &Bound<'_, PyAny>) -> PyResult<PyEncoded> {
+        let array = make_array(import(values, &self.data_type)?);
+        py.detach(|| self.encoder.encode(array.as_ref()))
+            .map(export_encoded)
+            .map_err(refused)
+    }
+}
+
+#[pyclass(module = "headrace._native", frozen)]
+struct ProtobufSchema(protobuf::Schema);
+
+#[pymethods]
+impl ProtobufSchema {
+    #[new]
+    fn new(text: &str) -> PyResult<Self> {
+        protobuf::Schema::parse(text).map(Self).map_err(refused)
+    }
+
+    fn describe(&self) -> String {
+        self.0.describe()
+    }
+
+    fn r#type(&self, message: &str) -> PyResult<PyArrowType<DataType>> {
+        self.0.data_type(message).map(PyArrowType).map_err(refused)
+    }
+}
+
+#[pyclass(module = "headrace._native")]
 struct CsvDecoder(csv::Decoder);
 
 #[pymethods]
@@ -284,6 +364,9 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<JsonEncoder>()?;
     m.add_class::<AvroDecoder>()?;
     m.add_class::<AvroEncoder>()?;
+    m.add_class::<ProtobufDecoder>()?;
+    m.add_class::<ProtobufEncoder>()?;
+    m.add_class::<ProtobufSchema>()?;
     m.add_class::<CsvDecoder>()?;
     m.add_class::<PrimitiveCodec>()?;
     m.add_class::<RowsCodec>()?;

@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::*;
 use arrow_array::*;
 use arrow_buffer::NullBuffer;
-use arrow_schema::{DataType, TimeUnit};
+use arrow_schema::DataType;
 
 use super::default::put_default;
 use super::schema::{Kind, Logical, Record, Result, Schema, branch_columns};
@@ -15,6 +14,7 @@ use crate::batch::{self, Encoded};
 use crate::column::per_second;
 use crate::decimal;
 use crate::fault::{self, Fault, Unsupported};
+use crate::integers::Integers;
 use crate::json::timestamps;
 
 /// Encodes arrays of one type with one schema.
@@ -53,58 +53,6 @@ impl Encoder {
             self.size_hint = encoded.data.value_data().len() / values.len() + 4;
         }
         Ok(encoded)
-    }
-}
-
-/// Integers of any width.
-enum Integers<'a> {
-    I8(&'a [i8]),
-    I16(&'a [i16]),
-    I32(&'a [i32]),
-    I64(&'a [i64]),
-    U8(&'a [u8]),
-    U16(&'a [u16]),
-    U32(&'a [u32]),
-}
-
-impl<'a> Integers<'a> {
-    fn of(array: &'a dyn Array) -> Option<Self> {
-        Some(match array.data_type() {
-            DataType::Int8 => Self::I8(array.as_primitive::<Int8Type>().values()),
-            DataType::Int16 => Self::I16(array.as_primitive::<Int16Type>().values()),
-            DataType::Int32 => Self::I32(array.as_primitive::<Int32Type>().values()),
-            DataType::Int64 => Self::I64(array.as_primitive::<Int64Type>().values()),
-            DataType::UInt8 => Self::U8(array.as_primitive::<UInt8Type>().values()),
-            DataType::UInt16 => Self::U16(array.as_primitive::<UInt16Type>().values()),
-            DataType::UInt32 => Self::U32(array.as_primitive::<UInt32Type>().values()),
-            DataType::Date32 => Self::I32(array.as_primitive::<Date32Type>().values()),
-            DataType::Time32(TimeUnit::Millisecond) => {
-                Self::I32(array.as_primitive::<Time32MillisecondType>().values())
-            }
-            DataType::Time64(TimeUnit::Microsecond) => {
-                Self::I64(array.as_primitive::<Time64MicrosecondType>().values())
-            }
-            DataType::Timestamp(unit, _) => Self::I64(timestamps(array, *unit)),
-            _ => return None,
-        })
-    }
-
-    /// Whether all values fit into 32 bits.
-    fn narrow(&self) -> bool {
-        !matches!(self, Self::I64(_) | Self::U32(_))
-    }
-
-    #[inline]
-    fn get(&self, row: usize) -> i64 {
-        match self {
-            Self::I8(values) => i64::from(values[row]),
-            Self::I16(values) => i64::from(values[row]),
-            Self::I32(values) => i64::from(values[row]),
-            Self::I64(values) => values[row],
-            Self::U8(values) => i64::from(values[row]),
-            Self::U16(values) => i64::from(values[row]),
-            Self::U32(values) => i64::from(values[row]),
-        }
     }
 }
 
@@ -468,15 +416,11 @@ impl<'a> Writer<'a> {
 /// Append the shortest two's complement form, or the form of a fixed size.
 fn put_decimal(value: i128, size: Option<usize>, out: &mut Vec<u8>) -> fault::Result<()> {
     let bytes = value.to_be_bytes();
-    let fill = if value < 0 { 0xff } else { 0 };
-    let mut start = 0;
-    while start < 15 && bytes[start] == fill && (bytes[start + 1] ^ fill) & 0x80 == 0 {
-        start += 1;
-    }
-    let shortest = &bytes[start..];
+    let shortest = decimal::shortest(&bytes);
     match size {
         None => put_bytes(shortest, out),
         Some(size) if shortest.len() <= size => {
+            let fill = if value < 0 { 0xff } else { 0 };
             out.extend(std::iter::repeat_n(fill, size - shortest.len()));
             out.extend_from_slice(shortest);
         }

@@ -8,7 +8,9 @@ use super::wire::Input;
 use crate::column::{Column, Values, per_second};
 use crate::decimal;
 use crate::fault::{Fault, Result};
-use crate::text::{push_bool, push_decimal, push_i32, push_i64, push_integer, push_time};
+use crate::text::{
+    push_bool, push_decimal, push_f32, push_f64, push_i32, push_i64, push_integer, push_time,
+};
 
 /// Reads one value and appends it to a column.
 #[derive(Debug)]
@@ -125,7 +127,7 @@ impl Op {
                     Some(size) => input.take(*size)?,
                     None => input.bytes()?,
                 };
-                let value = decimal::rescale(unscaled(bytes)?, *from, *to, *precision)?;
+                let value = decimal::rescale(decimal::unscaled(bytes)?, *from, *to, *precision)?;
                 push_decimal(column, value);
                 Ok(())
             }
@@ -256,40 +258,6 @@ fn run_map(value: &Op, least: usize, input: &mut Input<'_>, column: &mut Column)
     column.end_list()
 }
 
-#[inline]
-fn push_f32(column: &mut Column, value: f32) -> Result<()> {
-    let Values::F32(values) = &mut column.values else {
-        unreachable!("the program fits the column");
-    };
-    values.push(value);
-    column.present();
-    Ok(())
-}
-
-#[inline]
-fn push_f64(column: &mut Column, value: f64) -> Result<()> {
-    let Values::F64(values) = &mut column.values else {
-        unreachable!("the program fits the column");
-    };
-    values.push(value);
-    column.present();
-    Ok(())
-}
-
-/// A big-endian two's complement number; more than 16 bytes only if they say nothing.
-fn unscaled(bytes: &[u8]) -> Result<i128> {
-    let negative = bytes.first().is_some_and(|byte| byte & 0x80 != 0);
-    let fill = if negative { 0xff } else { 0 };
-    let (extra, last) = bytes.split_at(bytes.len().saturating_sub(16));
-    let mut buffer = [fill; 16];
-    buffer[16 - last.len()..].copy_from_slice(last);
-    let value = i128::from_be_bytes(buffer);
-    if extra.iter().any(|byte| *byte != fill) || (value < 0) != negative {
-        return Err(Fault::new("a decimal has more than 38 digits"));
-    }
-    Ok(value)
-}
-
 fn uuid_text(bytes: &[u8; 16]) -> [u8; 36] {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let mut text = [b'-'; 36];
@@ -308,22 +276,4 @@ fn uuid_text(bytes: &[u8; 16]) -> [u8; 36] {
 /// The fewest bytes of an entry of a map.
 pub fn least_entry(value: &Schema) -> usize {
     value.least_size().saturating_add(1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn twos_complement_is_read() {
-        assert_eq!(unscaled(&[]), Ok(0));
-        assert_eq!(unscaled(&[0xff]), Ok(-1));
-        assert_eq!(unscaled(&[0, 0xff]), Ok(255));
-        assert_eq!(unscaled(&[0xff; 40]), Ok(-1));
-        let mut long = [0; 17];
-        long[1] = 0x80;
-        assert!(unscaled(&long).is_err());
-        long[0] = 1;
-        assert!(unscaled(&long).is_err());
-    }
 }
