@@ -34,6 +34,13 @@ class Expected:
         self._register("side", side())
         self._end = closing_time(rules, count)
 
+    def add(self, name: str, rows: pa.Table) -> None:
+        """Put another table beside the events."""
+        self._register(name, rows)
+
+    def _text(self, sql: str) -> str:
+        return sql.replace("$end", str(self._end))
+
     def _register(self, name: str, rows: pa.Table) -> None:
         # Times without a zone, which DuckDB computes with by itself; they are in UTC.
         plain = [
@@ -44,25 +51,26 @@ class Expected:
         self._duckdb.execute(f"CREATE TABLE {name} AS SELECT * FROM arrow_rows")
         self._duckdb.unregister("arrow_rows")
 
-    def compare(self, query: Query, found: pa.Table) -> tuple[int, list[str]]:
+    def compare(self, query: Query, found: pa.Table, keep: str = "true") -> tuple[int, list[str]]:
         """Compare the results with what is expected.
 
         Args:
             query: that was run.
             found: columns `place` (of the record in the topic), `key`, `value` (JSON, null for a tombstone).
+            keep: which of them count, a condition on their columns.
 
         Returns:
             How many rows are expected, and lines about those that differ (some of them); none when all is right.
         """
-        text = query.duckdb.replace("$end", str(self._end))
-        self._duckdb.execute(f"CREATE OR REPLACE TEMP TABLE expected AS {text}")
+        self._duckdb.execute(f"CREATE OR REPLACE TEMP TABLE expected AS {self._text(query.duckdb)}")
         columns = self._duckdb.execute("DESCRIBE expected").fetchall()
         shape = "{" + ", ".join(f'"{name}": "{kind}"' for name, kind, *_ in columns) + "}"
         self._duckdb.register("found_rows", found)
         latest = "QUALIFY row_number() OVER (PARTITION BY key ORDER BY place DESC) = 1" if query.table else ""
         self._duckdb.execute(
             "CREATE OR REPLACE TEMP TABLE found AS "
-            f"SELECT unnest(from_json(value, '{shape}')) FROM (SELECT * FROM found_rows {latest}) WHERE value IS NOT NULL"
+            f"SELECT * FROM (SELECT unnest(from_json(value, '{shape}')) FROM (SELECT * FROM found_rows {latest}) "
+            f"WHERE value IS NOT NULL) WHERE {self._text(keep)}"
         )
         self._duckdb.unregister("found_rows")
         listed = ", ".join(

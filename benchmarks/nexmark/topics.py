@@ -20,7 +20,7 @@ from headrace.log.records import TIMESTAMP
 from headrace.types.avro import arrow_to_avro
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from benchmarks.nexmark.rules import Rules
     from headrace.formats.interface import Registry
@@ -76,12 +76,12 @@ class Topics:
         log: where they are.
         registry: for Avro.
         format: of the values.
-        prefix: of their names.
+        names: of the topics, by kind of event.
     """
 
-    def __init__(self, log: Log, registry: Registry | None, format: Format, prefix: str = "") -> None:
+    def __init__(self, log: Log, registry: Registry | None, format: Format, names: Mapping[str, str]) -> None:
         self._log = log
-        self.names = {kind: f"{prefix}{kind}" for kind in KINDS}
+        self.names = {kind: names[kind] for kind in KINDS}
         self._key = make_encoder(Side(Format.LONG, pa.int64()))
         self._values = {}
         for kind, schema in KINDS.items():

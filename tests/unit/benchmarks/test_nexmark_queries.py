@@ -11,7 +11,7 @@ from benchmarks.nexmark.comparison import Expected, results, side
 from benchmarks.nexmark.program import program
 from benchmarks.nexmark.queries import ALL, BY_NAME, NOT_SAID, QUERIES
 from benchmarks.nexmark.rules import Rules
-from benchmarks.nexmark.topics import Topics, fill_side
+from benchmarks.nexmark.topics import KINDS, Topics, fill_side
 from headrace.catalog import Catalog
 from headrace.engine import Processor, ProcessorOptions
 from headrace.formats.interface import Format
@@ -35,7 +35,7 @@ SIDE = "side"
 def log() -> Iterator[Log]:
     with EmbeddedLog(":memory:") as log:
         for format in (Format.JSON, Format.AVRO):
-            Topics(log, open_registry(None, log), format, f"{format.lower()}_").fill(RULES, COUNT, 2)
+            Topics(log, open_registry(None, log), format, _names(format)).fill(RULES, COUNT, 2)
         fill_side(log, SIDE, side())
         yield log
 
@@ -64,11 +64,14 @@ def test_avro_gives_the_same(name: str, log: Log, expected: Expected) -> None:
 def _compare(name: str, format: Format, log: Log, expected: Expected) -> None:
     query, target = BY_NAME[name], f"{name}_{format.lower()}"
     registry = open_registry(None, log)
-    names = {kind: f"{format.lower()}_{kind}" for kind in ("person", "auction", "bid")}
-    text = program(query, {**names, "side": SIDE}, target, format)
+    text = program(query, {**_names(format), "side": SIDE}, target, format)
     with closing(Catalog(log, registry)) as catalog:
         topology = plan_program(parse_program(text, name), catalog)
     Processor(topology, log, registry, ProcessorOptions(target, until_end=True, lag_interval=0)).run()
     rows, differing = expected.compare(query, results(log, target))
     assert rows > 0
     assert not differing
+
+
+def _names(format: Format) -> dict[str, str]:
+    return {kind: f"{format.lower()}_{kind}" for kind in KINDS}

@@ -1,0 +1,108 @@
+"""The topics that the programs read, and the same records for DuckDB."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+
+from benchmarks.nexmark.comparison import Expected
+from benchmarks.nexmark.rules import Rules
+from benchmarks.nexmark.topics import CLOSERS, KINDS, Topics
+from benchmarks.pipeline import workload as vessels
+from benchmarks.state.workloads import START, TYPE, Topic
+from headrace.formats import make_encoder
+from headrace.formats.interface import Format, Side
+from headrace.log.interface import ProducerOptions
+from headrace.log.records import TIMESTAMP
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from headrace.log.interface import Log
+
+KEYS: Final = 50_000
+RATE: Final = 10_000
+"""Records a second of event time, of all topics."""
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Topics of one size.
+
+    Args:
+        records: positions, payments, and events of Nexmark each.
+        disorder: of the events.
+    """
+
+    records: int
+    disorder: int = 50
+
+    @property
+    def topics(self) -> dict[str, str]:
+        """Give the names of the topics, by what programs call them."""
+        return {name: f"{name}_{self.records}" for name in ("positions", "payments", *KINDS)}
+
+    @property
+    def _rules(self) -> Rules:
+        return Rules(rate=RATE, disorder=self.disorder)
+
+    def fill(self, log: Log) -> None:
+        """Make the topics."""
+        vessels.fill(log, None, self.topics["positions"], Format.JSON, self.records)
+        self._payments.fill(log)
+        producer = log.producer(ProducerOptions())
+        try:
+            producer.send(self.topics["payments"], self._closing)
+            assert not producer.flush(60)
+        finally:
+            producer.close()
+        Topics(log, None, Format.JSON, self.topics).fill(self._rules, self.records)
+
+    def count(self, sources: tuple[str, ...]) -> int:
+        """Give how many records stand in these sources."""
+        bids = self.records // 50 * 46 + max(self.records % 50 - 4, 0)
+        auctions = self.records // 50 * 3 + min(max(self.records % 50 - 1, 0), 3)
+        counts = {
+            "positions": self.records,
+            "payments": self.records + CLOSERS,
+            "bid": bids + CLOSERS,
+            "auction": auctions + CLOSERS,
+        }
+        return sum(counts[source] for source in sources)
+
+    def expected(self) -> Expected:
+        """Give DuckDB with all records in it."""
+        found = Expected(self._rules, self.records)
+        batches = vessels_of(self.records)
+        found.add("positions", pa.Table.from_batches(list(batches)))
+        keyed = [*self._payments.batches(), self._closing]
+        ids = pa.chunked_array([batch.column("key") for batch in keyed])
+        times = pa.chunked_array([batch.column("timestamp").cast(pa.int64()) for batch in keyed])
+        found.add("payments", pa.table({"id": ids, "at": times}))
+        return found
+
+    @property
+    def _payments(self) -> Topic:
+        return Topic(self.topics["payments"], self.records, KEYS, self.records / RATE)
+
+    @property
+    def _closing(self) -> pa.RecordBatch:
+        time = START + round(self.records / RATE * 1000) + 7_200_000
+        ids = pa.array(range(-CLOSERS, 0), pa.int64())
+        value = json.dumps(dict.fromkeys(TYPE.names)).encode()
+        columns: dict[str, Any] = {
+            "key": make_encoder(Side(Format.LONG, pa.int64())).encode(ids).data,
+            "value": pa.array([value] * CLOSERS, pa.binary()),
+            "timestamp": pa.array([time] * CLOSERS, pa.int64()).cast(TIMESTAMP),
+        }
+        return pa.RecordBatch.from_pydict(columns)
+
+
+def vessels_of(records: int) -> Iterator[pa.RecordBatch]:
+    """Give the positions again."""
+    for seed, start in enumerate(range(0, records, vessels.BATCH)):
+        rows = vessels.positions(min(vessels.BATCH, records - start), seed)
+        yield pa.RecordBatch.from_struct_array(rows)

@@ -1,0 +1,157 @@
+"""The programs that all engines run: what they read, what must come out, and how SQL engines say them.
+
+Those for Kafka Streams are in `StreamsPeer.java`, those for Quix Streams in `quix_program.py`, by the same names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from benchmarks.nexmark.queries import BY_NAME, Query
+
+FINAL: Final = "starttime < $end - 60000"
+"""Of windows, those of the closing records do not count: an engine with bounded inputs gives them, others do not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One program.
+
+    Args:
+        name: in all engines.
+        title: for the table.
+        sources: the topics it reads.
+        query: in our SQL, and in DuckDB's what must come out.
+        flink: what Flink's INSERT selects.
+        sink: the columns of the result, as Flink declares them.
+        keyed: the records of the result keep the key of the source.
+        keep: which results are compared.
+    """
+
+    name: str
+    title: str
+    sources: tuple[str, ...]
+    query: Query
+    flink: str
+    sink: str
+    keyed: bool = False
+    keep: str = "true"
+
+
+_START: Final = (
+    "TIMESTAMPDIFF(SECOND, TIMESTAMP '1970-01-01 00:00:00', window_start) * CAST(1000 AS BIGINT) AS starttime"
+)
+
+PROGRAMS: Final = (
+    Program(
+        "vessels",
+        "filter: vessels faster than 10 knots",
+        ("positions",),
+        Query(
+            "vessels",
+            "INSERT INTO {target} SELECT STREAM MMSI, Speed, Longitude AS Long, Latitude AS Lat, `Timestamp` "
+            "FROM {positions} WHERE Speed > 10",
+            'SELECT MMSI, Speed, Longitude AS "Long", Latitude AS Lat, "Timestamp" FROM positions WHERE Speed > 10',
+        ),
+        "SELECT k, MMSI, Speed, Longitude, Latitude, `Timestamp` FROM positions WHERE Speed > 10",
+        "k STRING, MMSI BIGINT, Speed DOUBLE, `Long` DOUBLE, Lat DOUBLE, `Timestamp` BIGINT",
+        keyed=True,
+    ),
+    Program(
+        "q1",
+        "Nexmark q1: prices in another currency",
+        ("bid",),
+        BY_NAME["q1"],
+        "SELECT auction, bidder, 0.908 * price, date_time, extra FROM bid",
+        "auction BIGINT, bidder BIGINT, price DECIMAL(23, 3), date_time BIGINT, extra STRING",
+    ),
+    Program(
+        "payments",
+        "payments a minute, 50,000 keys, no repartitioning",
+        ("payments",),
+        Query(
+            "payments",
+            "INSERT INTO {target} SELECT STREAM COUNT(*) AS payments, _window.start AS starttime "
+            "FROM {payments} WINDOW BY TUMBLE 1m GRACE BY 1m GROUP BY _key EMIT FINAL",
+            "SELECT COUNT(*) AS payments, at // 60000 * 60000 AS starttime FROM payments "
+            "WHERE at < (SELECT max(at) FROM payments) GROUP BY id, starttime",
+        ),
+        f"SELECT k, COUNT(*), {_START} FROM TABLE(TUMBLE(TABLE payments, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) "
+        "GROUP BY k, window_start, window_end",
+        "k BIGINT, payments BIGINT, starttime BIGINT",
+        keyed=True,
+        keep="starttime < (SELECT max(at) - 60000 FROM payments)",
+    ),
+    Program(
+        "q5",
+        "Nexmark q5, its counts: bids of each auction, 10 s every 2 s",
+        ("bid",),
+        Query(
+            "q5",
+            "INSERT INTO {target} SELECT STREAM auction, COUNT(*) AS num, _window.start AS starttime "
+            "FROM {bid} WINDOW BY HOP 10s,2s GRACE BY 1m GROUP BY auction EMIT FINAL",
+            """SELECT auction, COUNT(*) AS num, starttime
+FROM (
+    SELECT auction, unnest(range(epoch_ms(date_time) // 2000 * 2000 - 8000, epoch_ms(date_time) + 1, 2000)) AS starttime
+    FROM bid
+) WHERE starttime < $end - 60000 GROUP BY auction, starttime""",
+        ),
+        f"SELECT auction, COUNT(*), {_START} "
+        "FROM TABLE(HOP(TABLE bid, DESCRIPTOR(ts), INTERVAL '2' SECOND, INTERVAL '10' SECOND)) "
+        "GROUP BY auction, window_start, window_end",
+        "auction BIGINT, num BIGINT, starttime BIGINT",
+        keep=FINAL,
+    ),
+    Program(
+        "q12",
+        "Nexmark q12 by event time: bids of each bidder in 10 s",
+        ("bid",),
+        BY_NAME["q12"],
+        f"SELECT bidder, COUNT(*), {_START} FROM TABLE(TUMBLE(TABLE bid, DESCRIPTOR(ts), INTERVAL '10' SECOND)) "
+        "GROUP BY bidder, window_start, window_end",
+        "bidder BIGINT, bid_count BIGINT, starttime BIGINT",
+        keep=FINAL,
+    ),
+    Program(
+        "q20",
+        "Nexmark q20: bids with their auctions, of one category",
+        ("bid", "auction"),
+        BY_NAME["q20"],
+        "SELECT auction, bidder, price, channel, url, B.date_time, B.extra, item_name, description, initial_bid, reserve, "
+        "A.date_time, expires, seller, category, A.extra FROM bid B JOIN auction A ON B.auction = A.id WHERE A.category = 10",
+        "auction BIGINT, bidder BIGINT, price BIGINT, channel STRING, url STRING, bid_time BIGINT, bid_extra STRING, "
+        "item_name STRING, description STRING, initial_bid BIGINT, reserve BIGINT, auction_time BIGINT, expires BIGINT, "
+        "seller BIGINT, category BIGINT, auction_extra STRING",
+    ),
+)
+
+OURS: Final = {
+    "positions": "MMSI long, Speed double, Longitude double, Latitude double, `Timestamp` long) FORMAT (STRING, JSON)",
+    "payments": "account long, amount long, currency string, merchant string) FORMAT (LONG, JSON)",
+}
+"""What topics hold that are not Nexmark's, for CREATE TABLE."""
+
+FLINK: Final = {
+    "positions": (
+        "k STRING, MMSI BIGINT, Speed DOUBLE, Longitude DOUBLE, Latitude DOUBLE, `Timestamp` BIGINT",
+        "'key.format' = 'raw', 'key.fields' = 'k', 'value.format' = 'json', 'value.fields-include' = 'EXCEPT_KEY'",
+    ),
+    # Nothing of the value is counted, so nothing of it is decoded.
+    "payments": (
+        "k BIGINT, v BYTES, ts TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL, "
+        "WATERMARK FOR ts AS ts - INTERVAL '4' SECOND",
+        "'key.format' = 'raw', 'key.fields' = 'k', 'value.format' = 'raw', 'value.fields-include' = 'EXCEPT_KEY'",
+    ),
+    "bid": (
+        "auction BIGINT, bidder BIGINT, price BIGINT, channel STRING, url STRING, date_time BIGINT, extra STRING, "
+        "ts TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL, WATERMARK FOR ts AS ts - INTERVAL '4' SECOND",
+        "'format' = 'json'",
+    ),
+    "auction": (
+        "id BIGINT, item_name STRING, description STRING, initial_bid BIGINT, reserve BIGINT, date_time BIGINT, "
+        "expires BIGINT, seller BIGINT, category BIGINT, extra STRING",
+        "'format' = 'json'",
+    ),
+}
+"""The columns of the topics, and their formats, as Flink declares them."""
