@@ -1,10 +1,12 @@
-"""Rules of a whole test session: what stays together, how patient it is, where state lies, and that nothing is skipped."""
+"""Rules of a whole test session: what stays together, how patient it is, where files lie, and that nothing is skipped."""
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Generator, Mapping
 
 TOGETHER: Final[Mapping[str, str]] = {
     "tests/kafka/test_outages.py": "stop their broker, and share it",
@@ -23,6 +25,10 @@ TOGETHER: Final[Mapping[str, str]] = {
 }
 """What runs in one worker of pytest-xdist, by the beginning of the name, and why."""
 
+_MEMORY: Final = Path("/dev/shm")
+_ENOUGH: Final = 8 << 30
+"""Bytes free there from which on a whole run may put its files into memory; it takes a tenth of them."""
+
 # A busy machine is no slow function.
 settings.register_profile("headrace", deadline=None)
 settings.load_profile("headrace")
@@ -30,10 +36,22 @@ settings.load_profile("headrace")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep the state of processors out of the home folder; workers and commands inherit where it lies."""
+    """Put files into memory, where there is room, and the state of processors anywhere but into the home folder.
+
+    Workers, servers and commands inherit both. On a disk a partition of a topic costs the broker half as much again. With
+    TMPDIR set, files lie there, and those of failed tests stay.
+    """
+    if "TMPDIR" not in os.environ and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ENOUGH:
+        _name_folder(config, "TMPDIR", _MEMORY)
+        tempfile.tempdir = None
     if "HEADRACE_STATE_DIR" not in os.environ:
-        folder = os.environ["HEADRACE_STATE_DIR"] = tempfile.mkdtemp(prefix="headrace-test-state-")
-        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+        _name_folder(config, "HEADRACE_STATE_DIR", None)
+
+
+def _name_folder(config: pytest.Config, variable: str, parent: Path | None) -> None:
+    """Make a folder until the end of the run. The process that has made it removes it, not the workers that inherit it."""
+    folder = os.environ[variable] = tempfile.mkdtemp(prefix="headrace-test-", dir=parent)
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 class _Scheduling(LoadScopeScheduling):  # type: ignore[misc]
@@ -58,6 +76,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Let workers begin with what stays together and what waits for Kafka: short tests then fill the gaps at the end."""
     if hasattr(config, "workerinput"):
         items.sort(key=_turn)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """Spare the garbage collector the thousands of tests and modules: none of them goes before the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        session.config.add_cleanup(gc.unfreeze)
+        gc.enable()
 
 
 def _turn(item: pytest.Item) -> int:
