@@ -14,13 +14,14 @@ from headrace.catalog.topic import CatalogTopic, Origin
 from headrace.errors import Diagnostic, ProgramError
 from headrace.errors.codes import catalog as codes
 from headrace.formats.interface import Format, Registry, Side
-from headrace.formats.registered import FORMATS, KINDS, registered_side
+from headrace.formats.registered import FORMATS, KINDS, has_choice, registered_side
 from headrace.sql import parse_program
 from headrace.sql.nodes import CreateTable
 
 if TYPE_CHECKING:
     from headrace.catalog.infer import JsonSample
     from headrace.catalog.sampling import Sample
+    from headrace.formats.registry.kinds import SchemaKind
     from headrace.log.interface import Admin, Log, TopicDescription
 
 
@@ -125,10 +126,17 @@ class Catalog:
         if self._registry is not None and (form is None or form in KINDS):
             found = self._registry.latest(f"{name}-{part}")
             if found is not None and (kind := self._registry.kind(found[0])) in FORMATS:
-                side = registered_side(kind, found[1])
+                side = registered_side(kind, found[1], self._seen(name, part, kind, found[1]))
                 if form in (None, side.format):
                     return side
         return sample_side(self._sample(name), part, form, self._registry)
+
+    def _seen(self, name: str, part: str, kind: SchemaKind, text: str) -> tuple[bytes, ...]:
+        """Give some records where the schema alone does not say what they hold."""
+        if not has_choice(kind, text):
+            return ()
+        sample = self._sample(name)
+        return sample.keys if part == "key" else sample.values
 
     def _sample(self, name: str) -> Sample:
         if name not in self._samples:

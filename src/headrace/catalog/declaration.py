@@ -43,7 +43,7 @@ def format_named(name: str, span: Span | None) -> Format:
     """Give the format of a name in any spelling of the two dialects.
 
     Raises:
-        ProgramError: no such format, or one that is not there yet (Protobuf, XML).
+        ProgramError: no such format, or one that is not there yet (XML).
     """
     plain = _SPELLINGS.get(name.strip().upper(), name.strip().upper())
     if plain in WRITTEN_BY_USERS:
@@ -51,7 +51,7 @@ def format_named(name: str, span: Span | None) -> Format:
     if plain[:2] in _WINDOWED and plain[2:] in WRITTEN_BY_USERS:
         message = f"`{name}` is a format of keys with windows, which only CREATE TABLE can name"
         raise ProgramError((Diagnostic(codes.UNSUPPORTED_FORMAT, message, span),))
-    if plain in ("XML", "PROTOBUF"):
+    if plain == "XML":
         message = f"format `{name}` is not supported yet"
         raise ProgramError((Diagnostic(codes.UNSUPPORTED_FORMAT, message, span),))
     message = f"there is no format `{name}`"
@@ -135,6 +135,9 @@ def _side(
             faults.append(Diagnostic(codes.BAD_DECLARATION, message, first.span, way_out))
         return Side(form, primitive, properties=kept)
     if whole is not None and not tree:
+        if form is Format.PROTOBUF and not pa.types.is_struct(whole):
+            message = "PROTOBUF holds records, not single values"
+            faults.append(Diagnostic(codes.BAD_DECLARATION, message, columns[0].span))
         return Side(form, whole, properties=kept)
     if not tree:
         message = f"the {facet[1:]} of format {form} needs columns"

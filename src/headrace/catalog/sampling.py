@@ -135,7 +135,7 @@ def _framed(data: tuple[bytes, ...], registry: Registry | None) -> Side | None:
         text, kind = registry.schema(newest), registry.kind(newest)
     except UnknownSchemaError:
         return None
-    return registered_side(kind, text) if kind in FORMATS else None
+    return registered_side(kind, text, data) if kind in FORMATS else None
 
 
 def _json(data: tuple[bytes, ...], *, sure: bool) -> Side | None:

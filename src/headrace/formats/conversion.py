@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 _ANY: Final = "any"
 _PRIMITIVE: Final = "primitive"
+_RECORD: Final = "record"
 
-_RECORDS: Final = (Format.JSON, Format.AVRO, Format.JSON_SR)
-"""Formats that hold records, and one value as well."""
+_RECORDS: Final = (Format.JSON, Format.AVRO, Format.JSON_SR, Format.PROTOBUF)
+"""Formats that hold records, and, but for PROTOBUF, one value as well."""
 
 _SCHEMAS: Final = dict.fromkeys((Format.AVRO, Format.JSON_SR), _ANY)
 
@@ -32,13 +33,14 @@ _ALLOWED: Final[Mapping[Format, Mapping[Format, str]]] = {
             Format.LONG: _PRIMITIVE,
             Format.STRING: _ANY,
             **dict.fromkeys((*_RECORDS, Format.CSV), _ANY),
+            Format.PROTOBUF: _RECORD,
         }
         for source in _RECORDS
     },
-    Format.CSV: dict.fromkeys(_RECORDS, _ANY),
+    Format.CSV: {**dict.fromkeys(_RECORDS, _ANY), Format.PROTOBUF: _RECORD},
     Format.BYTES: {},
 }
-"""By source and target: whether any type may be converted, or only one without fields."""
+"""By source and target: whether any type may be converted, only one without fields, or only a record."""
 
 
 def why_not(source: Format, target: Format, type: pa.DataType) -> str | None:
@@ -56,4 +58,6 @@ def why_not(source: Format, target: Format, type: pa.DataType) -> str | None:
         return f"{source} cannot be stored as {target}"
     if allowed is _PRIMITIVE and pa.types.is_nested(type):
         return f"{source} can be stored as {target} only if it is a single value without fields"
+    if allowed is _RECORD and not pa.types.is_struct(type):
+        return f"{source} can be stored as {target} only if it is a record"
     return None

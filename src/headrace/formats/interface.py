@@ -22,6 +22,7 @@ class Format(StrEnum):
     AVRO = "AVRO"
     JSON_SR = "JSON_SR"
     """JSON in the framing of a schema registry, under a JSON Schema."""
+    PROTOBUF = "PROTOBUF"
     STRING = "STRING"
     INT = "INT"
     LONG = "LONG"
@@ -64,7 +65,7 @@ class Side:
         type: what they hold: a struct for records, anything else for a primitive (a JSON or Avro value may be either).
             Fields say whether they may be null.
         schema: the reader's schema as text, if the format has one (Avro JSON); it fixes names and defaults.
-        properties: of the format (`delimiter` for CSV, Avro record name and namespace for writing).
+        properties: of the format (`delimiter` for CSV, `message` for PROTOBUF).
         window: the keys are those of windowed results; `type` is then a record of the key and its bounds, `schema` of the key.
     """
 

@@ -1,16 +1,15 @@
-"""Schemas of what is written: names of Avro records, and the schema that the target has already."""
+"""Schemas of what is written: names of records, numbers of fields, and the schema that the target has already."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from headrace.formats.interface import Format, Registry, Side
-from headrace.formats.registered import KINDS, schema_text, schema_type
+from headrace.formats.registered import KINDS, schema_name, schema_text, schema_type
 from headrace.plan.topology import Facet
-from headrace.types.coercion import fits
+from headrace.types.coercion import fits, lenient
 
 if TYPE_CHECKING:
     from headrace.planner.targets import Target
@@ -33,16 +32,19 @@ def name_side(
     settings = target.settings
     name = settings.key_avro_record if key else settings.value_avro_record
     namespace = settings.key_avro_namespace if key else settings.value_avro_namespace
+    before = None
     latest = registry.latest(f"{target.name}-{facet.value[1:]}") if registry is not None else None
     if latest is not None and registry is not None and registry.kind(latest[0]) is KINDS[form]:
         there = schema_type(form, latest[1])
-        if fits(kind, there) and _same_fields(kind, there) and name is None and namespace is None:
+        # A plain field of Protobuf has no null; that is no reason for another schema.
+        written = lenient(kind, there) if form is Format.PROTOBUF else kind
+        if fits(written, there) and _same_fields(kind, there) and name is None and namespace is None:
             return Side(form, there, latest[1])
-        parsed = json.loads(latest[1])
-        if isinstance(parsed, dict):
-            name = name or parsed.get("name")
-            namespace = namespace or parsed.get("namespace")
-    schema = schema_text(form, kind, name or target.name, namespace or DEFAULT_NAMESPACE)
+        before = latest[1]
+        known = schema_name(form, before)
+        name, namespace = name or known[0], namespace if namespace is not None else known[1]
+    namespace = DEFAULT_NAMESPACE if namespace is None else namespace
+    schema = schema_text(form, kind, name or target.name, namespace, before)
     return Side(form, kind, schema)
 
 

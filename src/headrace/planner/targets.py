@@ -22,7 +22,7 @@ from headrace.planner.columns import Column, columns_type, json_text, key_column
 from headrace.planner.faults import refusal
 from headrace.planner.relations import TopicReads
 from headrace.planner.stateful.aggregate import window_of
-from headrace.types.coercion import common_type, fits
+from headrace.types.coercion import common_type, fits, lenient
 from headrace.types.sql import is_integer, type_name
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ class Targets:
         fixed = target.fixed_key if facet is Facet.KEY else target.fixed_value
         what = facet.value[1:]
         if fixed or target.name in self.topics.reads:
-            if not fits(_lenient(kind, side.type), side.type):
+            if not fits(lenient(kind, side.type), side.type):
                 raise _misfit(target.name, what, kind, side.type, span)
             return
         if pa.types.is_null(side.type):
@@ -323,6 +323,10 @@ def _shaped(
             raise refusal(
                 codes.STORE_NOT_ALLOWED, f"the {what} cannot be stored as CSV: {reason}", first.span or span
             )
+    if form is Format.PROTOBUF and not pa.types.is_struct(columns_type(columns)):
+        message = f"the {what} cannot be stored as PROTOBUF: it holds records, not single values"
+        way_out = f"give the {what} fields (`… AS name`), or store it as JSON or STRING"
+        raise refusal(codes.STORE_NOT_ALLOWED, message, first.span or span, way_out)
     if wanted is None:
         return columns
     # A value's column always has a name; `_key.name` is written for a record's sake.
@@ -352,21 +356,6 @@ def _shaped(
 
 def _count(columns: tuple[Column, ...]) -> str:
     return f"{len(columns)} columns" if len(columns) > 1 else "a record"
-
-
-def _lenient(kind: pa.DataType, target: pa.DataType) -> pa.DataType:
-    """Take the nullability of the target: a null where it allows none is an error of the record, not of the plan."""
-    if not pa.types.is_struct(kind) or not pa.types.is_struct(target):
-        return kind
-    fields = []
-    for index in range(kind.num_fields):
-        mine = kind.field(index)
-        place = target.get_field_index(mine.name)
-        if place >= 0:
-            theirs = target.field(place)
-            mine = pa.field(mine.name, _lenient(mine.type, theirs.type), theirs.nullable)
-        fields.append(mine)
-    return pa.struct(fields)
 
 
 def _names(kind: pa.DataType) -> set[str]:

@@ -93,6 +93,25 @@ def fits(written: pa.DataType, target: pa.DataType) -> bool:
     return common_type(written, target) == target if is_number(written) and is_number(target) else False
 
 
+def lenient(kind: pa.DataType, target: pa.DataType) -> pa.DataType:
+    """Take the nullability of a target: a null where it allows none is then an error of the record, not of the plan."""
+    if pa.types.is_list(kind) and pa.types.is_list(target):
+        return pa.list_(lenient(kind.value_type, target.value_type))
+    if pa.types.is_map(kind) and pa.types.is_map(target):
+        return pa.map_(kind.key_type, lenient(kind.item_type, target.item_type))
+    if not pa.types.is_struct(kind) or not pa.types.is_struct(target):
+        return kind
+    fields = []
+    for index in range(kind.num_fields):
+        mine = kind.field(index)
+        place = target.get_field_index(mine.name)
+        if place >= 0:
+            theirs = target.field(place)
+            mine = pa.field(mine.name, lenient(mine.type, theirs.type), theirs.nullable)
+        fields.append(mine)
+    return pa.struct(fields)
+
+
 def _record_fits(written: pa.DataType, target: pa.DataType) -> bool:
     fields = {target.field(i).name: target.field(i) for i in range(target.num_fields)}
     for index in range(written.num_fields):

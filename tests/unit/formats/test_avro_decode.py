@@ -14,9 +14,9 @@ from headrace import _native
 from headrace.errors import Diagnostic, ProgramError
 from headrace.errors.codes.format import REGISTRY_AWAY
 from headrace.formats import make_decoder
-from headrace.formats.avro import REFUSAL_SECONDS, AvroDecoder
 from headrace.formats.errors import RegistryUnavailableError
 from headrace.formats.interface import Format, Side
+from headrace.formats.writers import REFUSAL_SECONDS, WritersDecoder
 from headrace.types.avro import avro_to_arrow
 from tests.unit.formats.decoding import Schemas, binary, decode
 
@@ -356,7 +356,7 @@ def test_an_unknown_writer_is_asked_for_again_after_a_while() -> None:
     now = [0.0]
     registry = Schemas({1: '"int"'})
     native = _native.AvroDecoder('"long"', pa.int64(), [()])
-    decoder = AvroDecoder(native, registry, lambda: now[0])
+    decoder = WritersDecoder(native, registry, lambda: now[0])
     data = binary([framed(b"\x02", 1), framed(b"\x04", 9)])
     for _ in range(2):
         found = decoder.decode(data)

@@ -25,6 +25,7 @@ def test_a_format_may_stay(format: Format) -> None:
         (F.AVRO, {F.INT, F.LONG, F.STRING, F.JSON, F.JSON_SR, F.CSV}),
         (F.JSON_SR, {F.INT, F.LONG, F.STRING, F.JSON, F.AVRO, F.CSV}),
         (F.CSV, {F.JSON, F.AVRO, F.JSON_SR}),
+        (F.PROTOBUF, {F.INT, F.LONG, F.STRING, F.JSON, F.AVRO, F.JSON_SR, F.CSV}),
         (F.BYTES, set()),
     ],
 )
@@ -36,3 +37,12 @@ def test_a_single_value_may_become(source: Format, targets: set[Format]) -> None
 @pytest.mark.parametrize("target", [F.INT, F.LONG])
 def test_a_record_is_no_number(source: Format, target: Format) -> None:
     assert "single value" in (why_not(source, target, RECORD) or "")
+
+
+@pytest.mark.parametrize("source", [F.JSON, F.AVRO, F.CSV])
+def test_only_a_record_is_a_message(source: Format) -> None:
+    assert why_not(source, F.PROTOBUF, RECORD) is None
+    assert (
+        why_not(source, F.PROTOBUF, pa.int32())
+        == f"{source} can be stored as PROTOBUF only if it is a record"
+    )

@@ -269,7 +269,7 @@ WRONG = [
     ("SELECT «_meta» FROM orders", "SQL0201", "`_meta` is read field by field"),
     ("SELECT _meta.«nope» FROM orders", "SQL0201", "`_meta` has no field `nope`"),
     ("SELECT _key.«x» FROM orders", "SQL0201", "`_key` is no record, it is a string, so it has no field `x`"),
-    ("SELECT id FROM orders WHERE _vtype = «PROTOBUF»", "CAT0103", "format `PROTOBUF` is not supported yet"),
+    ("SELECT id FROM orders WHERE _vtype = «THRIFT»", "CAT0103", "there is no format `THRIFT`"),
     (
         "SELECT «interval '3 lightyears'» FROM orders",
         "SQL0301",

@@ -14,6 +14,9 @@ mod schema;
 mod types;
 mod wire;
 
+#[cfg(test)]
+mod tests;
+
 pub use decode::Decoder;
 pub use encode::Encoder;
 pub use schema::Schema;

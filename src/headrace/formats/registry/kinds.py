@@ -16,7 +16,7 @@ class SchemaKind(StrEnum):
     @property
     def spoken(self) -> str:
         """The name as people write it."""
-        return {"AVRO": "Avro", "PROTOBUF": "Protobuf"}.get(self.value, self.value)
+        return {"AVRO": "Avro", "JSON": "JSON", "PROTOBUF": "Protobuf"}[self.value]
 
 
 def kind_of(text: str) -> SchemaKind:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from headrace.errors import ProgramError
 from headrace.formats.registry.compatibility import Compatibility, obstacles
 from headrace.formats.registry.kinds import SchemaKind, kind_of
+from headrace.formats.registry.messages import unread_messages
+from headrace.formats.registry.protobuf import parse_protobuf
 from headrace.formats.registry.schema import SchemaSyntaxError, canonical
 from headrace.types.coercion import fits
 from headrace.types.json_schema import DRAFT, json_schema_to_arrow
@@ -28,6 +30,9 @@ def canonical_of(kind: SchemaKind, text: str) -> str:
     """
     if kind is SchemaKind.AVRO:
         return canonical(text)
+    if kind is SchemaKind.PROTOBUF:
+        parse_protobuf(text).root()
+        return text.strip()
     try:
         tree = json.loads(text)
         json_schema_to_arrow(text)
@@ -51,21 +56,31 @@ def reasons_against(
     """
     if kind is SchemaKind.AVRO:
         return obstacles(level, schema, versions)
-    new = _type(schema)
+    unread = _unread_messages if kind is SchemaKind.PROTOBUF else _unread_values
+    # What is no schema is found even where nothing is compared.
+    unread(schema, schema, "")
     if level is Compatibility.NONE:
         return []
     way, _, transitive = level.partition("_")
     reasons: list[str] = []
     for text in reversed(versions) if transitive else versions[-1:]:
         if kind_of(text) is not kind:
-            reasons.append(f"the registered schema is no {kind} schema")
+            reasons.append(f"the registered schema is no {kind.spoken} schema")
             continue
-        old = _type(text)
         if way in ("BACKWARD", "FULL"):
-            reasons += _unread(new, old, "the new schema cannot read the registered one", "")
+            reasons += unread(schema, text, "the new schema cannot read the registered one")
         if way in ("FORWARD", "FULL"):
-            reasons += _unread(old, new, "the registered schema cannot read the new one", "")
+            reasons += unread(text, schema, "the registered schema cannot read the new one")
     return list(dict.fromkeys(reasons))
+
+
+def _unread_messages(reader: str, writer: str, who: str) -> list[str]:
+    found = unread_messages(parse_protobuf(reader), parse_protobuf(writer))
+    return [f"{who}: {reason}" for reason in found]
+
+
+def _unread_values(reader: str, writer: str, who: str) -> list[str]:
+    return _unread(_type(reader), _type(writer), who, "")
 
 
 def _type(text: str) -> pa.DataType:

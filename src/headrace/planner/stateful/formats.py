@@ -37,4 +37,5 @@ def formats_of(rows: SelectRelation, key: Sequence[Typed]) -> tuple[Format, Form
     ):
         if test(kind):
             return found, value
-    return record, value
+    # A message of Protobuf has fields; a single key has none.
+    return Format.JSON if record is Format.PROTOBUF else record, value
