@@ -93,8 +93,8 @@ class Topics:
                 id = registry.register(f"{self.names[kind]}-value", text)
             self._values[kind] = make_encoder(Side(format, type, text), id)
 
-    def fill(self, rules: Rules, count: int, partitions: int = PARTITIONS) -> None:
-        """Make the topics with the first `count` events and closing records."""
+    def fill(self, rules: Rules, count: int, partitions: int = PARTITIONS, *, closing: bool = True) -> None:
+        """Make the topics with the first `count` events, and closing records if wanted."""
         admin = self._log.admin()
         try:
             for topic in self.names.values():
@@ -104,7 +104,7 @@ class Topics:
         producer = self._log.producer(ProducerOptions(properties={"linger.ms": "20"}))
         try:
             sent = 0
-            for events in with_closing(rules, count):
+            for events in with_closing(rules, count) if closing else generate(rules, count):
                 self._send(producer, "person", events.persons, None)
                 self._send(producer, "auction", events.auctions, None)
                 # Without keys they would go where the client likes; so they are the same each time.

@@ -17,7 +17,6 @@ import org.apache.kafka.streams.StreamsBuilder;
 import org.apache.kafka.streams.StreamsConfig;
 import org.apache.kafka.streams.errors.StreamsUncaughtExceptionHandler.StreamThreadExceptionResponse;
 import org.apache.kafka.streams.kstream.Consumed;
-import org.apache.kafka.streams.kstream.EmitStrategy;
 import org.apache.kafka.streams.kstream.Grouped;
 import org.apache.kafka.streams.kstream.JoinWindows;
 import org.apache.kafka.streams.kstream.KGroupedStream;
@@ -27,6 +26,7 @@ import org.apache.kafka.streams.kstream.Produced;
 import org.apache.kafka.streams.kstream.StreamJoined;
 import org.apache.kafka.streams.kstream.TimeWindows;
 import org.apache.kafka.streams.kstream.Windowed;
+import org.apache.kafka.streams.kstream.WindowedSerdes;
 import org.apache.kafka.streams.state.WindowStore;
 
 /**
@@ -38,7 +38,7 @@ import org.apache.kafka.streams.state.WindowStore;
 public final class StreamsPeer {
   private static final ObjectMapper MAPPER =
       new ObjectMapper().configure(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES, false);
-  private static final Duration GRACE = Duration.ofMinutes(1);
+  private static final Duration GRACE = Duration.ofMinutes(5);
 
   public static class Position {
     public long MMSI;
@@ -167,9 +167,12 @@ public final class StreamsPeer {
       KGroupedStream<Long, byte[]> grouped, TimeWindows windows) {
     return grouped
         .windowedBy(windows)
-        .emitStrategy(EmitStrategy.onWindowClose())
         .count(Materialized.<Long, Long, WindowStore<Bytes, byte[]>>with(Serdes.Long(), Serdes.Long()))
         .toStream();
+  }
+
+  private static Serde<Windowed<Long>> windows(long milliseconds) {
+    return WindowedSerdes.timeWindowedSerdeFrom(Long.class, milliseconds);
   }
 
   private static Grouped<Long, byte[]> keysOnly() {
@@ -216,14 +219,14 @@ public final class StreamsPeer {
                     .mapValues(value -> nothing)
                     .groupByKey(keysOnly()),
                 TimeWindows.ofSizeAndGrace(Duration.ofMinutes(1), GRACE))
-            .map(
+            .mapValues(
                 (window, count) -> {
                   AccountCount found = new AccountCount();
                   found.payments = count;
                   found.starttime = window.window().start();
-                  return KeyValue.pair(window.key(), found);
+                  return found;
                 })
-            .to(target, Produced.with(Serdes.Long(), json(AccountCount.class)));
+            .to(target, Produced.with(windows(60_000), json(AccountCount.class)));
         break;
       case "q5":
         counts(
@@ -231,15 +234,15 @@ public final class StreamsPeer {
                     .map((key, bid) -> KeyValue.pair(bid.auction, nothing))
                     .groupByKey(keysOnly()),
                 TimeWindows.ofSizeAndGrace(Duration.ofSeconds(10), GRACE).advanceBy(Duration.ofSeconds(2)))
-            .map(
+            .mapValues(
                 (window, count) -> {
                   AuctionCount found = new AuctionCount();
                   found.auction = window.key();
                   found.num = count;
                   found.starttime = window.window().start();
-                  return KeyValue.pair(window.key(), found);
+                  return found;
                 })
-            .to(target, Produced.with(Serdes.Long(), json(AuctionCount.class)));
+            .to(target, Produced.with(windows(10_000), json(AuctionCount.class)));
         break;
       case "q12":
         counts(
@@ -247,15 +250,15 @@ public final class StreamsPeer {
                     .map((key, bid) -> KeyValue.pair(bid.bidder, nothing))
                     .groupByKey(keysOnly()),
                 TimeWindows.ofSizeAndGrace(Duration.ofSeconds(10), GRACE))
-            .map(
+            .mapValues(
                 (window, count) -> {
                   BidderCount found = new BidderCount();
                   found.bidder = window.key();
                   found.bid_count = count;
                   found.starttime = window.window().start();
-                  return KeyValue.pair(window.key(), found);
+                  return found;
                 })
-            .to(target, Produced.with(Serdes.Long(), json(BidderCount.class)));
+            .to(target, Produced.with(windows(10_000), json(BidderCount.class)));
         break;
       case "q20":
         Serde<WholeBid> bids = json(WholeBid.class);

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -63,7 +64,7 @@ class Bench:
             cost, target = self._run(program, engine, data, keep=number == 0)
             costs.append(cost)
             if number == 0:
-                rows, differing = self._compare(program, data, target)
+                rows, differing = self._compare(program, engine, data, target)
                 self._forget(target)
         return Figures(
             program.name,
@@ -109,11 +110,12 @@ class Bench:
             self._forget(target)
         return cost, target
 
-    def _compare(self, program: Program, data: Data, target: str) -> tuple[int, list[str]]:
+    def _compare(self, program: Program, engine: Engine, data: Data, target: str) -> tuple[int, list[str]]:
         expected = self._expected.get(data.records)
         if expected is None:
             expected = self._expected[data.records] = data.expected()
-        return expected.compare(program.query, results(self._log, target), program.keep)
+        query = program.query if engine.updates else replace(program.query, table=False)
+        return expected.compare(query, results(self._log, target))
 
     def _forget(self, target: str) -> None:
         """Delete what a run has written, so that the broker's disk does not fill up."""
@@ -157,7 +159,9 @@ def main() -> None:
     )
     parser.add_argument("--runs", type=int, default=3, help="of each figure; the median counts")
     parser.add_argument("--programs", default="", help="names by commas; all by default")
-    parser.add_argument("--engines", default="", help="parts of names by commas; all by default")
+    parser.add_argument(
+        "--engines", default="", help="headrace, streams, flink, quix, by commas; all by default"
+    )
     parser.add_argument("--guarantee", default="exactly_once", choices=("exactly_once", "at_least_once"))
     parser.add_argument("--commit", type=float, default=1.0, help="seconds between commits, of every engine")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="that process records")
@@ -166,8 +170,7 @@ def main() -> None:
     options = parser.parse_args()
     options.cores = [int(core) for core in options.cores.split(",") if core]
     programs = [item for item in PROGRAMS if not options.programs or item.name in options.programs.split(",")]
-    wanted = [name.lower() for name in options.engines.split(",")]
-    engines = [item for item in ENGINES if any(name in item.name.lower() for name in wanted)]
+    engines = [item for item in ENGINES if not options.engines or item.slug in options.engines.split(",")]
     about = facts(options)
     print(f"{about['command']}\n{about['date']}, {about['cores']} cores, load {about['load']}\n", flush=True)
     options.out.mkdir(parents=True, exist_ok=True)

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
 from benchmarks.nexmark.comparison import Expected
 from benchmarks.nexmark.rules import Rules
-from benchmarks.nexmark.topics import CLOSERS, KINDS, Topics
+from benchmarks.nexmark.topics import KINDS, Topics
 from benchmarks.pipeline import workload as vessels
-from benchmarks.state.workloads import START, TYPE, Topic
-from headrace.formats import make_encoder
-from headrace.formats.interface import Format, Side
-from headrace.log.interface import ProducerOptions
-from headrace.log.records import TIMESTAMP
+from benchmarks.state.workloads import Topic
+from headrace.formats.interface import Format
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,13 +49,7 @@ class Data:
         """Make the topics."""
         vessels.fill(log, None, self.topics["positions"], Format.JSON, self.records)
         self._payments.fill(log)
-        producer = log.producer(ProducerOptions())
-        try:
-            producer.send(self.topics["payments"], self._closing)
-            assert not producer.flush(60)
-        finally:
-            producer.close()
-        Topics(log, None, Format.JSON, self.topics).fill(self._rules, self.records)
+        Topics(log, None, Format.JSON, self.topics).fill(self._rules, self.records, closing=False)
 
     def count(self, sources: tuple[str, ...]) -> int:
         """Give how many records stand in these sources."""
@@ -67,38 +57,26 @@ class Data:
         auctions = self.records // 50 * 3 + min(max(self.records % 50 - 1, 0), 3)
         counts = {
             "positions": self.records,
-            "payments": self.records + CLOSERS,
-            "bid": bids + CLOSERS,
-            "auction": auctions + CLOSERS,
+            "payments": self.records,
+            "bid": bids,
+            "auction": auctions,
         }
         return sum(counts[source] for source in sources)
 
     def expected(self) -> Expected:
         """Give DuckDB with all records in it."""
-        found = Expected(self._rules, self.records)
+        found = Expected(self._rules, self.records, closing=False)
         batches = vessels_of(self.records)
         found.add("positions", pa.Table.from_batches(list(batches)))
-        keyed = [*self._payments.batches(), self._closing]
+        keyed = list(self._payments.batches())
         ids = pa.chunked_array([batch.column("key") for batch in keyed])
         times = pa.chunked_array([batch.column("timestamp").cast(pa.int64()) for batch in keyed])
-        found.add("payments", pa.table({"id": ids, "at": times}))
+        found.add("payments", pa.table({"id": ids, "millis": times}))
         return found
 
     @property
     def _payments(self) -> Topic:
         return Topic(self.topics["payments"], self.records, KEYS, self.records / RATE)
-
-    @property
-    def _closing(self) -> pa.RecordBatch:
-        time = START + round(self.records / RATE * 1000) + 7_200_000
-        ids = pa.array(range(-CLOSERS, 0), pa.int64())
-        value = json.dumps(dict.fromkeys(TYPE.names)).encode()
-        columns: dict[str, Any] = {
-            "key": make_encoder(Side(Format.LONG, pa.int64())).encode(ids).data,
-            "value": pa.array([value] * CLOSERS, pa.binary()),
-            "timestamp": pa.array([time] * CLOSERS, pa.int64()).cast(TIMESTAMP),
-        }
-        return pa.RecordBatch.from_pydict(columns)
 
 
 def vessels_of(records: int) -> Iterator[pa.RecordBatch]:

@@ -79,6 +79,9 @@ class Engine(Protocol):
     """One engine."""
 
     name: str
+    slug: str
+    updates: bool
+    """Windows come out again when they have changed, under the same key; otherwise once, when they are over."""
     share: float
     """Of the records; less where more would take too long."""
 
@@ -95,6 +98,8 @@ class Headrace:
     """Ours."""
 
     name = "Headrace"
+    slug = "headrace"
+    updates = True
     share = 1.0
 
     @property
@@ -128,6 +133,8 @@ class KafkaStreams:
     """Kafka Streams: the DSL, RocksDB, all optimisations of the topology."""
 
     name = "Kafka Streams"
+    slug = "streams"
+    updates = True
     share = 1.0
 
     @cached_property
@@ -152,9 +159,6 @@ class KafkaStreams:
             "topology.optimization": "all",
             "replication.factor": "1",
             "consumer.auto.offset.reset": "earliest",
-            # Results of closed windows come when they close, not up to a second of the machine's clock later: nothing comes
-            # behind the last records that would bring them out then.
-            "__emit.interval.ms.kstreams.windowed.aggregation__": "0",
         }
         words = [
             *_java("1g", self._classes, "StreamsPeer"),
@@ -170,6 +174,8 @@ class FlinkSql:
     """Flink SQL: a mini-cluster in one process, objects reused, mini-batches, state on the heap."""
 
     name = "Flink SQL"
+    slug = "flink"
+    updates = False
     share = 1.0
 
     @cached_property
@@ -199,7 +205,7 @@ class FlinkSql:
             "taskmanager.memory.network.max": "128 mb",
         }
         statements = [self._source(run, source) for source in run.program.sources]
-        statements += [self._sink(run), f"INSERT INTO result {run.program.flink}"]
+        statements += [self._sink(run), f"INSERT INTO `result` {run.program.flink}"]
         script = run.folder / "program.sql"
         script.write_text("".join(f"{statement}\n;\n" for statement in statements), encoding="utf-8")
         words = [*_java("2g", self._classes, "FlinkPeer", *_OPEN), str(script)]
@@ -218,7 +224,7 @@ class FlinkSql:
         if run.program.keyed:
             formats = "'key.format' = 'raw', 'key.fields' = 'k', 'value.format' = 'json', 'value.fields-include' = 'EXCEPT_KEY'"
         return (
-            f"CREATE TABLE result ({run.program.sink}) WITH ('connector' = 'kafka', 'topic' = '{run.target}', "
+            f"CREATE TABLE `result` ({run.program.sink}) WITH ('connector' = 'kafka', 'topic' = '{run.target}', "
             f"'properties.bootstrap.servers' = '{run.bootstrap}', "
             f"'sink.delivery-guarantee' = '{run.guarantee.replace('_', '-')}', "
             f"'sink.transactional-id-prefix' = '{run.application}', "
@@ -230,6 +236,8 @@ class QuixStreams:
     """Quix Streams: one process, which has one thread."""
 
     name = "Quix Streams"
+    slug = "quix"
+    updates = True
     share = 0.1
 
     @property

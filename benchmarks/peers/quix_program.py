@@ -14,7 +14,7 @@ from typing import Any
 from quixstreams import Application  # type: ignore[import-not-found,unused-ignore]
 
 IDLE = 3.0
-GRACE = timedelta(minutes=1)
+GRACE = timedelta(minutes=5)
 
 
 def offer(bid: dict[str, Any], auction: dict[str, Any]) -> dict[str, Any]:
@@ -50,6 +50,8 @@ def main() -> None:
         loglevel="WARNING",
     )
     (source, *_) = sources.split(",")
+    # Of windowed results: the field that is their key, together with the window.
+    key = None
     if program == "vessels":
         rows: Any = app.dataframe(app.topic(source, key_deserializer="bytes"))
         rows = rows[rows["Speed"] > 10]
@@ -78,14 +80,22 @@ def main() -> None:
         out = app.topic(target, key_serializer="bytes")
     elif program == "payments":
         rows = app.dataframe(app.topic(source, key_deserializer="bytes", value_deserializer="bytes"))
-        rows = rows.tumbling_window(timedelta(minutes=1), grace_ms=GRACE).count().final("partition")
-        rows = rows.apply(lambda window: {"payments": window["value"], "starttime": window["start"]})
-        out = app.topic(target, key_serializer="bytes")
+        rows = rows.tumbling_window(timedelta(minutes=1), grace_ms=GRACE).count().current()
+        rows = rows.apply(
+            lambda window, key, _time, _headers: {
+                "account": int.from_bytes(key, "big"),
+                "payments": window["value"],
+                "starttime": window["start"],
+            },
+            metadata=True,
+        )
+        key = "account"
+        out = app.topic(target, key_serializer="str")
     elif program == "q5":
         rows = app.dataframe(app.topic(source, key_deserializer="bytes"))[["auction"]]
         rows = rows.group_by("auction")
         rows = rows.hopping_window(timedelta(seconds=10), timedelta(seconds=2), grace_ms=GRACE)
-        rows = rows.count().final("partition")
+        rows = rows.count().current()
         rows = rows.apply(
             lambda window, key, _time, _headers: {
                 "auction": key,
@@ -94,11 +104,12 @@ def main() -> None:
             },
             metadata=True,
         )
-        out = app.topic(target, key_serializer="json")
+        key = "auction"
+        out = app.topic(target, key_serializer="str")
     elif program == "q12":
         rows = app.dataframe(app.topic(source, key_deserializer="bytes"))[["bidder"]]
         rows = rows.group_by("bidder")
-        rows = rows.tumbling_window(timedelta(seconds=10), grace_ms=GRACE).count().final("partition")
+        rows = rows.tumbling_window(timedelta(seconds=10), grace_ms=GRACE).count().current()
         rows = rows.apply(
             lambda window, key, _time, _headers: {
                 "bidder": key,
@@ -107,7 +118,8 @@ def main() -> None:
             },
             metadata=True,
         )
-        out = app.topic(target, key_serializer="json")
+        key = "bidder"
+        out = app.topic(target, key_serializer="str")
     elif program == "q20":
         day = timedelta(days=1)
         auctions: Any = app.dataframe(app.topic(sources.split(",")[1], key_deserializer="bytes"))
@@ -119,7 +131,10 @@ def main() -> None:
         out = app.topic(target, key_serializer="json")
     else:
         raise SystemExit(program)
-    rows.to_topic(out)
+    if key is None:
+        rows.to_topic(out)
+    else:
+        rows.to_topic(out, key=lambda row: f"{row[key]} {row['starttime']}")
     app.run(timeout=IDLE)
 
 
