@@ -14,7 +14,7 @@ from headrace.catalog.topic import CatalogTopic, Origin
 from headrace.errors import Diagnostic, ProgramError
 from headrace.errors.codes import catalog as codes
 from headrace.formats.interface import Format, Registry, Side
-from headrace.formats.registered import FORMATS, KINDS, has_choice, registered_side
+from headrace.formats.registered import FORMATS, KINDS, asked_for, has_choice, registered_side
 from headrace.sql import parse_program
 from headrace.sql.nodes import CreateTable
 
@@ -127,8 +127,9 @@ class Catalog:
             found = self._registry.latest(f"{name}-{part}")
             if found is not None and (kind := self._registry.kind(found[0])) in FORMATS:
                 side = registered_side(kind, found[1], self._seen(name, part, kind, found[1]))
-                if form in (None, side.format):
-                    return side
+                asked = asked_for(side, form)
+                if asked is not None:
+                    return asked
         return sample_side(self._sample(name), part, form, self._registry)
 
     def _seen(self, name: str, part: str, kind: SchemaKind, text: str) -> tuple[bytes, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
@@ -10,8 +11,16 @@ from headrace.catalog.topic import CatalogTopic, Origin
 from headrace.errors import Diagnostic, ProgramError, Span
 from headrace.errors.codes import catalog as codes
 from headrace.errors.suggest import did_you_mean
-from headrace.formats.interface import WINDOW_SIZE, WRITTEN_BY_USERS, Format, Side, Windowing
+from headrace.formats.interface import (
+    CHANGE_RECORDS,
+    WINDOW_SIZE,
+    WRITTEN_BY_USERS,
+    Format,
+    Side,
+    Windowing,
+)
 from headrace.formats.windowed import windowed
+from headrace.types.change_records import change_record
 from headrace.types.sql import arrow_type
 
 if TYPE_CHECKING:
@@ -79,8 +88,14 @@ def declared_topic(table: CreateTable, partitions: int) -> CatalogTopic:
     if windowing is not None:
         key = windowed(key, windowing, _window_size(properties, table.span, faults))
     value = _side(value_format, values, _VALUE, table.value_format_span, properties, faults)
+    if key_format in CHANGE_RECORDS:
+        message = f"{key_format} is a format of values; keys of such topics are JSON or AVRO"
+        faults.append(Diagnostic(codes.BAD_DECLARATION, message, table.key_format_span))
     if faults:
         raise ProgramError(tuple(faults))
+    if value_format in CHANGE_RECORDS:
+        # What is declared is the table whose changes they are.
+        value = replace(value, type=change_record(value.type, text=value_format is Format.DEBEZIUM_JSON))
     return CatalogTopic(table.name, key, value, partitions, Origin.DECLARED)
 
 

@@ -15,8 +15,9 @@ from headrace.errors import Diagnostic, ProgramError
 from headrace.errors.codes import catalog as codes
 from headrace.formats.errors import UnknownSchemaError
 from headrace.formats.interface import Format, Side
-from headrace.formats.registered import FORMATS, KINDS, registered_side
+from headrace.formats.registered import FORMATS, KINDS, asked_for, registered_side
 from headrace.log.interface import ConsumerOptions, TopicPartition
+from headrace.types.change_records import seen_change_record
 
 if TYPE_CHECKING:
     from headrace.formats.interface import Registry
@@ -109,14 +110,17 @@ def sample_side(sample: Sample, part: str, form: Format | None, registry: Regist
         return None
     if form is None or form in KINDS:
         framed = _framed(data, registry)
-        if framed is not None and form in (None, framed.format):
-            return framed
+        asked = None if framed is None else asked_for(framed, form)
+        if asked is not None:
+            return asked
         if form is not None:
             return None
     if form is Format.CSV:
         message = f"the columns of the CSV topic `{sample.topic}` are not known"
         way_out = f"declare them: CREATE TABLE `{sample.topic}` (column type, …) FORMAT (STRING, CSV)"
         raise ProgramError((Diagnostic(codes.NOTHING_KNOWN, message, None, way_out),))
+    if form is Format.DEBEZIUM_JSON:
+        return _changes(sample.topic, data)
     if form in (None, Format.JSON):
         json_side = _json(data, sure=form is not None)
         if json_side is not None:
@@ -146,6 +150,16 @@ def _json(data: tuple[bytes, ...], *, sure: bool) -> Side | None:
     if kind is None or bad * 2 >= len(data):
         return None
     return Side(Format.JSON, kind)
+
+
+def _changes(topic: str, data: tuple[bytes, ...]) -> Side:
+    seen, _ = infer_json(data)
+    kind = None if seen is None else seen_change_record(seen)
+    if kind is None:
+        message = f"the sampled values of `{topic}` are not change records: they have no `op`, or no row `before` or `after`"
+        way_out = f"declare it: CREATE TABLE `{topic}` (column type, …) FORMAT (JSON, DEBEZIUM_JSON)"
+        raise ProgramError((Diagnostic(codes.UNREADABLE_SAMPLE, message, None, way_out),))
+    return Side(Format.DEBEZIUM_JSON, kind)
 
 
 def _quoted(data: tuple[bytes, ...]) -> Side | None:

@@ -38,6 +38,18 @@ _ALLOWED: Final[Mapping[Format, Mapping[Format, str]]] = {
         for source in _RECORDS
     },
     Format.CSV: {**dict.fromkeys(_RECORDS, _ANY), Format.PROTOBUF: _RECORD},
+    Format.DEBEZIUM_JSON: {
+        Format.JSON: _ANY,
+        Format.JSON_SR: _ANY,
+        Format.AVRO: _ANY,
+        Format.PROTOBUF: _RECORD,
+    },
+    Format.DEBEZIUM_AVRO: {
+        Format.JSON: _ANY,
+        Format.JSON_SR: _ANY,
+        Format.AVRO: _ANY,
+        Format.PROTOBUF: _RECORD,
+    },
     Format.BYTES: {},
 }
 """By source and target: whether any type may be converted, only one without fields, or only a record."""

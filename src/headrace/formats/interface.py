@@ -28,12 +28,27 @@ class Format(StrEnum):
     LONG = "LONG"
     BYTES = "BYTES"
     CSV = "CSV"
+    DEBEZIUM_JSON = "DEBEZIUM_JSON"
+    """Changes of a database table, as JSON."""
+    DEBEZIUM_AVRO = "DEBEZIUM_AVRO"
+    """Changes of a database table, as AVRO."""
     ROWS = "ROWS"
     """Of internal topics alone: rows of our own, of any type."""
 
 
 WRITTEN_BY_USERS = tuple(item for item in Format if item is not Format.ROWS)
 """The formats that a program or a command can name."""
+
+
+CHANGE_RECORDS = (Format.DEBEZIUM_JSON, Format.DEBEZIUM_AVRO)
+"""Values that say what happened to a row; read as a table, they are the row."""
+
+WRITTEN_INSTEAD = {
+    Format.CSV: Format.JSON,
+    Format.DEBEZIUM_JSON: Format.JSON,
+    Format.DEBEZIUM_AVRO: Format.AVRO,
+}
+"""How results are written where the program does not say it and the source has one of these formats."""
 
 
 Path = tuple[str, ...]

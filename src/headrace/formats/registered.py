@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from headrace.errors import Diagnostic, ProgramError
 from headrace.errors.codes.format import BAD_SCHEMA
-from headrace.formats.interface import Format, Side
+from headrace.formats.interface import CHANGE_RECORDS, Format, Side
 from headrace.formats.protobuf import MESSAGE
 from headrace.formats.registry.kinds import SchemaKind
 from headrace.formats.registry.protobuf import ProtobufSchema, parse_protobuf
 from headrace.formats.registry.schema import SchemaSyntaxError
 from headrace.types.avro import arrow_to_avro, avro_to_arrow
+from headrace.types.change_records import row_of
 from headrace.types.json_schema import arrow_to_json_schema, json_schema_to_arrow
 from headrace.types.protobuf import arrow_to_protobuf
 
@@ -25,10 +27,12 @@ KINDS: Final = {
     Format.AVRO: SchemaKind.AVRO,
     Format.JSON_SR: SchemaKind.JSON,
     Format.PROTOBUF: SchemaKind.PROTOBUF,
+    Format.DEBEZIUM_AVRO: SchemaKind.AVRO,
 }
 """The language of the schemas of a format."""
 
-FORMATS: Final = {kind: form for form, kind in KINDS.items()}
+FORMATS: Final = {kind: form for form, kind in KINDS.items() if form not in CHANGE_RECORDS}
+"""The format of the values under a schema of each language; that they are change records only the program can say."""
 
 _HEADER: Final = 5
 """Bytes of the framing: zero, and the id of the schema."""
@@ -56,6 +60,20 @@ def registered_side(kind: SchemaKind, text: str, records: Iterable[bytes] = ()) 
     return Side(form, schema.type(message), text, properties)
 
 
+def asked_for(side: Side, form: Format | None) -> Side | None:
+    """Give a side under the format that the program says; None if it is another."""
+    if form in (None, side.format):
+        return side
+    if form is Format.DEBEZIUM_AVRO and side.format is Format.AVRO:
+        if row_of(side.type) is None:
+            message = (
+                "the registered schema is not one of change records: it has no record `after`, or no `op`"
+            )
+            raise ProgramError((Diagnostic(BAD_SCHEMA, message),))
+        return replace(side, format=form)
+    return None
+
+
 def has_choice(kind: SchemaKind, text: str) -> bool:
     """Say whether records have to be looked at to know what they hold: a Protobuf schema may have several messages."""
     return (
@@ -69,7 +87,7 @@ def schema_type(form: Format, text: str) -> pa.DataType:
     if form is Format.PROTOBUF:
         schema = _protobuf(text)
         return schema.type(_root(schema))
-    return avro_to_arrow(text) if form is Format.AVRO else json_schema_to_arrow(text)
+    return json_schema_to_arrow(text) if form is Format.JSON_SR else avro_to_arrow(text)
 
 
 def schema_text(form: Format, kind: pa.DataType, name: str, namespace: str, before: str | None = None) -> str:

@@ -12,6 +12,7 @@ from headrace.errors import ProgramError, Span
 from headrace.errors.codes import catalog as catalog_codes
 from headrace.errors.codes import plan as codes
 from headrace.errors.suggest import did_you_mean
+from headrace.planner.change_records import as_table
 from headrace.planner.faults import refusal
 from headrace.planner.joins.join import Joins, Origin
 from headrace.planner.relations import (
@@ -56,6 +57,8 @@ class Queries:
     _whole: bool = False
     """Topics are read for a GLOBAL TABLE."""
     _bare: str | None = None
+    _table: bool = False
+    """What FROM names is read as a table."""
     """What a SELECT without STREAM or TABLE takes its rows for, inside one that says it."""
     _shared: dict[int, list[SelectRelation]] = field(default_factory=dict)
     """Queries of WITH that end in operators, by identity of their text: all that read them read the same operator."""
@@ -125,6 +128,7 @@ class Queries:
         outside = self._bare
         mode = mode_of(select, outside)
         self._bare = Mode.TABLE if mode == Mode.TABLE else None
+        within, self._table = self._table, mode == Mode.TABLE
         clause = select.args.get("from_")
         if clause is None:
             message = "a stream is read from a topic: SELECT needs FROM"
@@ -138,7 +142,7 @@ class Queries:
                 for node, all_ in zip(nodes, whole, strict=True)
             ]
         finally:
-            self._bare = outside
+            self._bare, self._table = outside, within
         if not all(origins):
             return []
         if len(origins) == 1:
@@ -210,7 +214,7 @@ class Queries:
         if name in named:
             return [(relation, alias) for relation in self._with(named[name], named)]
         topic = self._topic(name, span, named, formats)
-        return [(topic, alias)]
+        return [(as_table(topic) if self._table or self._whole else topic, alias)]
 
     def _with(self, entry: Named, named: Mapping[str, Named]) -> list[Relation]:
         # What stands before it in the text is all that it may use, itself excluded.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import pyarrow as pa
 from sqlglot import exp
 
-from headrace.formats.interface import WINDOW_END, WINDOW_KEY, WINDOW_START
+from headrace.formats.interface import WINDOW_END, WINDOW_KEY, WINDOW_START, WRITTEN_INSTEAD
 from headrace.formats.windowed import key_of
 from headrace.functions.declaration import MACRO_PREFIX
 from headrace.log.records import HEADERS
@@ -114,8 +114,8 @@ class TopicReads:
 
     @property
     def value_format(self) -> Format:
-        """Format of the topic's values."""
-        return self.topic.value.format
+        """Format of the topic's values, or what is written instead of it."""
+        return WRITTEN_INSTEAD.get(self.topic.value.format, self.topic.value.format)
 
     @property
     def topics(self) -> frozenset[str]:

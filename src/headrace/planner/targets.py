@@ -12,7 +12,14 @@ from headrace.errors import Diagnostic, ProgramError
 from headrace.errors.codes import plan as codes
 from headrace.formats.conversion import why_not
 from headrace.formats.csv import unwritable
-from headrace.formats.interface import WINDOW_SIZE, Format, Side, Windowing
+from headrace.formats.interface import (
+    CHANGE_RECORDS,
+    WINDOW_SIZE,
+    WRITTEN_INSTEAD,
+    Format,
+    Side,
+    Windowing,
+)
 from headrace.formats.registered import KINDS
 from headrace.formats.windowed import key_of, windowed
 from headrace.log.interface import TopicDescription
@@ -118,6 +125,9 @@ class Targets:
         create = self._creation(insert, branch, settings)
         declared = self.topics.declared.get(insert.target)
         if declared is not None:
+            if declared.value.format in CHANGE_RECORDS:
+                message = f"`{insert.target}` holds change records, which are for reading only"
+                raise refusal(codes.INCOMPATIBLE_TARGET, message, insert.target_span)
             return _declared(insert.target, settings, declared, create)
         reads = branch.reads
         key_format = _format(insert.store_key, insert.store_key_span, reads.key_format)
@@ -297,8 +307,13 @@ def _declared(
 
 def _format(name: str | None, span: Span | None, default: Format) -> Format:
     if name is None:
-        return Format.JSON if default is Format.CSV else default
-    return format_named(name, span)
+        return WRITTEN_INSTEAD.get(default, default)
+    form = format_named(name, span)
+    if form in CHANGE_RECORDS:
+        message = f"{form} is for reading only"
+        way_out = f"store the values as {WRITTEN_INSTEAD[form]}"
+        raise refusal(codes.STORE_NOT_ALLOWED, message, span, way_out)
+    return form
 
 
 def _check_store(target: Target, insert: Insert) -> None:

@@ -26,6 +26,8 @@ def test_a_format_may_stay(format: Format) -> None:
         (F.JSON_SR, {F.INT, F.LONG, F.STRING, F.JSON, F.AVRO, F.CSV}),
         (F.CSV, {F.JSON, F.AVRO, F.JSON_SR}),
         (F.PROTOBUF, {F.INT, F.LONG, F.STRING, F.JSON, F.AVRO, F.JSON_SR, F.CSV}),
+        (F.DEBEZIUM_JSON, {F.JSON, F.AVRO, F.JSON_SR}),
+        (F.DEBEZIUM_AVRO, {F.JSON, F.AVRO, F.JSON_SR}),
         (F.BYTES, set()),
     ],
 )
