@@ -27,7 +27,8 @@ TOGETHER: Final[Mapping[str, str]] = {
 
 _MEMORY: Final = Path("/dev/shm")
 _ENOUGH: Final = 8 << 30
-"""Bytes free there from which on a whole run may put its files into memory; it takes a tenth of them."""
+"""Bytes free there from which on a whole run puts its files into memory."""
+_PREFIX: Final = "headrace-test-"
 
 # A busy machine is no slow function.
 settings.register_profile("headrace", deadline=None)
@@ -42,6 +43,7 @@ def pytest_configure(config: pytest.Config) -> None:
     TMPDIR set, files lie there, and those of failed tests stay.
     """
     if "TMPDIR" not in os.environ and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ENOUGH:
+        _forget_killed_runs()
         _name_folder(config, "TMPDIR", _MEMORY)
         tempfile.tempdir = None
     if "HEADRACE_STATE_DIR" not in os.environ:
@@ -50,8 +52,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _name_folder(config: pytest.Config, variable: str, parent: Path | None) -> None:
     """Make a folder until the end of the run. The process that has made it removes it, not the workers that inherit it."""
-    folder = os.environ[variable] = tempfile.mkdtemp(prefix="headrace-test-", dir=parent)
+    folder = os.environ[variable] = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=parent)
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+def _forget_killed_runs() -> None:
+    """Free the memory of runs that could not remove their folders themselves."""
+    for folder in _MEMORY.glob(f"{_PREFIX}*-*"):
+        owner = folder.name.removeprefix(_PREFIX).split("-")[0]
+        if not Path("/proc", owner).exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Scheduling(LoadScopeScheduling):  # type: ignore[misc]
