@@ -69,6 +69,12 @@ impl Group {
         self.words.get()[0].cast_signed()
     }
 
+    /// Become as another group of the same accumulators, without a new allocation if they are flat.
+    pub fn copy_from(&mut self, other: &Self) {
+        self.words.get_mut().copy_from_slice(other.words.get());
+        self.heaps.clone_from(&other.heaps);
+    }
+
     /// Whether there is any row, so that the group is part of the result.
     pub fn exists(&self) -> bool {
         self.rows() > 0

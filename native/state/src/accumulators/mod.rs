@@ -342,6 +342,11 @@ impl Accumulators {
         self.fallible > 0
     }
 
+    /// Whether all groups take the same few bytes.
+    pub fn is_flat(&self) -> bool {
+        self.heaps.is_empty()
+    }
+
     /// Whether results depend on the order in which rows come.
     pub fn need_arrivals(&self) -> bool {
         let mut calls = self.calls.iter();

@@ -1,5 +1,7 @@
 //! Where windows begin and end, and when they close. Times are milliseconds of at least zero.
 
+use std::ops::Range;
+
 use crate::error::{Error, Result};
 use crate::spec::{Window, WindowKind};
 
@@ -110,10 +112,39 @@ impl Fixed {
         }
     }
 
+    /// Give the one multiple of the size (counted from the offset) that cuts a window in two; its start, if that is one.
+    pub fn cut(&self, window: i64) -> i64 {
+        let start = self.start(window) - self.offset;
+        self.offset.saturating_add(round_up(start, self.size))
+    }
+
     /// Give the names of the windows that a pane is part of, ascending.
     pub fn windows_of(&self, pane: i64) -> impl DoubleEndedIterator<Item = i64> + use<> {
-        let (first, advance) = (self.first_window_of(pane), self.advance);
-        let count = (self.last_window_of(pane) - first).div_euclid(advance) + 1;
+        self.windows_between(self.first_window_of(pane), self.last_window_of(pane))
+    }
+
+    /// Give the names of all windows that panes are part of, of those from one name up to another; ascending.
+    pub fn windows_of_all(
+        &self,
+        panes: impl Iterator<Item = i64>,
+        names: Range<i64>,
+    ) -> impl Iterator<Item = i64> {
+        let mut next = names.start;
+        panes.flat_map(move |pane| {
+            let first = self.first_window_of(pane).max(next);
+            let last = self.last_window_of(pane).min(names.end - self.advance);
+            next = next.max(last.saturating_add(self.advance));
+            self.windows_between(first, last)
+        })
+    }
+
+    fn windows_between(
+        &self,
+        first: i64,
+        last: i64,
+    ) -> impl DoubleEndedIterator<Item = i64> + use<> {
+        let advance = self.advance;
+        let count = (last - first).div_euclid(advance) + 1;
         (0..count).map(move |number| first + number * advance)
     }
 

@@ -2,7 +2,7 @@
 //! dropped whole, and no key is looked for in windows that do not exist.
 
 use std::collections::BTreeMap;
-use std::ops::{ControlFlow, RangeBounds};
+use std::ops::{ControlFlow, Range, RangeBounds};
 
 use crate::changes::Changes;
 use crate::error::{Error, Result};
@@ -86,6 +86,17 @@ impl<C: SegmentCodec> Segments<C> {
         self.tables
             .range_mut(times)
             .map(|(time, table)| (*time, table))
+    }
+
+    /// Give where a key has entries, in the tables of some times, ascending.
+    pub fn find(&mut self, times: Range<i64>, key: &[u8], hash: u64) -> Result<Vec<(i64, Slot)>> {
+        let mut places = Vec::new();
+        for (time, table) in self.tables.range_mut(times) {
+            if let Some(slot) = table.find(key, hash)? {
+                places.push((*time, slot));
+            }
+        }
+        Ok(places)
     }
 
     /// Give the times of tables, ascending.

@@ -5,8 +5,9 @@ use crate::error::Result;
 
 use super::super::output::Output;
 use super::super::{Context, Row, Taken};
-use super::Panes;
+use super::sliding::merge;
 use super::state::Pane;
+use super::{Panes, Place};
 
 impl Panes {
     /// Add a row to a tumbling window and give it.
@@ -54,11 +55,10 @@ impl Panes {
         let mut places =
             self.of_key(row.key, row.hash, pane - fixed.size + 1, pane + fixed.size)?;
         let before = |window: i64| {
-            let mut inside = places.iter().filter(|place| fixed.has(window, place.0));
             if plan.retracts {
-                let groups = inside.filter_map(|place| Some(&self.pane(*place)?.group));
-                plan.merge(groups).map(Some)
+                self.merged(context, window, &places).map(Some)
             } else {
+                let mut inside = places.iter().filter(|place| fixed.has(window, place.0));
                 inside.next().map(|_| None)
             }
         };
@@ -86,16 +86,28 @@ impl Panes {
             places.insert(at, (pane, slot));
         }
         for (window, before) in windows {
-            let inside = places.iter().filter(|place| fixed.has(window, place.0));
-            let groups = inside.filter_map(|place| Some(&self.pane(*place)?.group));
-            let (Some(merged), bounds) = (plan.merge(groups), fixed.bounds(window)) else {
+            let Some(merged) = self.merged(context, window, &places) else {
                 continue;
             };
+            let bounds = fixed.bounds(window);
             match before {
                 Some(before) => out.update(row.cause, row.key, bounds, before.as_ref(), &merged),
                 None => out.insert(row.cause, row.key, bounds, &merged),
             }
         }
         Ok(Taken::In)
+    }
+
+    fn merged(&self, context: Context<'_, Self>, window: i64, places: &[Place]) -> Option<Group> {
+        let inside = places
+            .iter()
+            .filter(|place| context.shape.has(window, place.0));
+        let panes = inside.filter_map(|place| Some((place.0, &self.pane(*place)?.group)));
+        merge(
+            context.plan,
+            context.shape,
+            window,
+            &panes.collect::<Vec<_>>(),
+        )
     }
 }

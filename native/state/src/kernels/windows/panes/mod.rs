@@ -3,10 +3,11 @@
 
 mod at_once;
 mod results;
+mod sliding;
 mod state;
 mod sums;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::hint::black_box;
 use std::sync::Arc;
 
@@ -23,6 +24,7 @@ use super::output::{Cause, Output};
 use super::plan::Plan;
 use super::segments::{Segments, time_of};
 use super::{Context, Entry, Row, Taken, Windows};
+use sliding::Sliding;
 use state::{Dirty, Frozen, Pane, PaneCodec};
 
 /// First bytes of keys in the store.
@@ -39,7 +41,9 @@ pub struct Panes {
     /// Whether a window may be too large though no pane is.
     may_overflow: bool,
     segments: Segments<PaneCodec>,
-    /// How many keys the last window had that closed. EMIT FINAL of windows of several panes only.
+    /// EMIT FINAL of windows of several panes only, and if groups are flat.
+    sliding: Sliding,
+    /// How many keys the last window had that closed, where `sliding` is not used.
     last_keys: usize,
     /// In the order in which they changed. EMIT COMMIT only.
     dirty: Vec<Dirty>,
@@ -54,6 +58,7 @@ impl Task for Panes {
             &mut self.counter,
             &mut self.large,
             &mut self.segments,
+            &mut self.sliding,
         ]
     }
 
@@ -84,6 +89,7 @@ impl Windows for Panes {
             large: Counter::open(store, LARGE)?,
             may_overflow: !fixed.is_single() && plan.accumulators.may_fail(),
             segments: Segments::open(store, PANES, codec)?,
+            sliding: Sliding::new(&plan.accumulators),
             last_keys: 0,
             dirty: Vec::new(),
             frozen: HashMap::new(),
@@ -107,10 +113,7 @@ impl Windows for Panes {
             return Ok(());
         }
         let panes = self.segments.times(..still_open.saturating_add(fixed.size));
-        let closing: BTreeSet<i64> = panes
-            .flat_map(|pane| fixed.windows_of(pane))
-            .filter(|start| (open..still_open).contains(start))
-            .collect();
+        let closing: Vec<i64> = fixed.windows_of_all(panes, open..still_open).collect();
         for start in closing {
             let cause = Cause {
                 time: fixed.end(start) - 1,
@@ -229,13 +232,7 @@ type Place = (i64, Slot);
 impl Panes {
     /// Give the panes of a key that begin in a stretch of time, ascending.
     fn of_key(&mut self, key: &[u8], hash: u64, from: i64, to: i64) -> Result<Vec<Place>> {
-        let mut places = Vec::new();
-        for (pane, table) in self.segments.range_mut(from.max(0)..to) {
-            if let Some(slot) = table.find(key, hash)? {
-                places.push((pane, slot));
-            }
-        }
-        Ok(places)
+        self.segments.find(from.max(0)..to, key, hash)
     }
 
     fn pane(&self, (pane, slot): Place) -> Option<&Pane> {
@@ -248,6 +245,14 @@ impl Panes {
     }
 
     fn add_for_close(&mut self, plan: &Plan, pane: i64, row: &Row<'_>) -> Result<Taken> {
+        let taken = self.add_to_pane(plan, pane, row)?;
+        if matches!(taken, Taken::In) && self.sliding.has(pane) {
+            self.sliding.touch(row.key, row.hash);
+        }
+        Ok(taken)
+    }
+
+    fn add_to_pane(&mut self, plan: &Plan, pane: i64, row: &Row<'_>) -> Result<Taken> {
         let table = self.segments.table(pane)?;
         let slot = match row.slot {
             Some(slot) => slot,

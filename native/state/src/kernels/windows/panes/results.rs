@@ -12,6 +12,7 @@ use crate::table::Key;
 use super::super::output::{Cause, Output};
 use super::super::segments::entries;
 use super::super::{AHEAD, Context, Row};
+use super::sliding::merge;
 use super::state::{Dirty, Frozen, Pane};
 use super::{Panes, Place};
 
@@ -92,29 +93,34 @@ impl Panes {
 
     /// Give the state of a window of a key, and what it was at the flush.
     fn window(&self, context: Context<'_, Self>, start: i64, places: &[Place]) -> Option<Frozen> {
-        let panes: Vec<&Pane> = places
+        let Context { plan, shape: fixed } = context;
+        let panes: Vec<(i64, &Pane)> = places
             .iter()
-            .filter(|place| context.shape.has(start, place.0))
-            .filter_map(|place| self.pane(*place))
+            .filter(|place| fixed.has(start, place.0))
+            .filter_map(|place| Some((place.0, self.pane(*place)?)))
             .collect();
-        let group = context.plan.merge(panes.iter().map(|pane| &pane.group))?;
+        let groups: Vec<_> = panes
+            .iter()
+            .map(|(time, pane)| (*time, &pane.group))
+            .collect();
+        let group = merge(plan, fixed, start, &groups)?;
         let (mut time, mut existed) = (i64::MIN, false);
         let mut before = Vec::with_capacity(panes.len());
-        for pane in panes {
+        for (pane_time, pane) in panes {
             match self.dirty_of(pane) {
                 Some((_, dirty)) => {
                     time = time.max(dirty.time);
                     existed |= dirty.existed;
-                    before.extend(&dirty.before);
+                    before.extend(dirty.before.iter().map(|group| (pane_time, group)));
                 }
                 None => {
                     existed = true;
-                    before.push(&pane.group);
+                    before.push((pane_time, &pane.group));
                 }
             }
         }
-        let before = if context.plan.retracts {
-            context.plan.merge(before)
+        let before = if plan.retracts {
+            merge(plan, fixed, start, &before)
         } else {
             None
         };
@@ -175,6 +181,10 @@ impl Panes {
                 }
             }
             return Ok(());
+        }
+        if context.plan.accumulators.is_flat() {
+            let (panes, sliding) = (&mut self.segments, &mut self.sliding);
+            return sliding.close(context.plan, context.shape, start, panes, cause, out);
         }
         let mut index: HashTable<usize> = HashTable::new();
         let mut merged: Vec<(u64, Key, Group)> = Vec::new();
