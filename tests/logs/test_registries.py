@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pytest
+from confluent_kafka.schema_registry import Schema, SchemaReference
 
 from headrace.formats.errors import IncompatibleSchemaError, UnknownSchemaError
+from headrace.formats.interface import Format
+from headrace.formats.registered import registered_side, schema_text
 from headrace.formats.registry import EmbeddedRegistry
 from headrace.formats.registry.compatibility import Compatibility
 from headrace.formats.registry.confluent import ConfluentRegistry
@@ -107,3 +110,47 @@ def test_a_registry_keeps_json_schemas_too(registry: Registry, subject: str) -> 
     assert registry.register(subject, schema("a"), SchemaKind.JSON) == first
     assert list(registry.check(subject, schema("a", "b"), SchemaKind.JSON)) == []
     assert registry.check(subject, schema("a", "b", required=("b",)), SchemaKind.JSON)
+
+
+def test_a_registry_keeps_protobuf_schemas_too(registry: Registry, subject: str) -> None:
+    def schema(*fields: str) -> str:
+        return f'syntax = "proto3"; package p; message M {{ {" ".join(f"{field};" for field in fields)} }}'
+
+    kind = pa.struct(
+        [("amount", pa.decimal128(12, 2)), ("day", pa.date32()), ("at", pa.timestamp("us", "UTC"))]
+    )
+    whole = schema_text(Format.PROTOBUF, kind, "M", "p")
+    made = registry.register(f"{subject}-types", whole, SchemaKind.PROTOBUF)
+    assert (registry.kind(made), registry.schema(made)) == (SchemaKind.PROTOBUF, whole)
+    first = registry.register(subject, schema("int32 a = 1"), SchemaKind.PROTOBUF)
+    if isinstance(registry, ConfluentRegistry):
+        # As of the other registries.
+        registry._client.set_compatibility(subject, "BACKWARD")
+    assert registry.register(subject, schema("int32 a = 1"), SchemaKind.PROTOBUF) == first
+    assert list(registry.check(subject, schema("int32 a = 1", "string b = 2"), SchemaKind.PROTOBUF)) == []
+    assert registry.check(subject, schema("string a = 1"), SchemaKind.PROTOBUF)
+
+
+@pytest.mark.kafka
+def test_references_are_followed(registry_url: str, subject: str) -> None:
+    item = 'syntax = "proto3"; message Item { int32 x = 1; }'
+    order = 'syntax = "proto3"; import "item.proto"; message Order { Item item = 1; }'
+    unit = '{"type":"enum","name":"Unit","symbols":["KG"]}'
+    weight = '{"type":"record","name":"Weight","fields":[{"name":"unit","type":"Unit"}]}'
+    registry = ConfluentRegistry(registry_url)
+    try:
+        for kind, name, other, text in (
+            ("PROTOBUF", "item.proto", item, order),
+            ("AVRO", "Unit", unit, weight),
+        ):
+            registry._client.register_schema(f"{subject}-{name}", Schema(other, kind))
+            reference = SchemaReference(name, f"{subject}-{name}", 1)
+            id = registry._client.register_schema(f"{subject}-{kind}", Schema(text, kind, [reference]))
+            found = registry.latest(f"{subject}-{kind}")
+            assert found is not None
+            assert registered_side(SchemaKind(kind), found[1]).type.num_fields == 1
+            assert found == (id, registry.schema(id))
+            assert list(registry.versions(f"{subject}-{kind}")) == [found]
+            assert registry.register(f"{subject}-{kind}", found[1], SchemaKind(kind)) == id
+    finally:
+        registry.close()

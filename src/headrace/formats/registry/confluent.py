@@ -15,6 +15,7 @@ from headrace.errors.codes import format as codes
 from headrace.formats.errors import IncompatibleSchemaError, RegistryUnavailableError, UnknownSchemaError
 from headrace.formats.registry.compatibility import Compatibility
 from headrace.formats.registry.kinds import SchemaKind
+from headrace.formats.registry.references import whole
 from headrace.formats.registry.rules import reasons_against
 from headrace.formats.registry.schema import SchemaSyntaxError
 
@@ -81,7 +82,8 @@ class ConfluentRegistry:
                         raise
                     message = f"the registry `{self._name}` has no schema {schema_id}"
                     raise UnknownSchemaError((Diagnostic(codes.UNKNOWN_SCHEMA, message),)) from error
-            text = self._texts[schema_id] = str(found.schema_str)
+                text = self._whole(found)
+            self._texts[schema_id] = text
             self._kinds[schema_id] = _kind(found)
         return text
 
@@ -101,9 +103,10 @@ class ConfluentRegistry:
                 if error.http_status_code != 404:
                     raise
                 return None
-        if found.schema_id is None or found.schema is None:
-            return None
-        text = self._texts[found.schema_id] = str(found.schema.schema_str)
+            if found.schema_id is None or found.schema is None:
+                return None
+            text = self._texts.get(found.schema_id) or self._whole(found.schema)
+        self._texts[found.schema_id] = text
         self._kinds[found.schema_id] = _kind(found.schema)
         return found.schema_id, text
 
@@ -117,11 +120,11 @@ class ConfluentRegistry:
                     raise
                 return []
             found = [self._client.get_version(subject, number) for number in numbers]
-        return [
-            (item.schema_id, str(item.schema.schema_str))
-            for item in found
-            if item.schema_id is not None and item.schema is not None
-        ]
+            return [
+                (item.schema_id, self._whole(item.schema))
+                for item in found
+                if item.schema_id is not None and item.schema is not None
+            ]
 
     def level(self, subject: str) -> Compatibility:
         """See `Registry.level`."""
@@ -158,6 +161,10 @@ class ConfluentRegistry:
 
     def register(self, subject: str, schema: str, kind: SchemaKind = SchemaKind.AVRO) -> int:
         """See `Registry.register`."""
+        latest = self.latest(subject)
+        if latest is not None and latest[1] == schema:
+            # The text may be whole where the registered one has references: it is no new version.
+            return latest[0]
         with self._errors():
             try:
                 schema_id = self._client.register_schema(subject, Schema(schema, str(kind)))
@@ -179,6 +186,20 @@ class ConfluentRegistry:
     def close(self) -> None:
         """Close the connections; may be called twice."""
         self._client.close()
+
+    def _whole(self, schema: Schema) -> str:
+        """Give the text of a schema with what it refers to in it."""
+        others: dict[str, str] = {}
+        open = list(schema.references or ())
+        while open:
+            reference = open.pop()
+            if reference.name in others or reference.subject is None or reference.version is None:
+                continue
+            found = self._client.get_version(reference.subject, reference.version).schema
+            if found is not None:
+                others[str(reference.name)] = str(found.schema_str)
+                open += found.references or ()
+        return whole(_kind(schema), str(schema.schema_str), others)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
