@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
 from headrace.log.errors import LogError
-from headrace.log.interface import GroupMember, OffsetReset, TopicPartition
+from headrace.log.interface import GroupMember, OffsetReset, ProducerOptions, TopicPartition
+from headrace.log.kafka.consumer import KafkaConsumer
+from headrace.log.kafka.producer import KafkaProducer
 from tests.logs.members import Reader, produce, wait_for
 
 if TYPE_CHECKING:
@@ -194,3 +197,38 @@ def test_close_calls_on_revoke_while_it_can_still_commit(
         reader.revoking = lambda: reader.consumer.commit(reader.consumer.positions())
         reader.read(2)
     assert log.admin().group_offsets(group) == {TopicPartition(topic, 0): 2}
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("log", ["kafka"], indirect=True)
+def test_an_open_transaction_of_somebody_who_left_hides_no_offset(
+    log: Log, make_topic: Callable[..., str], group: str
+) -> None:
+    """What members get while it is open begins where the group left off, not at the beginning (a fault of librdkafka)."""
+    topic = make_topic(4)
+    places = all_of(topic, 4)
+    produce(
+        log,
+        topic,
+        value=[b"%d" % (row // 4) for row in range(40)],
+        partition=[row % 4 for row in range(40)],
+    )
+    with closing(log.producer(ProducerOptions(transactional_id=group))) as producer:
+        assert isinstance(producer, KafkaProducer)
+        with Reader(log, group=group).subscribe(topic) as first:
+            first.read(40)
+            first.consumer.commit(dict.fromkeys(places, 5))
+            producer.begin()
+            assert isinstance(first.consumer, KafkaConsumer)
+            # As if it were killed between the two requests of a commit.
+            offsets = [(place.topic, place.partition, 10) for place in places]
+            producer._native.send_offsets(offsets, first.consumer.group_metadata(), 10.0)
+        with Reader(log, group=group).subscribe(topic) as second:
+            wait_for([second], lambda: len(second.owned) == 4)
+            with Reader(log, group=group).subscribe(topic) as third:
+                wait_for([second, third], lambda: len(second.owned) == 2 and len(third.owned) == 2)
+                for _ in range(5):
+                    assert second.poll() + third.poll() == 0
+                producer.abort()
+                wait_for([second, third], lambda: len(second.rows) == 10 and len(third.rows) == 10)
+                assert {row["value"] for row in second.rows + third.rows} == {b"5", b"6", b"7", b"8", b"9"}

@@ -1,6 +1,6 @@
 //! Reads records as Arrow batches.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -11,8 +11,10 @@ use crate::batch::Batches;
 use crate::client::{Client, Events, lock, millis};
 use crate::error::{Error, Result, code};
 use crate::ffi::*;
+use crate::group_offsets::{GroupOffset, Question};
 use crate::library::{Library, text};
 use crate::partitions::{List, Position, c_string, copy, first_error};
+use crate::queue::OwnedQueue;
 
 /// How many messages are taken out of the queue at once: enough to spread the cost of a call, few enough that the
 /// limit on bytes is kept closely.
@@ -36,27 +38,23 @@ pub struct Rebalance {
     pub partitions: Vec<Position>,
 }
 
-struct ConsumerQueue {
-    library: &'static Library,
-    pointer: *mut Queue,
-}
-
-// SAFETY: a queue may be used from any thread.
-unsafe impl Send for ConsumerQueue {}
-unsafe impl Sync for ConsumerQueue {}
-
-impl Drop for ConsumerQueue {
-    fn drop(&mut self) {
-        unsafe { (self.library.queue_destroy)(self.pointer) }
-    }
+/// What one look into the queue has given.
+#[derive(Default)]
+struct Taken {
+    records: usize,
+    ends: usize,
 }
 
 /// A consumer of a group, or of partitions named by hand.
 pub struct Consumer {
-    // Before the client: fields are dropped in order, and the queue must be gone first.
-    queue: ConsumerQueue,
+    // Before the client: fields are dropped in order, and the queues must be gone first.
+    queue: OwnedQueue,
+    asked: Option<Question>,
     client: Client,
     taken: Vec<*mut Message>,
+    /// Where the end of a partition was met, by topic and partition: the position, if it is after the last record.
+    /// Batches that compaction has emptied have offsets and no record.
+    ends: HashMap<String, HashMap<i32, i64>>,
     next_probe: Instant,
     closing: bool,
     /// Met after records that had to be given first.
@@ -74,15 +72,14 @@ impl Consumer {
         // SAFETY: the handle is a consumer's.
         let queue = unsafe {
             Error::check(library, (library.set_consumer)(client.handle))?;
-            ConsumerQueue {
-                library,
-                pointer: (library.queue_consumer)(client.handle),
-            }
+            OwnedQueue::own(library, (library.queue_consumer)(client.handle))
         };
         Ok(Self {
             queue,
+            asked: None,
             client,
             taken: vec![std::ptr::null_mut(); CHUNK],
+            ends: HashMap::new(),
             next_probe: Instant::now(),
             closing: false,
             fault: None,
@@ -110,7 +107,8 @@ impl Consumer {
     }
 
     /// Read exactly these partitions.
-    pub fn assign(&self, positions: &[Position]) -> Result<()> {
+    pub fn assign(&mut self, positions: &[Position]) -> Result<()> {
+        self.ends.clear();
         let list = self.list(positions)?;
         self.check(unsafe { (self.library().assign)(self.client.handle, list.pointer) })
     }
@@ -136,7 +134,7 @@ impl Consumer {
             return Err(fault);
         }
         let mut batches = Batches::default();
-        let mut records = self.take(1, timeout, &mut batches)?;
+        let mut records = self.take_first(timeout, &mut batches)?;
         if records == 0 {
             self.look_for_broker();
             return match self.fault.take().or_else(|| self.client.fault()) {
@@ -152,9 +150,9 @@ impl Consumer {
             && self.rebalance().is_none()
         {
             let wait = end.saturating_duration_since(Instant::now());
-            let count = self.take(max_records - records, wait, &mut batches)?;
-            records += count;
-            if count == 0 && Instant::now() >= end {
+            let taken = self.take(max_records - records, wait, &mut batches)?;
+            records += taken.records;
+            if taken.records == 0 && Instant::now() >= end {
                 break;
             }
         }
@@ -167,7 +165,8 @@ impl Consumer {
     }
 
     /// Carry the waiting event out, from the offsets given for an assignment (-1001: where the group left off).
-    pub fn complete(&self, positions: &[Position]) -> Result<()> {
+    pub fn complete(&mut self, positions: &[Position]) -> Result<()> {
+        self.forget_ends(positions);
         let Some(event) = lock(&self.client.events().rebalances).pop_front() else {
             return Err(Error::local("the group has no event to complete"));
         };
@@ -210,7 +209,8 @@ impl Consumer {
     }
 
     /// Go on reading elsewhere; records that were fetched before are not given any more.
-    pub fn seek(&self, positions: &[Position], timeout: Duration) -> Result<()> {
+    pub fn seek(&mut self, positions: &[Position], timeout: Duration) -> Result<()> {
+        self.forget_ends(positions);
         let list = self.list(positions)?;
         let library = self.library();
         // SAFETY: waits until each partition has taken the new offset, so that a later poll gives nothing older.
@@ -223,12 +223,21 @@ impl Consumer {
         list.positions().map(drop)
     }
 
-    /// The offset after the last record given, of each partition; -1001 where none was given since the assignment.
+    /// The offset after the last record given, of each partition, or the end if it was met behind it; -1001 where
+    /// nothing was met since the assignment or a seek.
     pub fn positions(&self, partitions: &[Position]) -> Result<Vec<Position>> {
         let list = self.list(partitions)?;
         self.check(unsafe { (self.library().position)(self.client.handle, list.pointer) })?;
         // A partition that is still to be assigned is not known yet: no position, no fault.
-        Ok(unsafe { copy(&*list.pointer) })
+        let mut found = unsafe { copy(&*list.pointer) };
+        for place in &mut found {
+            let end = self
+                .ends
+                .get(&place.topic)
+                .and_then(|ends| ends.get(&place.partition));
+            place.offset = end.map_or(place.offset, |end| place.offset.max(*end));
+        }
+        Ok(found)
     }
 
     /// The committed offsets; -1001 where there is none.
@@ -239,6 +248,43 @@ impl Consumer {
             (self.library().committed)(self.client.handle, list.pointer, millis(timeout))
         })?;
         list.positions()
+    }
+
+    /// Ask what the group has committed; `group_offsets` gives the answer. A question that is still open is forgotten.
+    ///
+    /// Offsets are those that no open transaction can change any more; see `group_offsets.rs`.
+    pub fn ask_group_offsets(
+        &mut self,
+        group: &str,
+        partitions: &[Position],
+        timeout: Duration,
+    ) -> Result<()> {
+        self.client.keep_brokers();
+        self.asked = None;
+        // SAFETY: the question is dropped before the client.
+        let question = unsafe {
+            Question::ask(
+                self.library(),
+                self.client.handle,
+                group,
+                partitions,
+                timeout,
+            )
+        }?;
+        self.asked = Some(question);
+        Ok(())
+    }
+
+    /// The answer to `ask_group_offsets`, if it comes within `wait`; it is given once.
+    pub fn group_offsets(&mut self, wait: Duration) -> Result<Option<Vec<GroupOffset>>> {
+        let Some(question) = &self.asked else {
+            return Ok(None);
+        };
+        let answer = question.answer(wait);
+        if !matches!(answer, Ok(None)) {
+            self.asked = None;
+        }
+        answer
     }
 
     /// Commit and wait for the answer; `_TIMED_OUT` if it has not come in time. The commit may then still happen.
@@ -384,8 +430,29 @@ impl Consumer {
         unsafe { (library.consumer_closed)(self.client.handle) != 0 }
     }
 
-    /// Move messages from the queue into the batches; gives their number.
-    fn take(&mut self, most: usize, wait: Duration, batches: &mut Batches) -> Result<usize> {
+    /// Wait for a record, past the ends of partitions.
+    fn take_first(&mut self, timeout: Duration, batches: &mut Batches) -> Result<usize> {
+        let deadline = Instant::now() + timeout;
+        loop {
+            let wait = deadline.saturating_duration_since(Instant::now());
+            let Taken { records, ends } = self.take(1, wait, batches)?;
+            if records > 0 || ends == 0 || Instant::now() >= deadline || self.rebalance().is_some()
+            {
+                return Ok(records);
+            }
+        }
+    }
+
+    fn forget_ends(&mut self, positions: &[Position]) {
+        for place in positions {
+            if let Some(ends) = self.ends.get_mut(&place.topic) {
+                ends.remove(&place.partition);
+            }
+        }
+    }
+
+    /// Move messages from the queue into the batches, and take note of ends.
+    fn take(&mut self, most: usize, wait: Duration, batches: &mut Batches) -> Result<Taken> {
         let library = self.client.library;
         let most = most.min(CHUNK);
         let count = unsafe {
@@ -399,25 +466,30 @@ impl Consumer {
         let Ok(count) = usize::try_from(count) else {
             return Err(Error::new(library, unsafe { (library.last_error)() }, ""));
         };
-        let mut records = 0;
+        let mut taken = Taken::default();
         let mut result = Ok(());
         for pointer in &mut self.taken[..count] {
             // SAFETY: the message is ours until it is destroyed here, whatever happens.
             unsafe {
                 let message = &**pointer;
-                if message.err != 0 {
+                if message.err == code::PARTITION_EOF {
+                    taken.ends += 1;
+                    let topic = text((library.topic_name)(message.topic));
+                    let ends = self.ends.entry(topic).or_default();
+                    ends.insert(message.partition, message.offset);
+                } else if message.err != 0 {
                     if let Some(fault) = self.client.consumer_error(message) {
                         self.fault.get_or_insert(fault);
                     }
                 } else if result.is_ok() {
-                    records += 1;
+                    taken.records += 1;
                     result = batches.push(library, message);
                 }
                 (library.message_destroy)(*pointer);
                 *pointer = std::ptr::null_mut();
             }
         }
-        result.map(|()| records)
+        result.map(|()| taken)
     }
 
     fn look_for_broker(&mut self) {
@@ -461,7 +533,6 @@ impl Client {
             }
         };
         match message.err {
-            code::PARTITION_EOF => None,
             code::UNKNOWN_TOPIC
             | code::UNKNOWN_TOPIC_OR_PARTITION
             | code::UNKNOWN_PARTITION

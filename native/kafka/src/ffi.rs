@@ -22,6 +22,9 @@ opaque!(
     CError,
     Headers,
     GroupMetadata,
+    AdminOptions,
+    GroupOffsets,
+    GroupResult,
 );
 
 #[repr(C)]
@@ -142,6 +145,7 @@ pub const DESTROY_NO_CLOSE: c_int = 0x8;
 pub const PURGE_ALL: c_int = 0x3;
 pub const TIMESTAMP_NONE: c_int = 0;
 pub const OFFSET_INVALID: i64 = -1001;
+pub const ADMIN_GROUP_OFFSETS: c_int = 14;
 
 pub type LogCallback = unsafe extern "C" fn(*const Handle, c_int, *const c_char, *const c_char);
 pub type ErrorCallback = unsafe extern "C" fn(*mut Handle, c_int, *const c_char, *mut c_void);

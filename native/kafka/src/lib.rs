@@ -8,13 +8,16 @@ mod client;
 mod consumer;
 mod error;
 mod ffi;
+mod group_offsets;
 mod library;
 mod partitions;
 mod producer;
+mod queue;
 
 pub use batch::records_schema;
 pub use consumer::{Consumer, Health, Rebalance, RebalanceKind};
 pub use error::{Error, Result};
+pub use group_offsets::GroupOffset;
 pub use library::Library;
 pub use partitions::Position;
 pub use producer::{Failure, Producer};

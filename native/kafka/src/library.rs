@@ -109,6 +109,18 @@ library! {
     group_metadata_write = "rd_kafka_consumer_group_metadata_write": fn(*const GroupMetadata, *mut *mut c_void, *mut usize) -> *mut CError;
     group_metadata_read = "rd_kafka_consumer_group_metadata_read": fn(*mut *mut GroupMetadata, *const c_void, usize) -> *mut CError;
 
+    admin_options_new = "rd_kafka_AdminOptions_new": fn(*mut Handle, c_int) -> *mut AdminOptions;
+    admin_options_destroy = "rd_kafka_AdminOptions_destroy": fn(*mut AdminOptions);
+    admin_options_timeout = "rd_kafka_AdminOptions_set_request_timeout": fn(*mut AdminOptions, c_int, *mut c_char, usize) -> c_int;
+    admin_options_stable = "rd_kafka_AdminOptions_set_require_stable_offsets": fn(*mut AdminOptions, c_int) -> *mut CError;
+    group_offsets_new = "rd_kafka_ListConsumerGroupOffsets_new": fn(*const c_char, *const TopicPartitionList) -> *mut GroupOffsets;
+    group_offsets_destroy = "rd_kafka_ListConsumerGroupOffsets_destroy": fn(*mut GroupOffsets);
+    group_offsets = "rd_kafka_ListConsumerGroupOffsets": fn(*mut Handle, *mut *mut GroupOffsets, usize, *const AdminOptions, *mut Queue);
+    event_group_offsets = "rd_kafka_event_ListConsumerGroupOffsets_result": fn(*mut Event) -> *const Event;
+    group_offsets_groups = "rd_kafka_ListConsumerGroupOffsets_result_groups": fn(*const Event, *mut usize) -> *const *const GroupResult;
+    group_result_error = "rd_kafka_group_result_error": fn(*const GroupResult) -> *const CError;
+    group_result_partitions = "rd_kafka_group_result_partitions": fn(*const GroupResult) -> *const TopicPartitionList;
+
     produce = "rd_kafka_produceva": fn(*mut Handle, *const Argument, usize) -> *mut CError;
     flush = "rd_kafka_flush": fn(*mut Handle, c_int) -> c_int;
     purge = "rd_kafka_purge": fn(*mut Handle, c_int) -> c_int;

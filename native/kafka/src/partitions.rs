@@ -88,7 +88,9 @@ pub(crate) unsafe fn copy(list: &TopicPartitionList) -> Vec<Position> {
         .collect()
 }
 
-unsafe fn elements(list: &TopicPartitionList) -> &[crate::ffi::TopicPartition] {
+/// # Safety
+/// `list` is a valid list of librdkafka.
+pub(crate) unsafe fn elements(list: &TopicPartitionList) -> &[crate::ffi::TopicPartition] {
     match usize::try_from(list.count) {
         Ok(count) if count > 0 => unsafe { std::slice::from_raw_parts(list.elements, count) },
         _ => &[],

@@ -8,7 +8,8 @@ use std::time::Duration;
 use arrow_array::RecordBatch;
 use arrow_pyarrow::PyArrowType;
 use headrace_kafka::{
-    Consumer, Error, Health, Library, Position, Producer, RebalanceKind, Result as KafkaResult,
+    Consumer, Error, GroupOffset, Health, Library, Position, Producer, RebalanceKind,
+    Result as KafkaResult,
 };
 use pyo3::create_exception;
 use pyo3::exceptions::{PyException, PyValueError};
@@ -23,6 +24,7 @@ create_exception!(
 );
 
 type Place = (String, i32, i64);
+type GroupPlace = (String, i32, i64, String);
 type FailurePlace = (String, i32, u32, u32, i32, String, String);
 
 fn raise(error: Error) -> PyErr {
@@ -191,6 +193,32 @@ impl KafkaConsumer {
             consumer.committed(&positions(partitions), timeout)
         })
         .map(places)
+    }
+
+    fn ask_group_offsets(
+        &self,
+        py: Python<'_>,
+        group: &str,
+        partitions: Vec<Place>,
+        timeout: f64,
+    ) -> PyResult<()> {
+        let timeout = seconds(timeout)?;
+        with(py, &self.inner, |consumer| {
+            consumer.ask_group_offsets(group, &positions(partitions), timeout)
+        })
+    }
+
+    fn group_offsets(&self, py: Python<'_>, wait: f64) -> PyResult<Option<Vec<GroupPlace>>> {
+        let wait = seconds(wait)?;
+        let answer = with(py, &self.inner, |consumer| consumer.group_offsets(wait))?;
+        Ok(answer.map(|offsets| {
+            offsets
+                .into_iter()
+                .map(|GroupOffset { position, error }| {
+                    (position.topic, position.partition, position.offset, error)
+                })
+                .collect()
+        }))
     }
 
     fn commit(&self, py: Python<'_>, places: Vec<Place>, timeout: f64) -> PyResult<()> {

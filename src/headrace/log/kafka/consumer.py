@@ -13,6 +13,7 @@ from headrace.log.interface import ConsumerOptions, OffsetReset, TopicPartition
 from headrace.log.kafka import properties as names
 from headrace.log.kafka.faults import RETRIABLE, error_name, fault, faults
 from headrace.log.kafka.library import library_path
+from headrace.log.kafka.starts import Starts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -37,10 +38,13 @@ _COMMIT_SECONDS: Final = 30.0
 # An answer can be lost with the broker it was to come from; committing the same again does no harm.
 _COMMIT_SLICE: Final = 3.0
 _REBALANCE_SECONDS: Final = 5.0
-_CLOSE_SECONDS: Final = 10.0
+# A client that is freed while its farewell is on its way waits for ever in librdkafka (2.12, 2.16): longer than the
+# minute that a request may take.
+_CLOSE_SECONDS: Final = 65.0
 _SEEK_SECONDS: Final = 10.0
-# Where reading begins is not told while a transaction of a killed member may still commit: other partitions go on
-# meanwhile.
+# While it is asked where a group left off: longer than most answers take, and hardly if there is other work.
+_ANSWER_SLICE: Final = 0.1
+_BUSY_ANSWER_SLICE: Final = 0.001
 _BEGINNING_SECONDS: Final = 1.0
 _BEGINNING_PAUSE: Final = 2.0
 # Twice the session time-out that brokers have by default.
@@ -76,6 +80,8 @@ class KafkaConsumer:
         # Where reading begins, of partitions from which no record has been given yet.
         self._starts: dict[TopicPartition, int] = {}
         self._paused: set[TopicPartition] = set()
+        # Partitions of ours that are not read yet.
+        self._waiting = Starts(options.group or "")
         self._arriving: frozenset[TopicPartition] = frozenset()
         self._joined = False
         self._closed = False
@@ -138,7 +144,7 @@ class KafkaConsumer:
     def resume(self, partitions: Sequence[TopicPartition]) -> None:
         """Give records of these partitions again."""
         self._paused.difference_update(partitions)
-        known = [item for item in partitions if item not in self._arriving]
+        known = [item for item in partitions if item not in self._arriving and item not in self._waiting]
         with faults(self._log, "cannot resume"):
             self._native.resume(_unplaced(known))
 
@@ -156,17 +162,21 @@ class KafkaConsumer:
                     raise fault(self._log, "cannot seek", error) from None
                 time.sleep(0.02)
         self._starts.update(positions)
+        begun = [item for item in known if item in self._waiting]
+        self._waiting.forget(begun)
+        if begun:
+            self._native.resume(_unplaced(item for item in begun if item not in self._paused))
 
     def positions(self) -> dict[TopicPartition, int]:
         """Give the offset after the last record, of each partition; see `log.interface.Consumer.positions`.
 
         A partition from which nothing has come yet, and whose beginning the broker cannot tell now, is left out.
         """
+        begun = [item for item in self._owned if item not in self._waiting]
         with faults(self._log, "cannot tell positions"):
-            found = _offsets(self._native.positions(_unplaced(self._owned)))
-        unread = [item for item in self._owned if item not in found]
-        found.update(self._beginnings(unread))
-        return {item: found[item] for item in self._owned if item in found}
+            found = _offsets(self._native.positions(_unplaced(begun)))
+        found.update(self._beginnings([item for item in begun if item not in found]))
+        return {item: found[item] for item in begun if item in found}
 
     def committed(
         self, partitions: Sequence[TopicPartition], timeout: float = 10.0
@@ -285,6 +295,7 @@ class KafkaConsumer:
     def _poll_once(self, max_records: int, left: float, linger: float) -> list[pa.RecordBatch]:
         try:
             self._serve_group()
+            self._begin_reading(left)
             batches = self._native.poll(max_records, _MAX_BYTES, min(max(left, 0.0), self._slice()), linger)
         except _native.KafkaError as error:
             if not self._take_classic(error) and not self._await_instance(error):
@@ -297,7 +308,28 @@ class KafkaConsumer:
         return batches
 
     def _slice(self) -> float:
-        return _SLICE if self._joined or not self._topics else _JOINING_SLICE
+        settled = self._joined and not self._waiting
+        return _SLICE if settled or not self._topics else _JOINING_SLICE
+
+    def _begin_reading(self, left: float) -> None:
+        """Let partitions begin for which it is known by now where the group left off."""
+        if not self._waiting:
+            return
+        busy = len(self._waiting) < len(self._owned)
+        places = self._known_starts(min(max(left, 0.0), _BUSY_ANSWER_SLICE if busy else _ANSWER_SLICE))
+        if places:
+            self.seek(places)
+
+    def _known_starts(self, wait: float) -> dict[TopicPartition, int]:
+        """Give where the waiting partitions begin, as far as it is known; waits so many seconds for an answer."""
+        found = self._waiting.look(self._native, wait)
+        new = [item for item, offset in found.items() if offset < 0]
+        if new and self._reset is OffsetReset.NONE:
+            whose = ", ".join(sorted(f"`{item.topic}`[{item.partition}]" for item in new))
+            message = f"the group `{self._group}` has no offset for {whose} on `{self._log}`"
+            raise LogError((Diagnostic(codes.NO_OFFSET, message),))
+        begin = _END if self._reset is OffsetReset.LATEST else _BEGINNING
+        return {item: offset if offset >= 0 else begin for item, offset in found.items()}
 
     def _next_event(self) -> tuple[str, list[tuple[str, int, int]]] | None:
         return self._native.rebalance()
@@ -310,7 +342,10 @@ class KafkaConsumer:
         kind, places = event
         partitions = [TopicPartition(topic, partition) for topic, partition, _ in places]
         if kind == "assign":
-            self._take_over(partitions, announce=not leaving)
+            if leaving:
+                self._native.complete([])
+            else:
+                self._take_over(partitions)
             return
         known = [item for item in partitions if item in self._owned]
         try:
@@ -323,22 +358,38 @@ class KafkaConsumer:
                 self._owned.pop(item, None)
                 self._starts.pop(item, None)
                 self._paused.discard(item)
+            self._waiting.forget(partitions)
 
-    def _take_over(self, partitions: list[TopicPartition], *, announce: bool) -> None:
+    def _take_over(self, partitions: list[TopicPartition]) -> None:
         # Announced before the client begins to fetch: a `seek` in the callback decides where it begins.
         self._joined = True
         self._arriving = frozenset(partitions)
         try:
             # Members that only keep what they have are told so with an empty list; nothing changes for them.
-            if announce and partitions:
+            if partitions:
                 self._owned.update(dict.fromkeys(partitions))
                 self._on_assign(partitions)
         finally:
             self._arriving = frozenset()
-            self._native.complete(_places({item: self._starts.get(item, _UNSET) for item in partitions}))
-        paused = self._paused.intersection(partitions)
-        if paused:
-            self._native.pause(_unplaced(paused))
+            unset = [item for item in partitions if item not in self._starts]
+            try:
+                self._starts.update(self._first_look(unset))
+            finally:
+                # Those for which the answer is late stand still at their ends until it comes.
+                self._native.complete(_places({item: self._starts.get(item, _END) for item in partitions}))
+        still = self._paused.intersection(partitions).union(item for item in unset if item in self._waiting)
+        if still:
+            self._native.pause(_unplaced(still))
+
+    def _first_look(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        """Give where these begin, as far as it is known soon; the others are waited for."""
+        if not partitions:
+            return {}
+        self._waiting.wait_for(partitions)
+        found = self._known_starts(_ANSWER_SLICE)
+        here = {item: found[item] for item in partitions if item in found}
+        self._waiting.forget(here)
+        return here
 
     def _protocol(self) -> str:
         return self._chosen or self._memory.protocol
@@ -406,10 +457,7 @@ class KafkaConsumer:
         if not rest or self._closed or time.monotonic() < self._next_beginnings:
             return found
         try:
-            if self._group is not None:
-                asked = [item for item in rest if self._starts.get(item, _UNSET) < _BEGINNING]
-                found.update(self.committed(asked, _BEGINNING_SECONDS))
-            marks = self.watermarks([item for item in rest if item not in found], _BEGINNING_SECONDS)
+            marks = self.watermarks(rest, _BEGINNING_SECONDS)
             latest = {item: high for item, (_, high) in marks.items() if self._begins_at_the_end(item)}
             if latest:
                 # The client looks for the end by itself, maybe later: what is told here must be where it begins.

@@ -68,7 +68,7 @@ def consumer_properties(bootstrap: str, log: Mapping[str, str], options: Consume
         "group.id": options.group or _NO_GROUP,
         "enable.auto.commit": "false",
         "enable.auto.offset.store": "false",
-        "enable.partition.eof": "false",
+        "enable.partition.eof": "true",
     }
     if options.instance is not None:
         properties["group.instance.id"] = options.instance
