@@ -1,6 +1,6 @@
 """Nanoseconds per row of the kernels of windowed aggregates, on one core: `python benchmarks/micro/windows.py [words of a case]`.
 
-COUNT, SUM and MAX per LONG key, keys drawn uniformly, 100,000 rows a second of event time, a little out of order. The rows
+COUNT, SUM and MAX per LONG key, keys drawn uniformly, mostly 100,000 rows a second of event time, a little out of order. The rows
 come in batches as large as a poll gives; a commit after every 50,000. Figures are CPU time: of `process`, of everything that a
 commit does (`flush`, `changes`, `committed` to a store in memory), and of both.
 """
@@ -41,6 +41,7 @@ class Case:
     emit: str
     keys: int = 50_000
     rows: int = ROWS
+    rate: int = RATE
     more: dict[str, Any] = field(default_factory=dict)
 
     def kernel(self) -> Kernel:
@@ -58,7 +59,9 @@ class Case:
 
     def batches(self) -> list[pa.RecordBatch]:
         random = np.random.default_rng(1)
-        times = 1_700_000_000_000 + np.arange(self.rows) * 1000 // RATE - random.integers(0, 200, self.rows)
+        times = (
+            1_700_000_000_000 + np.arange(self.rows) * 1000 // self.rate - random.integers(0, 200, self.rows)
+        )
         columns: list[np.ndarray[Any, Any]] = [
             np.zeros(self.rows, np.int32),
             np.arange(self.rows),
@@ -90,7 +93,7 @@ class Case:
         size = stats["bytes"] / max(stats["entries"], 1)
         unit = 1e9 / self.rows
         print(
-            f"{self.name:34}{process * unit:8.0f}{commit * unit:8.0f}{(process + commit) * unit:8.0f} ns/row"
+            f"{self.name:36}{process * unit:8.0f}{commit * unit:8.0f}{(process + commit) * unit:8.0f} ns/row"
             f"{results / self.rows:8.2f} results/row{size:8.0f} bytes/entry"
         )
 
@@ -100,6 +103,20 @@ CASES = [
     Case("tumble 10 s, final", {"kind": "tumble", "size": 10_000}, "final"),
     Case("tumble 10 s, record", {"kind": "tumble", "size": 10_000}, "record"),
     Case("hop 10 s every 1 s, final", {"kind": "hop", "size": 10_000, "advance": 1_000}, "final"),
+    Case(
+        "hop 10 s every 1 s, few rows, final",
+        {"kind": "hop", "size": 10_000, "advance": 1_000},
+        "final",
+        keys=12_500,
+        rows=500_000,
+        rate=2_000,
+    ),
+    Case(
+        "hop 10 s every 10 ms, final",
+        {"kind": "hop", "size": 10_000, "advance": 10},
+        "final",
+        keys=100,
+    ),
     Case("hop 10 s every 1 s, commit", {"kind": "hop", "size": 10_000, "advance": 1_000}, "commit"),
     Case("session 2 s, commit", {"kind": "session", "size": 2_000}, "commit"),
     Case("session 2 s, final", {"kind": "session", "size": 2_000}, "final"),
@@ -108,7 +125,7 @@ CASES = [
 
 
 def main() -> None:
-    print(f"{'':34}{'process':>8}{'commit':>8}{'both':>8}")
+    print(f"{'':36}{'process':>8}{'commit':>8}{'both':>8}")
     for case in CASES:
         if all(word in case.name for word in sys.argv[1:]):
             case.run()

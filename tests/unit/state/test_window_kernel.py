@@ -219,6 +219,28 @@ def test_a_row_that_is_late_for_some_windows_counts_in_the_others() -> None:
     assert run.flush() == [("INSERT", 0, 10, 1, 1), ("INSERT", 5, 15, 3, 3), ("INSERT", 10, 20, 1, 1)]
 
 
+def test_a_row_that_comes_when_some_of_its_windows_are_given_counts_in_those_that_follow() -> None:
+    run = Run(replace(HOP, advance=2), Emit.FINAL)
+    run.rows(row(1, 5), row(11, 7))
+    assert run.rows(row(9, 20), row(12)) == [("INSERT", 2, 12, 2, 27)]
+    found = run.rows(row(5, 9, key=2), row(15))
+    assert found == [("INSERT", 4, 14, 3, 28), ("INSERT", 4, 14, 1, 9)]
+
+
+@pytest.mark.parametrize("advance", [1, 2, 4, 7])
+def test_sums_of_doubles_are_the_same_to_the_last_bit_however_they_are_given(advance: int) -> None:
+    latest = []
+    for emit in Emit:
+        program = Program(Window(WindowKind.HOP, 10, 30, advance), emit, calls=(Call("SUM", DOUBLE),))
+        kernel = Machine(program).kernel
+        rows = [Row(0, time, time, (1,), (None, None, None, 0.1 * time, None, None)) for time in range(40)]
+        results = program.results(kernel.process([program.batch(rows)]).rows).get(0, [])
+        results += program.results(kernel.flush()).get(0, [])
+        results += program.results(kernel.advance(0, 1000).rows).get(0, [])
+        latest.append({result.bounds: result.values for result in results})
+    assert latest[0] == latest[1] == latest[2]
+
+
 def test_a_final_result_comes_with_the_row_that_closes_the_window() -> None:
     run = Run(TUMBLE, Emit.FINAL)
     assert run.rows(row(1), row(9)) == []

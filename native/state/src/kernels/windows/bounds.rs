@@ -258,6 +258,38 @@ mod tests {
     }
 
     #[test]
+    fn each_window_of_some_panes_is_named_once() {
+        let panes = [0, 3, 6, 7, 40, 41, 90];
+        let shapes = [
+            hop(10, 4, 0),
+            hop(7, 3, 0),
+            fixed(WindowKind::Cumulate, 15, 5, 0, 0),
+        ];
+        for fixed in shapes {
+            let (from, to) = (fixed.first_open(12), fixed.first_open(60));
+            let panes: Vec<i64> = panes.iter().map(|time| fixed.pane_of(*time)).collect();
+            let mut expected: Vec<i64> = panes
+                .iter()
+                .flat_map(|pane| fixed.windows_of(*pane))
+                .filter(|window| (from..to).contains(window))
+                .collect();
+            expected.sort_unstable();
+            expected.dedup();
+            let found: Vec<i64> = fixed.windows_of_all(panes.into_iter(), from..to).collect();
+            assert_eq!(found, expected, "{fixed:?}");
+        }
+    }
+
+    #[test]
+    fn a_window_is_cut_at_one_multiple_of_its_size() {
+        let fixed = fixed(WindowKind::Hop, 10, 4, 0, 3);
+        for window in (0..20).map(|number| 3 + 4 * number) {
+            let cut = fixed.cut(window);
+            assert!((window..window + 10).contains(&cut) && (cut - 3) % 10 == 0);
+        }
+    }
+
+    #[test]
     fn the_first_open_window_is_the_first_that_has_not_closed() {
         for (size, advance, grace) in [(10, 10, 0), (10, 4, 3), (7, 3, 20)] {
             let fixed = hop(size, advance, grace);
