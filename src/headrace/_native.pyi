@@ -29,6 +29,7 @@ __all__ = [
     "ProtobufEncoder",
     "ProtobufSchema",
     "RowsCodec",
+    "XmlDecoder",
     "kafka_version",
 ]
 
@@ -172,6 +173,18 @@ class CsvDecoder:
     """
 
     def __new__(cls, type: pa.DataType, paths: Sequence[tuple[str, ...]], delimiter: str) -> Self: ...
+    def decode(self, data: pa.BinaryArray) -> tuple[list[pa.Array[Any]], list[tuple[int, str]]]:
+        """Give one array a path, each as long as `data`, and the rows that could not be decoded with the reasons."""
+
+@final
+class XmlDecoder:
+    """Decodes XML documents into fields of a struct, by the names of elements and attributes. Thread safe; releases the GIL.
+
+    Raises:
+        ValueError: XML cannot hold the type, or a path leads nowhere.
+    """
+
+    def __new__(cls, type: pa.DataType, paths: Sequence[tuple[str, ...]]) -> Self: ...
     def decode(self, data: pa.BinaryArray) -> tuple[list[pa.Array[Any]], list[tuple[int, str]]]:
         """Give one array a path, each as long as `data`, and the rows that could not be decoded with the reasons."""
 

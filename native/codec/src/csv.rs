@@ -169,7 +169,7 @@ impl Line<'_> {
 }
 
 /// Append a column's text; empty text without quotes is null.
-fn push(column: &mut Column, scalar: Scalar, value: &[u8], quoted: bool) -> Result<()> {
+pub fn push(column: &mut Column, scalar: Scalar, value: &[u8], quoted: bool) -> Result<()> {
     if value.is_empty() && !quoted {
         column.push_null();
         return Ok(());

@@ -1,4 +1,4 @@
-//! Bytes to Arrow and back: JSON, Avro, Protobuf, CSV, the primitive formats, and the rows of our own topics. Knows no Python.
+//! Bytes to Arrow and back: JSON, Avro, Protobuf, CSV, XML, the primitive formats, and the rows of our own topics. Knows no Python.
 //!
 //! Every decoder reads a batch of values into one tree of column builders; a value that fails half-way is cut off again and
 //! becomes a null row with a reason, so its neighbours never notice. Every encoder walks rows of typed slices in the same way.
@@ -17,6 +17,7 @@ pub mod protobuf;
 pub mod rows;
 mod temporal;
 mod text;
+pub mod xml;
 
 pub use batch::{Decoded, Encoded};
 pub use fault::{Fault, Unsupported};

@@ -8,7 +8,7 @@ use arrow_pyarrow::{FromPyArrowUnchecked, PyArrowType};
 use arrow_schema::DataType;
 use headrace_codec::primitive::Primitive;
 use headrace_codec::rows::Rows;
-use headrace_codec::{Decoded, Encoded, Path, Unsupported, avro, csv, json, protobuf};
+use headrace_codec::{Decoded, Encoded, Path, Unsupported, avro, csv, json, protobuf, xml};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
@@ -301,6 +301,24 @@ impl CsvDecoder {
 }
 
 #[pyclass(module = "headrace._native", frozen)]
+struct XmlDecoder(xml::Decoder);
+
+#[pymethods]
+impl XmlDecoder {
+    #[new]
+    fn new(r#type: PyArrowType<DataType>, paths: Vec<Path>) -> PyResult<Self> {
+        xml::Decoder::new(&r#type.0, &paths)
+            .map(Self)
+            .map_err(refused)
+    }
+
+    fn decode(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<PyDecoded> {
+        let data = import_bytes(data)?;
+        Ok(export_decoded(py.detach(|| self.0.decode(&data))))
+    }
+}
+
+#[pyclass(module = "headrace._native", frozen)]
 struct PrimitiveCodec(Primitive);
 
 #[pymethods]
@@ -368,6 +386,7 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<ProtobufEncoder>()?;
     m.add_class::<ProtobufSchema>()?;
     m.add_class::<CsvDecoder>()?;
+    m.add_class::<XmlDecoder>()?;
     m.add_class::<PrimitiveCodec>()?;
     m.add_class::<RowsCodec>()?;
     Ok(())
