@@ -40,6 +40,14 @@ bench: native ## measure the pipeline and programs with state on a real Kafka an
 	$(BIN)/python -m benchmarks.pipeline $(ARGS)
 	$(BIN)/python -m benchmarks.state $(STATE_ARGS)
 
+.PHONY: bench-nexmark
+bench-nexmark: native ## run Nexmark's queries on a real Kafka and compare the results with DuckDB's
+	$(BIN)/python -m benchmarks.nexmark $(ARGS)
+
+.PHONY: bench-peers
+bench-peers: native ## measure the same programs in Kafka Streams, Flink SQL and Quix Streams too
+	$(BIN)/python -m benchmarks.peers $(ARGS)
+
 ##@ Check
 
 # Formatting, lint and types side by side first: they are quick and find most faults. Then everything that runs.

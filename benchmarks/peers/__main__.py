@@ -188,7 +188,7 @@ def main() -> None:
                 print(table(figures[-1:]), flush=True)
                 raw = {**about, "figures": [figure.as_data() for figure in figures]}
                 (options.out / "results.json").write_text(json.dumps(raw, indent=1) + "\n", encoding="utf-8")
-    write_page(options.out)
+                write_page(options.out)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _TICK: Final = 0.02
 _SAMPLE: Final = 0.25
-_LIMIT: Final = 900.0
+_LIMIT: Final = 600.0
 _SETTLED: Final = 3.0
 
 
