@@ -99,7 +99,8 @@ fn a_directory_has_one_user() {
     open(folder.path());
 }
 
-/// Many writes, some of them in the tree, some sealed, some in the journal, against a map.
+/// Many writes, some of them in the tree, some sealed, some in the journal, some so many that they go into the tree at once,
+/// against a map.
 #[test]
 fn large_stores_agree_with_a_map_across_reopening() {
     let folder = tempfile::tempdir().unwrap();
@@ -118,8 +119,9 @@ fn large_stores_agree_with_a_map_across_reopening() {
             local.begin("s", "f").unwrap();
         }
         let store = local.store("s").unwrap();
-        for _ in 0..60 {
-            let batch: Vec<(Vec<u8>, Option<Vec<u8>>)> = (0..1000)
+        for round in 0..60 {
+            let many = round % 15 == 7;
+            let batch: Vec<(Vec<u8>, Option<Vec<u8>>)> = (0..if many { 15_000 } else { 1000 })
                 .map(|_| {
                     let key = (next() % 20_000).to_be_bytes().to_vec();
                     let value = (next() % 4 > 0).then(|| vec![b'v'; (next() % 100) as usize]);
@@ -130,7 +132,11 @@ fn large_stores_agree_with_a_map_across_reopening() {
             let mut writes = batch
                 .iter()
                 .map(|(key, value)| (&key[..], value.as_deref()));
-            store.write(&mut writes, position).unwrap();
+            if many {
+                local.restore("s", &mut writes, position).unwrap();
+            } else {
+                store.write(&mut writes, position).unwrap();
+            }
             for (key, value) in batch {
                 match value {
                     Some(value) => expected.insert(key, value),
@@ -193,6 +199,33 @@ fn a_torn_journal_leaves_an_earlier_commit() {
         assert_eq!(open(folder.path()).position("s").unwrap(), Some(3));
         fs::write(journal, &whole).unwrap();
     }
+}
+
+#[test]
+fn a_journal_that_could_not_be_removed_is_not_played_over_what_came_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = {
+        let local = open(folder.path());
+        local.begin("s", "f").unwrap();
+        write(&local.store("s").unwrap(), &[("key", Some("old"))], 1);
+        let journal = files(folder.path(), ".journal").remove(0);
+        let whole = fs::read(&journal).unwrap();
+        let long = "v".repeat(1 << 20);
+        let mut writes = [("key", Some("new")), ("long", Some(&*long))]
+            .into_iter()
+            .map(|(key, value)| (key.as_bytes(), value.map(str::as_bytes)));
+        local.restore("s", &mut writes, 2).unwrap();
+        assert!(!journal.exists());
+        (journal, whole)
+    };
+    fs::write(journal.0, journal.1).unwrap();
+    let local = open(folder.path());
+    let store = local.store("s").unwrap();
+    assert_eq!(store.position().unwrap(), Some(2));
+    assert_eq!(
+        store.get(b"key", <[u8]>::to_vec).unwrap(),
+        Some(b"new".to_vec())
+    );
 }
 
 /// Give a folder with a store whose entries are all in its tree.

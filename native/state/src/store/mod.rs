@@ -46,6 +46,10 @@ trait Entries: Send + Sync {
     fn get(&self, key: &[u8], read: &mut dyn FnMut(&[u8])) -> Result<()>;
     fn scan(&self, from: &[u8], to: Option<&[u8]>, read: &mut Visit<'_>) -> Result<()>;
     fn write(&self, writes: &mut dyn Iterator<Item = Write<'_>>, position: i64) -> Result<()>;
+    /// As `write`, of many writes.
+    fn restore(&self, writes: &mut dyn Iterator<Item = Write<'_>>, position: i64) -> Result<()> {
+        self.write(writes, position)
+    }
 }
 
 /// Takes a key and its value, in key order, and says whether to go on.
@@ -105,14 +109,15 @@ impl LocalStore {
         }
     }
 
-    /// Take records of the changelog in, in one atomic write with the position after them.
+    /// Take records of the changelog in, in one atomic write with the position after them. A record costs the less the more
+    /// there are.
     pub fn restore(
         &self,
         store: &str,
         writes: &mut dyn Iterator<Item = Write<'_>>,
         position: i64,
     ) -> Result<()> {
-        self.store(store)?.write(writes, position)
+        self.store(store)?.entries.restore(writes, position)
     }
 }
 

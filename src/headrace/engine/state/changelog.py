@@ -124,14 +124,17 @@ def _places_of_marks(records: pa.RecordBatch) -> list[int]:
 
 
 def by_partition(records: pa.RecordBatch) -> list[tuple[int, pa.RecordBatch]]:
-    """Split records by partition, in order."""
+    """Split records by partition, in order. The parts share no memory: one of them keeps nothing of another."""
     numbers = records.column("partition").to_numpy()
     if (numbers == numbers[0]).all():
         return [(int(numbers[0]), records)]
     order = np.argsort(numbers, kind="stable")
-    ordered, numbers = records.take(pa.array(order, pa.int64())), numbers[order]
+    numbers = numbers[order]
     starts = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(numbers)]
-    return [(int(numbers[start]), ordered.slice(start, end - start)) for start, end in pairwise(starts)]
+    return [
+        (int(numbers[start]), records.take(pa.array(order[start:end], pa.int64())))
+        for start, end in pairwise(starts)
+    ]
 
 
 def foreign(store: str, where: str, obstacles: Sequence[str] = ()) -> RunError:

@@ -13,12 +13,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-import pyarrow as pa
-
 from headrace import _native
 from headrace.engine.state.changelog import by_partition, cut_off, vanished
 from headrace.engine.state.directory import state_failed
 from headrace.engine.state.history import History, stored_marks
+from headrace.engine.state.write_buffer import WriteBuffer
 from headrace.errors import RunError
 from headrace.log.interface import Consumer, ConsumerOptions, TopicPartition
 from headrace.telemetry.events import StateStale, StateTakenOver, TaskRestored, TaskRestoring
@@ -26,21 +25,27 @@ from headrace.telemetry.events import StateStale, StateTakenOver, TaskRestored, 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
+    import pyarrow as pa
+
     from headrace.engine.state.changelog import Mark
     from headrace.log.interface import Log
     from headrace.plan.operators import Operator, Store
     from headrace.telemetry.metrics import Metrics
 
 _BATCH: Final = 100_000
-"""Records of one poll: a write of the local store costs less a record the larger it is."""
+"""Records of one poll."""
+
+_MOST_BUFFERED: Final = 64 << 20
+"""Bytes of all tasks together that were read and are not written."""
+
+_COLUMNS: Final = ["partition", "offset", "key", "value"]
+"""Of the records of changelogs, those that are of use here."""
 
 _WAIT: Final = 0.05
 """Seconds of one poll: how late a new task or the end is seen."""
 
 _TELL: Final = 5.0
 """Seconds between two lines about a task that takes long."""
-
-_NOTHING: Final = pa.array([], pa.binary())
 
 
 @dataclass(slots=True)
@@ -51,6 +56,7 @@ class StoreRestore:
         operator: the plan.
         place: partition of the changelog.
         history: what the changelog says of itself, as far as it was read.
+        buffer: what was read and is not in the local copy yet.
         start, position, end: in the changelog, once known: where reading began, where it stands, where it ends.
         stale: the local copy is of another program. It goes when the changelog has shown to be of this one.
     """
@@ -58,6 +64,7 @@ class StoreRestore:
     operator: Operator
     place: TopicPartition
     history: History = field(init=False)
+    buffer: WriteBuffer = field(init=False, default_factory=WriteBuffer)
     start: int = -1
     position: int = -1
     end: int = -1
@@ -78,7 +85,7 @@ class StoreRestore:
         return self.history.missing
 
     def done(self) -> bool:
-        """Say whether everything up to the end has been applied."""
+        """Say whether everything up to the end has been read."""
         return 0 <= self.end <= self.position
 
 
@@ -178,7 +185,7 @@ class Restorer:
                     consumer, looker = self._consumer(committed=True), self._consumer(committed=False)
                 for job in taken:
                     self._guarded(job, partial(self._look, job, looker))
-                if taken or self._settle():
+                if self._settle() or taken:
                     self._assign(consumer)
                 self._read(consumer)
         except Exception as error:
@@ -196,13 +203,13 @@ class Restorer:
         with self._changed:
             while wait and not self._new and not self._closing:
                 self._changed.wait()
-            if self._closing:
-                for job in (*self._jobs, *self._new):
-                    job.finished = True
-                self._changed.notify_all()
-                return None
             taken, self._new = self._new, []
+            closing = self._closing
         self._jobs += taken
+        if closing:
+            for job in [*self._jobs]:
+                self._give_up(job)
+            return None
         return taken
 
     def _guarded(self, job: RestoreJob, work: Callable[[], None]) -> None:
@@ -252,8 +259,13 @@ class Restorer:
         """Drop the jobs that are given up; say whether there were any."""
         gone = [job for job in self._jobs if job.cancelled]
         for job in gone:
-            self._finish(job)
+            self._give_up(job)
         return bool(gone)
+
+    def _give_up(self, job: RestoreJob) -> None:
+        """Leave a job where it is; whoever takes it up again goes on there."""
+        self._guarded(job, partial(_write_all, job))
+        self._finish(job)
 
     def _assign(self, consumer: Consumer) -> None:
         consumer.assign(
@@ -266,23 +278,32 @@ class Restorer:
         places = {item.place: (job, item) for job in self._jobs for item in job.stores if not item.done()}
         for batch in consumer.poll(_BATCH, _WAIT):
             topic = batch.column("topic")[0].as_py()
-            for number, records in by_partition(batch):
+            for number, records in by_partition(batch.select(_COLUMNS)):
                 found = places.get(TopicPartition(topic, number))
                 if found is not None:
                     job, item = found
                     self._guarded(job, partial(_apply, job, item, records))
+            self._make_room()
         # What is no record counts too: the ends of transactions, and those that were aborted.
         positions = consumer.positions()
-        for place, (job, item) in places.items():
+        for place, (_, item) in places.items():
             position = positions.get(place, -1)
-            if position > item.position and not job.finished:
-                self._guarded(job, partial(_move, job, item, position))
+            if position > item.position:
+                item.position = position
         for job in [*self._jobs]:
             if not job.finished:
-                self._finish_if_done(job)
-        if any(item.done() or job.finished for job, item in places.values()):
-            self._assign(consumer)
+                self._guarded(job, partial(self._finish_if_done, job))
+        # To assign again would throw away what has been fetched of the others.
+        consumer.pause([place for place, (job, item) in places.items() if item.done() or job.finished])
         self._tell()
+
+    def _make_room(self) -> None:
+        """Write the longest of what is buffered while it is too much in all."""
+        places = [(job, item) for job in self._jobs for item in job.stores]
+        while sum(item.buffer.bytes for _, item in places) > _MOST_BUFFERED:
+            job, item = max(places, key=lambda place: place[1].buffer.bytes)
+            self._guarded(job, partial(_write, job, item))
+            places.remove((job, item))
 
     def _finish_if_done(self, job: RestoreJob) -> None:
         if not all(item.done() for item in job.stores):
@@ -291,6 +312,7 @@ class Restorer:
             if item.stale:
                 # The changelog holds nothing: what the old program left was given up.
                 _begin_anew(job, item)
+            _write(job, item)
             try:
                 taken_over = item.history.settle()
             except RunError as error:
@@ -334,7 +356,7 @@ class Restorer:
 
 
 def _apply(job: RestoreJob, item: StoreRestore, records: pa.RecordBatch) -> None:
-    """Take what stands in the changelog into the local copy, in the form that this program has."""
+    """Read what stands in the changelog, in the form that this program has."""
     if job.finished:
         return
     position = records.column("offset")[-1].as_py() + 1
@@ -342,7 +364,7 @@ def _apply(job: RestoreJob, item: StoreRestore, records: pa.RecordBatch) -> None
     if item.stale:
         _begin_anew(job, item)
     if len(entries.keys):
-        job.local.restore(item.store.name, entries.keys, entries.values, position)
+        item.buffer.add(entries)
         job.records += entries.count
     item.position = position
 
@@ -352,7 +374,16 @@ def _begin_anew(job: RestoreJob, item: StoreRestore) -> None:
     item.stale = False
 
 
-def _move(job: RestoreJob, item: StoreRestore, position: int) -> None:
-    item.position = position
-    if item.done() and job.local.position(item.store.name) is not None:
-        job.local.restore(item.store.name, _NOTHING, _NOTHING, position)
+def _write(job: RestoreJob, item: StoreRestore) -> None:
+    """Write what was read into the local copy, and how far that is."""
+    if item.stale:
+        return
+    known = job.local.position(item.store.name)
+    # Without a record nothing is known of whose the changelog is: then the copy stays without a position.
+    if item.buffer.bytes or (known is not None and known < item.position):
+        item.buffer.write(job.local, item.store.name, item.position)
+
+
+def _write_all(job: RestoreJob) -> None:
+    for item in job.stores:
+        _write(job, item)

@@ -5,6 +5,7 @@
 mod entries;
 mod journal;
 mod memtable;
+mod run;
 mod shared;
 mod verify;
 
@@ -218,5 +219,9 @@ impl Entries for DiskStore {
 
     fn write(&self, writes: &mut dyn Iterator<Item = Write<'_>>, position: i64) -> Result<()> {
         self.entries.write(writes, position)
+    }
+
+    fn restore(&self, writes: &mut dyn Iterator<Item = Write<'_>>, position: i64) -> Result<()> {
+        self.entries.restore(writes, position)
     }
 }
