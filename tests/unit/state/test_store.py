@@ -135,7 +135,7 @@ while True:
 @pytest.mark.parametrize(("count", "rounds"), [(500, 1), (500, 300), (20_000, 5)])
 def test_a_killed_process_loses_nothing_that_it_wrote(tmp_path: Path, count: int, rounds: int) -> None:
     """The entries of a small write lie in a journal; so many go into tables at once."""
-    command = [sys.executable, "-c", WRITER, tmp_path, str(count)]
+    command = [sys.executable, "-c", WRITER, str(tmp_path), str(count)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:
         assert writer.stdout
         for line in writer.stdout:
