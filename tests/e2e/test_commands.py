@@ -123,7 +123,7 @@ def test_schemas_are_listed_shown_compared_and_checked(headrace: Any, tmp_path: 
         == 0
     )
     subject = "t-value"
-    assert headrace("schemas", "list").stdout.splitlines()[1].split() == [subject, "1", "BACKWARD"]
+    assert headrace("schemas", "list").stdout.splitlines()[1].split() == [subject, "AVRO", "1", "BACKWARD"]
     shown = headrace("schemas", "show", subject).stdout.splitlines()
     assert [line.split()[:3] for line in shown[1:]] == [["id", "long", "no"], ["name", "string", "yes"]]
     schema = json.loads(headrace("schemas", "show", subject, "--raw").stdout)

@@ -52,16 +52,13 @@ def format_named(name: str, span: Span | None) -> Format:
     """Give the format of a name in any spelling of the two dialects.
 
     Raises:
-        ProgramError: no such format, or one that is not there yet (XML).
+        ProgramError: no such format.
     """
     plain = _SPELLINGS.get(name.strip().upper(), name.strip().upper())
     if plain in WRITTEN_BY_USERS:
         return Format(plain)
     if plain[:2] in _WINDOWED and plain[2:] in WRITTEN_BY_USERS:
         message = f"`{name}` is a format of keys with windows, which only CREATE TABLE can name"
-        raise ProgramError((Diagnostic(codes.UNSUPPORTED_FORMAT, message, span),))
-    if plain == "XML":
-        message = f"format `{name}` is not supported yet"
         raise ProgramError((Diagnostic(codes.UNSUPPORTED_FORMAT, message, span),))
     message = f"there is no format `{name}`"
     guess = did_you_mean(plain, list(WRITTEN_BY_USERS))

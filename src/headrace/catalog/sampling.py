@@ -115,9 +115,9 @@ def sample_side(sample: Sample, part: str, form: Format | None, registry: Regist
             return asked
         if form is not None:
             return None
-    if form is Format.CSV:
-        message = f"the columns of the CSV topic `{sample.topic}` are not known"
-        way_out = f"declare them: CREATE TABLE `{sample.topic}` (column type, …) FORMAT (STRING, CSV)"
+    if form in (Format.CSV, Format.XML):
+        message = f"the columns of the {form} topic `{sample.topic}` are not known"
+        way_out = f"declare them: CREATE TABLE `{sample.topic}` (column type, …) FORMAT (STRING, {form})"
         raise ProgramError((Diagnostic(codes.NOTHING_KNOWN, message, None, way_out),))
     if form is Format.DEBEZIUM_JSON:
         return _changes(sample.topic, data)

@@ -36,9 +36,11 @@ FLUSH_SECONDS = 60.0
 )
 @click.option("--timestamp", metavar="FIELD", help="The field that is the time: epoch ms or ISO 8601.")
 @click.option(
-    "--schema", metavar="AVRO|@FILE", help="Avro schema of the value. Default: the registry's, else inferred."
+    "--schema",
+    metavar="TEXT|@FILE",
+    help="Schema of the value, in the language of its format. Default: the registry's, or inferred.",
 )
-@click.option("--key-schema", metavar="AVRO|@FILE", help="Avro schema of the key.")
+@click.option("--key-schema", metavar="TEXT|@FILE", help="Schema of the key.")
 @click.option("--envelope", is_flag=True, help='Lines are {"key":…, "value":…, "timestamp":…, "headers":…}.')
 @log_options
 @reported

@@ -14,8 +14,10 @@ from headrace.cli.session import open_session
 from headrace.cli.tables import print_rows
 from headrace.errors.codes import format as codes
 from headrace.errors.suggest import did_you_mean
-from headrace.formats.registry.compatibility import Compatibility, obstacles
+from headrace.formats.registry.compatibility import Compatibility
 from headrace.formats.registry.fields import differences, schema_fields
+from headrace.formats.registry.kinds import SchemaKind, kind_of
+from headrace.formats.registry.rules import reasons_against
 from headrace.formats.registry.schema import SchemaSyntaxError
 
 if TYPE_CHECKING:
@@ -34,11 +36,12 @@ def list_subjects(log: str | None, registry: str | None) -> None:
     """List the subjects with their numbers of versions and their compatibility."""
     with open_session(log, registry) as session:
         schemas = _need(session.registry)
-        rows = [
-            (subject, str(len(schemas.versions(subject))), str(schemas.level(subject)))
-            for subject in schemas.subjects()
-        ]
-    print_rows(("subject", "versions", "compatibility"), rows)
+        rows = []
+        for subject in schemas.subjects():
+            versions = schemas.versions(subject)
+            kind = str(schemas.kind(versions[-1][0])) if versions else ""
+            rows.append((subject, kind, str(len(versions)), str(schemas.level(subject))))
+    print_rows(("subject", "type", "versions", "compatibility"), rows)
 
 
 @command.command(
@@ -46,19 +49,23 @@ def list_subjects(log: str | None, registry: str | None) -> None:
 )
 @click.argument("subject")
 @click.option("--version", type=click.IntRange(min=1), help="Default: the latest.")
-@click.option("--raw", is_flag=True, help="The text of the schema as JSON.")
+@click.option("--raw", is_flag=True, help="The text of the schema.")
 @log_options
 @reported
 def show_schema(subject: str, version: int | None, raw: bool, log: str | None, registry: str | None) -> None:
     """Show a schema of SUBJECT as a table: name, type, default and documentation of each field."""
     with open_session(log, registry) as session:
-        text = _version(_need(session.registry), subject, version)
+        text, kind = _version(_need(session.registry), subject, version)
     if raw:
-        click.echo(json.dumps(json.loads(text), indent=2, ensure_ascii=False))
+        click.echo(
+            text
+            if kind is SchemaKind.PROTOBUF
+            else json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+        )
         return
     rows = [
         (field.name, field.type, "yes" if field.nullable else "no", field.default or "", field.doc or "")
-        for field in schema_fields(text)
+        for field in schema_fields(text, kind)
     ]
     print_rows(("name", "type", "nullable", "default", "doc"), rows)
 
@@ -83,7 +90,11 @@ def diff_schemas(
         if older < 1:
             message = f"`{subject}` has one version: there is nothing to compare it with"
             raise bad_call(message)
-        found = differences(_version(schemas, subject, older), _version(schemas, subject, newer))
+        (before, kind), (after, other) = (_version(schemas, subject, one) for one in (older, newer))
+    if kind is not other:
+        message = f"version {older} of `{subject}` is {kind.spoken}, version {newer} is {other.spoken}"
+        raise bad_call(message)
+    found = differences(before, after, kind)
     print_rows(("field", "", f"version {older}", f"version {newer}"), found)
 
 
@@ -92,6 +103,7 @@ def diff_schemas(
     epilog=examples(
         "headrace schemas check orders-value new.avsc",
         "headrace schemas check orders-value new.avsc --level FULL_TRANSITIVE",
+        "headrace schemas check orders-value order.proto",
     ),
 )
 @click.argument("subject")
@@ -101,10 +113,18 @@ def diff_schemas(
     type=click.Choice([level.value for level in Compatibility], case_sensitive=False),
     help="Default: that of the subject.",
 )
+@click.option(
+    "--type",
+    "kind_name",
+    type=click.Choice([kind.value for kind in SchemaKind], case_sensitive=False),
+    help="The language of FILE. Default: that of the subject, else what the text looks like.",
+)
 @log_options
 @reported
-def check_schema(subject: str, file: Path, level: str | None, log: str | None, registry: str | None) -> None:
-    """Say whether the Avro schema in FILE could be the next version of SUBJECT. Nothing is registered.
+def check_schema(
+    subject: str, file: Path, level: str | None, kind_name: str | None, log: str | None, registry: str | None
+) -> None:
+    """Say whether the schema in FILE could be the next version of SUBJECT. Nothing is registered.
 
     Exits with 1 if it could not. `headrace plan` does the same for the outputs of a program.
     """
@@ -117,14 +137,16 @@ def check_schema(subject: str, file: Path, level: str | None, log: str | None, r
         schemas = _need(session.registry)
         there = schemas.versions(subject)
         asked = Compatibility(level.upper()) if level else schemas.level(subject)
+        kind = schemas.kind(there[-1][0]) if there else kind_of(text)
+        kind = SchemaKind(kind_name.upper()) if kind_name else kind
         try:
-            schema_fields(text)
+            schema_fields(text, kind)
             if level is None:
-                reasons = list(schemas.check(subject, text))
+                reasons = list(schemas.check(subject, text, kind))
             else:
-                reasons = obstacles(asked, text, [version for _, version in there])
+                reasons = reasons_against(kind, asked, text, [version for _, version in there])
         except (SchemaSyntaxError, ValueError) as error:
-            message = f"`{file}` holds no Avro schema: {error}"
+            message = f"`{file}` holds no {kind.spoken} schema: {error}"
             raise bad_call(message, code=codes.INCOMPATIBLE_SCHEMA) from error
     if reasons:
         for reason in reasons:
@@ -152,9 +174,11 @@ def _versions(registry: Registry, subject: str) -> list[tuple[int, str]]:
     return found
 
 
-def _version(registry: Registry, subject: str, version: int | None) -> str:
+def _version(registry: Registry, subject: str, version: int | None) -> tuple[str, SchemaKind]:
+    """Give a version of a subject, and its language."""
     found = _versions(registry, subject)
     if version is not None and version > len(found):
         message = f"`{subject}` has {len(found)} versions, no version {version}"
         raise bad_call(message)
-    return found[(version or len(found)) - 1][1]
+    id, text = found[(version or len(found)) - 1]
+    return text, registry.kind(id)

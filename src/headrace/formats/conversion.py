@@ -50,6 +50,7 @@ _ALLOWED: Final[Mapping[Format, Mapping[Format, str]]] = {
         Format.AVRO: _ANY,
         Format.PROTOBUF: _RECORD,
     },
+    Format.XML: {Format.JSON: _ANY, Format.JSON_SR: _ANY, Format.AVRO: _ANY, Format.PROTOBUF: _RECORD},
     Format.BYTES: {},
 }
 """By source and target: whether any type may be converted, only one without fields, or only a record."""

@@ -28,6 +28,7 @@ class Format(StrEnum):
     LONG = "LONG"
     BYTES = "BYTES"
     CSV = "CSV"
+    XML = "XML"
     DEBEZIUM_JSON = "DEBEZIUM_JSON"
     """Changes of a database table, as JSON."""
     DEBEZIUM_AVRO = "DEBEZIUM_AVRO"
@@ -43,8 +44,12 @@ WRITTEN_BY_USERS = tuple(item for item in Format if item is not Format.ROWS)
 CHANGE_RECORDS = (Format.DEBEZIUM_JSON, Format.DEBEZIUM_AVRO)
 """Values that say what happened to a row; read as a table, they are the row."""
 
+READ_ONLY = (Format.XML, *CHANGE_RECORDS)
+"""Formats that nothing is written in."""
+
 WRITTEN_INSTEAD = {
     Format.CSV: Format.JSON,
+    Format.XML: Format.JSON,
     Format.DEBEZIUM_JSON: Format.JSON,
     Format.DEBEZIUM_AVRO: Format.AVRO,
 }

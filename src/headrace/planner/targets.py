@@ -13,7 +13,7 @@ from headrace.errors.codes import plan as codes
 from headrace.formats.conversion import why_not
 from headrace.formats.csv import unwritable
 from headrace.formats.interface import (
-    CHANGE_RECORDS,
+    READ_ONLY,
     WINDOW_SIZE,
     WRITTEN_INSTEAD,
     Format,
@@ -125,8 +125,8 @@ class Targets:
         create = self._creation(insert, branch, settings)
         declared = self.topics.declared.get(insert.target)
         if declared is not None:
-            if declared.value.format in CHANGE_RECORDS:
-                message = f"`{insert.target}` holds change records, which are for reading only"
+            if declared.value.format in READ_ONLY:
+                message = f"`{insert.target}` holds {declared.value.format}, which is for reading only"
                 raise refusal(codes.INCOMPATIBLE_TARGET, message, insert.target_span)
             return _declared(insert.target, settings, declared, create)
         reads = branch.reads
@@ -309,7 +309,7 @@ def _format(name: str | None, span: Span | None, default: Format) -> Format:
     if name is None:
         return WRITTEN_INSTEAD.get(default, default)
     form = format_named(name, span)
-    if form in CHANGE_RECORDS:
+    if form in READ_ONLY:
         message = f"{form} is for reading only"
         way_out = f"store the values as {WRITTEN_INSTEAD[form]}"
         raise refusal(codes.STORE_NOT_ALLOWED, message, span, way_out)

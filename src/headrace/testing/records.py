@@ -95,7 +95,7 @@ def _side(
 def _encoded(
     topic: TopicInput, part: str, form: Format, values: Sequence[Any], ids: dict[str, int]
 ) -> list[bytes | None]:
-    if form in (Format.STRING, Format.CSV):
+    if form in (Format.STRING, Format.CSV, Format.XML):
         return [None if value is None else str(value).encode() for value in values]
     if form is Format.BYTES:
         return [None if value is None else bytes.fromhex(value) for value in values]

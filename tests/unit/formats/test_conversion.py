@@ -28,6 +28,7 @@ def test_a_format_may_stay(format: Format) -> None:
         (F.PROTOBUF, {F.INT, F.LONG, F.STRING, F.JSON, F.AVRO, F.JSON_SR, F.CSV}),
         (F.DEBEZIUM_JSON, {F.JSON, F.AVRO, F.JSON_SR}),
         (F.DEBEZIUM_AVRO, {F.JSON, F.AVRO, F.JSON_SR}),
+        (F.XML, {F.JSON, F.AVRO, F.JSON_SR}),
         (F.BYTES, set()),
     ],
 )

@@ -1,4 +1,4 @@
-"""What RFC 8259 calls JSON, and what it does not, by its sections. Each text stands between two good ones, which must not notice."""
+"""What RFC 8259 calls JSON, and what it does not, by its sections. Each text stands between good ones, which must not notice."""
 
 from __future__ import annotations
 

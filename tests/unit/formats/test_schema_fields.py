@@ -7,6 +7,7 @@ import json
 import pytest
 
 from headrace.formats.registry.fields import SchemaField, differences, schema_fields
+from headrace.formats.registry.kinds import SchemaKind
 from headrace.formats.registry.schema import SchemaSyntaxError
 
 ORDER = json.dumps(
@@ -63,3 +64,40 @@ def test_differences_are_told_field_by_field() -> None:
 def test_a_text_that_is_no_schema_is_refused() -> None:
     with pytest.raises(SchemaSyntaxError):
         schema_fields('{"type": "recrd"}')
+
+
+def test_fields_of_a_message_say_their_numbers() -> None:
+    item = "message Item { optional string name = 3; }"
+    old = f'syntax = "proto3"; message Order {{\n// of the order\nint64 id = 1; repeated Item items = 2; {item} }}'
+    new = old.replace("optional string name = 3;", "string name = 4;")
+    assert schema_fields(old, SchemaKind.PROTOBUF) == [
+        SchemaField("id", "int64 = 1", False, None, "of the order"),
+        SchemaField("items", "repeated Order.Item = 2", False, None, None),
+        SchemaField("items.name", "string = 3", True, None, None),
+    ]
+    assert differences(old, new, SchemaKind.PROTOBUF) == [
+        ("items.name", "changed", "string = 3", "string = 4 NOT NULL")
+    ]
+
+
+def test_fields_of_a_json_schema_come_with_what_describes_them() -> None:
+    customer = {"type": "object", "properties": {"country": {"type": "string", "description": "two letters"}}}
+    schema = {
+        "type": "object",
+        "properties": {
+            "id": {"type": "integer", "default": 0},
+            "customer": {"oneOf": [{"type": "null"}, customer]},
+        },
+        "required": ["id"],
+    }
+    assert schema_fields(json.dumps(schema), SchemaKind.JSON) == [
+        SchemaField("id", "long", False, "0", None),
+        SchemaField("customer", "record", True, None, None),
+        SchemaField("customer.country", "string", True, None, "two letters"),
+    ]
+
+
+@pytest.mark.parametrize("kind", SchemaKind)
+def test_what_is_no_schema_is_said_to_be_none(kind: SchemaKind) -> None:
+    with pytest.raises(SchemaSyntaxError):
+        schema_fields("{", kind)

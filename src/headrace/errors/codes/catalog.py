@@ -21,7 +21,8 @@ NOTHING_KNOWN = Code(
 UNSUPPORTED_FORMAT = Code(
     "CAT0103",
     "no such format",
-    "The name is not a format that Headrace reads and writes: JSON, JSON_SR, AVRO, CSV, STRING, INT, LONG, BYTES.",
+    "The name is not a format that Headrace knows: JSON, JSON_SR, AVRO, PROTOBUF, CSV, STRING, INT, LONG, BYTES; and, for reading "
+    "only, XML, DEBEZIUM_JSON, DEBEZIUM_AVRO.",
 )
 
 BAD_DECLARATION = Code(
