@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from benchmarks.peers.programs import PROGRAMS
 from benchmarks.peers.report import Figures, table, write_page
 from headrace.log import open_log
 from headrace.log.interface import TopicDescription
+from tests.servers.jars import POM
 from tests.servers.kafka import KafkaServer
 
 if TYPE_CHECKING:
@@ -137,13 +139,21 @@ def facts(options: argparse.Namespace) -> dict[str, Any]:
         "machine": platform.machine(),
         "python": platform.python_version(),
         "java": _java_version(),
-        "kafka": "4.4.0",
+        "kafka": _kafka_version(),
         "guarantee": options.guarantee,
         "commit": options.commit,
         "threads": options.threads,
         "records": options.records,
         "runs": options.runs,
     }
+
+
+def _kafka_version() -> str:
+    found = re.search(
+        r"<artifactId>kafka_[\d.]+</artifactId>\s*<version>(.*?)</version>", POM.read_text(encoding="utf-8")
+    )
+    assert found is not None
+    return found.group(1)
 
 
 def _java_version() -> str:
