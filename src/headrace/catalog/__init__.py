@@ -1,7 +1,7 @@
 """What a topic holds: formats and types, declared, from the registry, or inferred from a sample of its records."""
 
 from headrace.catalog.catalog import Catalog
-from headrace.catalog.declaration import declared_topic, format_named, primitive_type
+from headrace.catalog.declaration import declared_topic, format_named, primitive_type, windowed_name
 from headrace.catalog.definitions import Definitions, DefinitionStore, Kind
 from headrace.catalog.topic import CatalogTopic, KnownTopics, Origin, TopicCatalog
 
@@ -17,4 +17,5 @@ __all__ = [
     "declared_topic",
     "format_named",
     "primitive_type",
+    "windowed_name",
 ]

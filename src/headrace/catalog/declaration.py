@@ -39,8 +39,8 @@ _SPELLINGS: Final = {"JSONSCHEMA": "JSON_SR", "JSON_SCHEMA": "JSON_SR", "JSONSR"
 
 _KEY = "_key"
 _VALUE = "_value"
-_WINDOWED: Final = {"TW": Windowing.TIME, "SW": Windowing.SESSION}
-"""What a format of keys begins with that have windows behind them."""
+_WINDOWED: Final = {"TW": Windowing.TIME, "SW": Windowing.SESSION, "W": Windowing.TIME}
+"""What a format of keys begins with that have windows behind them: `TWSTRING`, `TW[STRING]`, and `WSTRING` of 2018."""
 
 
 def primitive_type(form: Format) -> pa.DataType | None:
@@ -57,8 +57,8 @@ def format_named(name: str, span: Span | None) -> Format:
     plain = _SPELLINGS.get(name.strip().upper(), name.strip().upper())
     if plain in WRITTEN_BY_USERS:
         return Format(plain)
-    if plain[:2] in _WINDOWED and plain[2:] in WRITTEN_BY_USERS:
-        message = f"`{name}` is a format of keys with windows, which only CREATE TABLE can name"
+    if windowed_name(name)[0] is not None:
+        message = f"`{name}` is a format of keys with windows, which cannot be named here"
         raise ProgramError((Diagnostic(codes.UNSUPPORTED_FORMAT, message, span),))
     message = f"there is no format `{name}`"
     guess = did_you_mean(plain, list(WRITTEN_BY_USERS))
@@ -73,7 +73,7 @@ def declared_topic(table: CreateTable, partitions: int) -> CatalogTopic:
         ProgramError: an unknown type or format, a column twice, or columns that the formats cannot hold.
     """
     faults: list[Diagnostic] = []
-    windowing, name = _windowing(table.key_format)
+    windowing, name = windowed_name(table.key_format)
     key_format = format_named(name, table.key_format_span)
     value_format = format_named(table.value_format, table.value_format_span)
     keys: list[ColumnDef] = []
@@ -96,11 +96,14 @@ def declared_topic(table: CreateTable, partitions: int) -> CatalogTopic:
     return CatalogTopic(table.name, key, value, partitions, Origin.DECLARED)
 
 
-def _windowing(name: str) -> tuple[Windowing | None, str]:
-    """Give what stands behind keys of a format (`TWSTRING`, `SWJSON`), and the format of the keys themselves."""
+def windowed_name(name: str) -> tuple[Windowing | None, str]:
+    """Give what stands behind keys of a format (`TWSTRING`, `SW[JSON]`), and the format of the keys themselves."""
     plain = name.strip().upper()
-    found = _WINDOWED.get(plain[:2])
-    return (found, plain[2:]) if found is not None and plain[2:] in WRITTEN_BY_USERS else (None, name)
+    for prefix, windowing in _WINDOWED.items():
+        inner = plain.removeprefix(prefix).removeprefix("[").removesuffix("]")
+        if plain.startswith(prefix) and _SPELLINGS.get(inner, inner) in WRITTEN_BY_USERS:
+            return windowing, inner
+    return None, name
 
 
 def _window_size(properties: dict[str, str], span: Span, faults: list[Diagnostic]) -> int | None:

@@ -10,7 +10,7 @@ import pyarrow.compute as compute
 
 from headrace.cli.failures import reported
 from headrace.cli.json_lines import JsonPrinter, envelopes, write_lines
-from headrace.cli.options import FORMATS, examples, log_options
+from headrace.cli.options import FORMATS, KEY_FORMATS, examples, log_options
 from headrace.cli.session import open_session
 from headrace.cli.topic_sides import topic_sides
 from headrace.log.interface import Consumer, ConsumerOptions, Log, TopicPartition
@@ -35,7 +35,12 @@ BEGINNING, END = -2, -1
     ),
 )
 @click.argument("topic")
-@click.option("--key-format", type=FORMATS, help="Default: what the topic holds.")
+@click.option(
+    "--key-format",
+    type=KEY_FORMATS,
+    metavar="FORMAT",
+    help="Default: what the topic holds. TWSTRING has a window of time behind the key, SWSTRING a session.",
+)
 @click.option("--value-format", type=FORMATS, help="Default: what the topic holds.")
 @click.option("--envelope", is_flag=True, help='Print {"key":…, "value":…, "timestamp":…, "headers":…}.')
 @click.option("--from-beginning", is_flag=True, help="Begin with the oldest record, not with the next one.")

@@ -12,6 +12,10 @@ from headrace.formats.interface import WRITTEN_BY_USERS
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 FORMATS = click.Choice([item.value for item in WRITTEN_BY_USERS], case_sensitive=False)
+KEY_FORMATS = click.Choice(
+    [f"{window}{item}" for window in ("", "TW", "SW") for item in WRITTEN_BY_USERS], case_sensitive=False
+)
+"""With windows of time (TW) or sessions (SW) behind the keys."""
 
 
 def examples(*calls: str) -> str:

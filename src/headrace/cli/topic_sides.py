@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
+from headrace.catalog import windowed_name
 from headrace.cli.failures import bad_call
 from headrace.errors import Diagnostic, ProgramError
 from headrace.errors.codes import catalog as codes
 from headrace.formats.interface import Format, Registry, Side
 from headrace.formats.registered import KINDS, schema_type
+from headrace.formats.windowed import windowed
 
 if TYPE_CHECKING:
     from headrace.cli.session import Session
@@ -44,7 +46,7 @@ def topic_sides(session: Session, topic: str, key: str | None, value: str | None
     partitions = partition_count(session, topic)
     if key is not None and value is not None:
         return TopicSides(
-            side_of(Format(key), session.registry, f"{topic}-key"),
+            _key_side(key, session.registry, topic),
             side_of(Format(value), session.registry, f"{topic}-value"),
             partitions,
         )
@@ -52,7 +54,7 @@ def topic_sides(session: Session, topic: str, key: str | None, value: str | None
     if found is None:
         raise unknown_topic(topic)
     return TopicSides(
-        side_of(Format(key), session.registry, f"{topic}-key") if key else found.key,
+        _key_side(key, session.registry, topic) if key else found.key,
         side_of(Format(value), session.registry, f"{topic}-value") if value else found.value,
         partitions,
     )
@@ -83,8 +85,14 @@ def unknown_topic(topic: str) -> ProgramError:
     )
 
 
+def _key_side(name: str, registry: Registry | None, topic: str) -> Side:
+    windowing, plain = windowed_name(name)
+    side = side_of(Format(plain), registry, f"{topic}-key")
+    return side if windowing is None else windowed(side, windowing)
+
+
 def side_of(format: Format, registry: Registry | None, subject: str, schema: str | None = None) -> Side:
-    """Give a side of this format; AVRO and JSON_SR take the schema given, else the latest of the subject."""
+    """Give a side of this format; formats of the registry take the schema given, else the latest of the subject."""
     if format in PRIMITIVES:
         return Side(format, PRIMITIVES[format])
     if format not in KINDS:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from headrace.catalog import format_named
+from headrace.catalog import format_named, windowed_name
 from headrace.errors import ProgramError, Span
 from headrace.errors.codes import catalog as catalog_codes
 from headrace.errors.codes import plan as codes
 from headrace.errors.suggest import did_you_mean
+from headrace.formats.windowed import windowed
 from headrace.planner.change_records import as_table
 from headrace.planner.faults import refusal
 from headrace.planner.joins.join import Joins, Origin
@@ -32,7 +33,9 @@ from headrace.sql.spans import nearest_span, span_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from headrace.formats.interface import Windowing
     from headrace.planner.faults import Faults
+    from headrace.planner.relations import TopicReads
     from headrace.planner.topics import Topics
 
 
@@ -244,10 +247,15 @@ class Queries:
         if name in self._open:
             message = f"`{name}` reads itself"
             raise refusal(codes.FORWARD_REFERENCE, message, span)
-        key = format_named(formats.key.name, formats.key.span) if formats.key else None
+        window, key = None, None
+        if formats.key:
+            window, plain = windowed_name(formats.key.name)
+            key = format_named(plain, formats.key.span)
         value = format_named(formats.value.name, formats.value.span) if formats.value else None
         reads = self.topics.read(name, span, key, value)
         if reads is not None:
+            if window is not None:
+                _put_window(reads, window, span)
             return TopicRelation(self.topics.whole(reads) if self._whole else reads)
         if name.upper() == "GLOBAL":
             message = "there is no topic `GLOBAL`"
@@ -259,6 +267,17 @@ class Queries:
         known = [*named, *self.topics.all_names()]
         message = f"there is no topic `{name}`"
         raise refusal(catalog_codes.UNKNOWN_TOPIC, message, span, did_you_mean(name, known))
+
+
+def _put_window(reads: TopicReads, window: Windowing, span: Span | None) -> None:
+    """Read the keys of a topic with the windows that the query says they have behind them."""
+    topic = reads.topic
+    if topic.key.window is window:
+        return
+    if topic.key.window is not None or reads.columns:
+        message = f"the keys of `{topic.name}` have other windows behind them elsewhere in the program"
+        raise refusal(codes.AMBIGUOUS_SOURCE_FORMAT, message, span)
+    reads.topic = replace(topic, key=windowed(topic.key, window))
 
 
 def _named(entry: exp.Expression, *, recursive: bool) -> Named:

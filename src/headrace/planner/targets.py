@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from headrace.catalog import CatalogTopic, Origin, format_named, primitive_type
+from headrace.catalog import CatalogTopic, Origin, format_named, primitive_type, windowed_name
 from headrace.errors import Diagnostic, ProgramError
 from headrace.errors.codes import plan as codes
 from headrace.formats.conversion import why_not
@@ -130,7 +130,7 @@ class Targets:
                 raise refusal(codes.INCOMPATIBLE_TARGET, message, insert.target_span)
             return _declared(insert.target, settings, declared, create)
         reads = branch.reads
-        key_format = _format(insert.store_key, insert.store_key_span, reads.key_format)
+        key_format = _format(_plain(insert.store_key), insert.store_key_span, reads.key_format)
         value_format = _format(insert.store_value, insert.store_value_span, reads.value_format)
         empty = pa.null()
         return Target(insert.target, settings, Side(key_format, empty), Side(value_format, empty), create)
@@ -151,6 +151,7 @@ class Targets:
     def _join(self, target: Target, insert: Insert, branch: SelectRelation) -> None:
         _check_store(target, insert)
         key_mode, key = self._key(target, insert, branch)
+        _check_window(target, insert)
         value_mode, value = self._value(target, insert, branch)
         target.writers.append(Writer(branch, key_mode, value_mode, key, value))
 
@@ -316,9 +317,24 @@ def _format(name: str | None, span: Span | None, default: Format) -> Format:
     return form
 
 
+def _plain(name: str | None) -> str | None:
+    """Give the format of keys without the windows behind them."""
+    return None if name is None else windowed_name(name)[1]
+
+
+def _check_window(target: Target, insert: Insert) -> None:
+    """Compare the windows that STORE names with those that the keys have."""
+    asked = None if insert.store_key is None else windowed_name(insert.store_key)[0]
+    if asked is None or target.whole_key().window is asked:
+        return
+    there = {None: "no window", Windowing.TIME: "windows of time", Windowing.SESSION: "sessions"}
+    message = f"the keys cannot be stored as {insert.store_key}: they have {there[target.whole_key().window]} behind them"
+    raise refusal(codes.STORE_NOT_ALLOWED, message, insert.store_key_span)
+
+
 def _check_store(target: Target, insert: Insert) -> None:
     for name, span, side, what in (
-        (insert.store_key, insert.store_key_span, target.key, "keys"),
+        (_plain(insert.store_key), insert.store_key_span, target.key, "keys"),
         (insert.store_value, insert.store_value_span, target.value, "values"),
     ):
         if name is not None and _format(name, span, side.format) is not side.format:

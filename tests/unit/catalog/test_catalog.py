@@ -155,7 +155,7 @@ def test_a_declaration_builds_nested_records_and_keys() -> None:
         ("CREATE TABLE t (a int, a.b string) FORMAT (STRING, JSON)", "CAT0104"),
         ("CREATE TABLE t (a int) FORMAT (STRING, STRING)", "CAT0104"),
         ("CREATE TABLE t (a int) FORMAT (JSON, JSON)", "CAT0104"),
-        ("CREATE TABLE t (a int) FORMAT (STRING, XML)", "CAT0103"),
+        ("CREATE TABLE t (a int) FORMAT (STRING, THRIFT)", "CAT0103"),
     ],
 )
 def test_a_declaration_that_does_not_hold_together(text: str, code: str) -> None:
