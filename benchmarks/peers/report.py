@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MEBI: Final = 1 << 20
 OURS: Final = "Headrace"
+_NOISE: Final = 0.1
+"""A share by which the start of an engine may vary."""
 _COLOURS: Final = ("#1f77b4", "#ff7f0e", "#2ca02c", "#9467bd")
 
 
@@ -63,9 +65,10 @@ class Figures:
         return statistics.median(cost.cpu for cost in self.costs) / self.records * 1e6
 
     @property
-    def rate(self) -> float:
-        """Records a second, without what the start takes."""
-        return statistics.median(self.records / max(cost.wall - self.start.wall, 1e-3) for cost in self.costs)
+    def rate(self) -> float | None:
+        """Records a second, without what the start takes; None where that is all but everything."""
+        wall = statistics.median(cost.wall for cost in self.costs) - self.start.wall
+        return self.records / wall if wall > self.start.wall * _NOISE else None
 
     @property
     def peak(self) -> int:
@@ -92,10 +95,11 @@ def table(figures: Sequence[Figures]) -> str:
     lines = []
     for item in figures:
         first = "-" if item.first is None else f"{item.first:.2f} s"
+        rate = "-" if item.rate is None else f"{item.rate:,.0f}"
         verdict = f"{item.rows:,} results" if not item.differing else "; ".join(item.differing)
         lines.append(
             f"  {item.engine:<14} {item.cpu:8.2f} CPU s/M (± {_spread(item):.2f}; whole {item.whole_cpu:.2f}) "
-            f"{item.rate:>12,.0f} records/s {item.peak / MEBI:6.0f} MiB, first result {first}, {verdict}"
+            f"{rate:>12} records/s {item.peak / MEBI:6.0f} MiB, first result {first}, {verdict}"
         )
     return "\n".join(lines)
 
@@ -142,7 +146,7 @@ def _row(item: Figures, ours: Figures | None) -> str:
     )
     return (
         f"| {item.engine} | {item.records:,} | {item.cpu:.2f} | {_spread(item):.2f} | {item.whole_cpu:.2f} | {ratio} "
-        f"| {item.rate:,.0f} | {item.peak / MEBI:.0f} | {first} | {verdict.replace('|', '/')} |"
+        f"| {rate} | {item.peak / MEBI:.0f} | {first} | {verdict.replace('|', '/')} |"
     )
 
 

@@ -32,6 +32,12 @@ def test_the_start_is_not_in_the_figures_of_a_million_records() -> None:
     assert OURS.rate == pytest.approx(1_000_000)
 
 
+def test_a_rate_is_not_given_where_the_start_is_all() -> None:
+    item = Figures("q1", "", "Other", "1", 10, 1, [], START, [Cost(1.05, 0.6, MEBI, None)])
+    assert item.rate is None
+    assert "- records/s" in table([item])
+
+
 def test_the_table_says_what_differs() -> None:
     first, second = table([OURS, THEIRS]).splitlines()
     assert "42 results" in first
