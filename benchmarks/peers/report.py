@@ -139,6 +139,7 @@ def page(raw: dict[str, Any], figures: Sequence[Figures]) -> str:
 
 
 def _row(item: Figures, ours: Figures | None) -> str:
+    rate = "-" if item.rate is None else f"{item.rate:,.0f}"
     ratio = f"{item.cpu / ours.cpu:.1f}" if ours else "-"
     first = "-" if item.first is None else f"{item.first:.2f} s"
     verdict = (
