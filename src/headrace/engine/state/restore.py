@@ -36,7 +36,7 @@ _BATCH: Final = 100_000
 """Records of one poll."""
 
 _MOST_BUFFERED: Final = 64 << 20
-"""Bytes of all tasks together that were read and are not written."""
+"""The more is written at once the less a record costs; so much holds hundreds of thousands of each of several tasks."""
 
 _COLUMNS: Final = ["partition", "offset", "key", "value"]
 """Of the records of changelogs, those that are of use here."""
@@ -121,6 +121,7 @@ class Restorer:
         clock: Callable[[], float] = time.monotonic,
         *,
         announces: bool = True,
+        most_buffered: int = _MOST_BUFFERED,
     ) -> None:
         """Begin without tasks.
 
@@ -131,8 +132,10 @@ class Restorer:
             discarded: stores whose changelogs were deleted on purpose.
             clock: monotonic.
             announces: tell how far it is and when a task is ready; not for copies that no task waits for.
+            most_buffered: bytes of all tasks together that are read and not written.
         """
         self._announces = announces
+        self._most_buffered = most_buffered
         self._log = log
         self._discarded = frozenset(discarded)
         self._properties = dict(properties)
@@ -268,9 +271,10 @@ class Restorer:
         self._finish(job)
 
     def _assign(self, consumer: Consumer) -> None:
-        consumer.assign(
-            {item.place: item.position for job in self._jobs for item in job.stores if not item.done()}
-        )
+        places = {item.place: item.position for job in self._jobs for item in job.stores if not item.done()}
+        consumer.assign(places)
+        # One that was done before may have more to read now; an assignment leaves it paused.
+        consumer.resume(list(places))
 
     def _read(self, consumer: Consumer) -> None:
         if not self._jobs:
@@ -300,7 +304,7 @@ class Restorer:
     def _make_room(self) -> None:
         """Write the longest of what is buffered while it is too much in all."""
         places = [(job, item) for job in self._jobs for item in job.stores]
-        while sum(item.buffer.bytes for _, item in places) > _MOST_BUFFERED:
+        while sum(item.buffer.bytes for _, item in places) > self._most_buffered:
             job, item = max(places, key=lambda place: place[1].buffer.bytes)
             self._guarded(job, partial(_write, job, item))
             places.remove((job, item))
