@@ -268,6 +268,12 @@ class KafkaConsumer:
     def complete(self, places: Sequence[tuple[str, int, int]]) -> None:
         """Carry the waiting event out, an assignment from these offsets."""
 
+    def incremental(self) -> bool:
+        """Say whether partitions come and go one by one; otherwise `assign` replaces the assignment before it."""
+
+    def add(self, places: Sequence[tuple[str, int, int]]) -> None:
+        """Begin to read partitions, from these offsets, that were left out when the assignment was completed."""
+
     def assignment(self) -> list[tuple[str, int, int]]:
         """Give the partitions that librdkafka reads now."""
 

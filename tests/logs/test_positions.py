@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,6 +34,24 @@ def test_assign_to_the_end_gives_what_comes_then(log: Log, make_topic: Callable[
         produce(log, topic, value=[b"new"])
         reader.read(1)
         assert reader.values == [b"new"]
+
+
+def test_what_comes_after_the_end_was_assigned_is_not_passed_over(
+    log: Log, make_topic: Callable[..., str]
+) -> None:
+    """Kafka's client, left to find the end itself and disturbed in it, looks again half a second later."""
+    topic = make_topic()
+    place = TopicPartition(topic, 0)
+    with Reader(log).assign(place, offset=-1) as reader:
+        assert reader.consumer.positions() == {place: 0}
+        reader.consumer.pause([place])
+        produce(log, topic, value=[b"0", b"1"])
+        reader.consumer.resume([place])
+        reader.read(1)
+        time.sleep(0.6)
+        produce(log, topic, value=[b"2"])
+        reader.read(3)
+        assert reader.values == [b"0", b"1", b"2"]
 
 
 def test_assign_to_the_committed_offset(log: Log, make_topic: Callable[..., str], group: str) -> None:

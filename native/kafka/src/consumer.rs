@@ -190,6 +190,23 @@ impl Consumer {
         }
     }
 
+    /// Whether partitions come and go one by one; otherwise an assignment replaces the one before it.
+    pub fn incremental(&self) -> bool {
+        // SAFETY: a static string.
+        unsafe { text((self.library().rebalance_protocol)(self.client.handle)) == "COOPERATIVE" }
+    }
+
+    /// Begin to read partitions that were left out when the assignment was completed.
+    pub fn add(&mut self, positions: &[Position]) -> Result<()> {
+        self.forget_ends(positions);
+        let list = self.list(positions)?;
+        // SAFETY: the list outlives the call, which copies it.
+        unsafe {
+            let added = (self.library().incremental_assign)(self.client.handle, list.pointer);
+            Error::take(self.library(), added)
+        }
+    }
+
     pub fn assignment(&self) -> Result<Vec<Position>> {
         let mut pointer = std::ptr::null_mut();
         self.check(unsafe { (self.library().assignment)(self.client.handle, &raw mut pointer) })?;

@@ -152,6 +152,14 @@ impl KafkaConsumer {
         })
     }
 
+    fn incremental(&self, py: Python<'_>) -> PyResult<bool> {
+        with(py, &self.inner, |consumer| Ok(consumer.incremental()))
+    }
+
+    fn add(&self, py: Python<'_>, places: Vec<Place>) -> PyResult<()> {
+        with(py, &self.inner, |consumer| consumer.add(&positions(places)))
+    }
+
     fn assignment(&self, py: Python<'_>) -> PyResult<Vec<Place>> {
         with(py, &self.inner, |consumer| consumer.assignment()).map(places)
     }

@@ -108,6 +108,11 @@ class KafkaConsumer:
 
     def assign(self, positions: Offsets) -> None:
         """Read exactly these partitions; see `log.interface.Consumer.assign`."""
+        ends = [item for item, offset in positions.items() if offset == _END]
+        if ends:
+            # The client would look for the end itself, and jump to where it is by then if anything is asked of it first.
+            marks = self.watermarks(ends)
+            positions = {**positions, **{item: marks[item][1] for item in ends}}
         with faults(self._log, "cannot assign"):
             self._native.assign(_places(positions))
         self._owned = dict.fromkeys(positions)
@@ -137,7 +142,7 @@ class KafkaConsumer:
     def pause(self, partitions: Sequence[TopicPartition]) -> None:
         """Stop giving records of these partitions until `resume`."""
         self._paused.update(partitions)
-        known = [item for item in partitions if item not in self._arriving]
+        known = [item for item in partitions if item not in self._arriving and item not in self._waiting]
         with faults(self._log, "cannot pause"):
             self._native.pause(_unplaced(known))
 
@@ -150,7 +155,12 @@ class KafkaConsumer:
 
     def seek(self, positions: Offsets) -> None:
         """Go on reading at these offsets."""
-        known = {item: offset for item, offset in positions.items() if item not in self._arriving}
+        waiting = {item: offset for item, offset in positions.items() if item in self._waiting}
+        known = {
+            item: offset
+            for item, offset in positions.items()
+            if item not in self._arriving and item not in waiting
+        }
         end = time.monotonic() + _SEEK_SECONDS
         while known:
             try:
@@ -162,10 +172,9 @@ class KafkaConsumer:
                     raise fault(self._log, "cannot seek", error) from None
                 time.sleep(0.02)
         self._starts.update(positions)
-        begun = [item for item in known if item in self._waiting]
-        self._waiting.forget(begun)
-        if begun:
-            self._native.resume(_unplaced(item for item in begun if item not in self._paused))
+        if waiting:
+            with faults(self._log, "cannot seek"):
+                self._read_too(waiting)
 
     def positions(self) -> dict[TopicPartition, int]:
         """Give the offset after the last record, of each partition; see `log.interface.Consumer.positions`.
@@ -318,7 +327,23 @@ class KafkaConsumer:
         busy = len(self._waiting) < len(self._owned)
         places = self._known_starts(min(max(left, 0.0), _BUSY_ANSWER_SLICE if busy else _ANSWER_SLICE))
         if places:
-            self.seek(places)
+            self._read_too(places)
+
+    def _read_too(self, places: Mapping[TopicPartition, int]) -> None:
+        """Begin to read partitions of ours that had to wait."""
+        if self._native.incremental():
+            self._native.add(_places(places))
+        else:
+            begun = [item for item in self._owned if item not in self._waiting]
+            met = _offsets(self._native.positions(_unplaced(begun)))
+            self._native.assign(
+                _places({item: met.get(item, self._starts[item]) for item in begun} | dict(places))
+            )
+        self._starts.update(places)
+        self._waiting.forget(places)
+        paused = [item for item in self._paused if item not in self._waiting]
+        if paused:
+            self._native.pause(_unplaced(paused))
 
     def _known_starts(self, wait: float) -> dict[TopicPartition, int]:
         """Give where the waiting partitions begin, as far as it is known; waits so many seconds for an answer."""
@@ -328,8 +353,22 @@ class KafkaConsumer:
             whose = ", ".join(sorted(f"`{item.topic}`[{item.partition}]" for item in new))
             message = f"the group `{self._group}` has no offset for {whose} on `{self._log}`"
             raise LogError((Diagnostic(codes.NO_OFFSET, message),))
-        begin = _END if self._reset is OffsetReset.LATEST else _BEGINNING
-        return {item: offset if offset >= 0 else begin for item, offset in found.items()}
+        # Numbers, never "the beginning" or "the end": the client looks for those itself, begins anew when it is paused
+        # or sent elsewhere meanwhile, and then goes where it was not sent.
+        which = 1 if self._reset is OffsetReset.LATEST else 0
+        starts = {item: marks[which] for item, marks in self._marks(new).items()}
+        return {**starts, **{item: offset for item, offset in found.items() if offset >= 0}}
+
+    def _marks(self, partitions: list[TopicPartition]) -> dict[TopicPartition, tuple[int, int]]:
+        """Give first and end offset, or nothing while no broker tells them."""
+        if not partitions:
+            return {}
+        try:
+            return self.watermarks(partitions, _BEGINNING_SECONDS)
+        except LogError as error:
+            if any(diagnostic.code is not codes.UNREACHABLE for diagnostic in error.diagnostics):
+                raise
+            return {}
 
     def _next_event(self) -> tuple[str, list[tuple[str, int, int]]] | None:
         return self._native.rebalance()
@@ -353,7 +392,9 @@ class KafkaConsumer:
                 (self._on_lost if kind == "lost" else self._on_revoke)(known)
         finally:
             # Completed even if the callback failed: otherwise the group would wait for ever.
-            self._native.complete(places)
+            self._native.complete(
+                [place for place in places if TopicPartition(*place[:2]) not in self._waiting]
+            )
             for item in partitions:
                 self._owned.pop(item, None)
                 self._starts.pop(item, None)
@@ -375,11 +416,12 @@ class KafkaConsumer:
             try:
                 self._starts.update(self._first_look(unset))
             finally:
-                # Those for which the answer is late stand still at their ends until it comes.
-                self._native.complete(_places({item: self._starts.get(item, _END) for item in partitions}))
-        still = self._paused.intersection(partitions).union(item for item in unset if item in self._waiting)
-        if still:
-            self._native.pause(_unplaced(still))
+                # Those for which the answer is late are read later.
+                known = {item: self._starts[item] for item in partitions if item in self._starts}
+                self._native.complete(_places(known))
+        paused = self._paused.intersection(known)
+        if paused:
+            self._native.pause(_unplaced(paused))
 
     def _first_look(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
         """Give where these begin, as far as it is known soon; the others are waited for."""
@@ -458,20 +500,12 @@ class KafkaConsumer:
             return found
         try:
             marks = self.watermarks(rest, _BEGINNING_SECONDS)
-            latest = {item: high for item, (_, high) in marks.items() if self._begins_at_the_end(item)}
-            if latest:
-                # The client looks for the end by itself, maybe later: what is told here must be where it begins.
-                self.seek(latest)
         except LogError:
             self._next_beginnings = time.monotonic() + _BEGINNING_PAUSE
             return found
-        found.update({item: latest.get(item, low) for item, (low, _) in marks.items()})
+        found.update({item: low for item, (low, _) in marks.items()})
         self._starts.update({item: found[item] for item in rest})
         return found
-
-    def _begins_at_the_end(self, partition: TopicPartition) -> bool:
-        start = self._starts.get(partition, _UNSET)
-        return start == _END or (start != _BEGINNING and self._reset is OffsetReset.LATEST)
 
     def _patiently(self, doing: str, ask: Callable[[float], _T], timeout: float) -> _T:
         """Ask again while the fault is one that passes, until time is up."""
