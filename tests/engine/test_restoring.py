@@ -1,0 +1,144 @@
+"""A restorer brings local stores up to their changelogs, however often it writes what it has read."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pytest
+
+from headrace._native import LocalStore
+from headrace.engine.state.changelog import MARK, mark_records, next_mark
+from headrace.engine.state.restore import RestoreJob, Restorer, StoreRestore
+from headrace.log import open_log
+from headrace.log.interface import ProducerOptions, TopicPartition
+from headrace.plan.topology import RunSettings
+from headrace.telemetry.metrics import Metrics
+from tests.engine.programs import create, unique
+from tests.engine.stateful import counting
+from tests.unit.state.kept import entries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from headrace.log.interface import Log
+    from tests.servers.kafka import KafkaServer
+
+(PLAN,) = counting("in", "out", RunSettings()).operators
+PARTITIONS = 3
+
+
+def marked(log: Log) -> str:
+    """Make a changelog that says whose it is."""
+    topic = create(log, unique("changelog"), PARTITIONS)
+    producer = log.producer(ProducerOptions())
+    try:
+        producer.send(topic, mark_records(dict.fromkeys(range(PARTITIONS), next_mark(PLAN, 0))))
+        assert not producer.flush(30)
+    finally:
+        producer.close()
+    return topic
+
+
+def give(log: Log, topic: str, first: int) -> dict[int, dict[bytes | None, bytes | None]]:
+    """Write changes of some keys, each several times, some deleted at last; gives what is left of each partition."""
+    producer = log.producer(ProducerOptions())
+    left: dict[int, dict[bytes | None, bytes | None]] = {}
+    try:
+        for number in range(PARTITIONS):
+            rows = [
+                (b"g%d" % (key % 50), b"%d" % key if key % 7 else None) for key in range(first, first + 200)
+            ]
+            left[number] = {key: value for key, value in dict(rows).items() if value is not None}
+            producer.send(
+                topic,
+                pa.record_batch(
+                    {
+                        "partition": pa.array([number] * len(rows), pa.int32()),
+                        "key": pa.array([key for key, _ in rows], pa.binary()),
+                        "value": pa.array([value for _, value in rows], pa.binary()),
+                    }
+                ),
+            )
+        assert not producer.flush(30)
+    finally:
+        producer.close()
+    return left
+
+
+def restored(restorer: Restorer, topic: str, locals_: dict[int, LocalStore]) -> list[RestoreJob]:
+    """Restore all tasks."""
+    jobs = [
+        RestoreJob(
+            f"0_{number}", local, [StoreRestore(PLAN, TopicPartition(topic, number))], time.monotonic()
+        )
+        for number, local in locals_.items()
+    ]
+    for job in jobs:
+        restorer.begin(job)
+    end = time.monotonic() + 30
+    while not all(job.finished for job in jobs):
+        assert time.monotonic() < end
+        time.sleep(0.005)
+    assert [job.error for job in jobs] == [None] * len(jobs)
+    return jobs
+
+
+@pytest.fixture
+def kafka_log(kafka: KafkaServer) -> Iterator[Log]:
+    """A log that shows where open transactions are."""
+    with open_log(kafka.url) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("most_buffered", [0, 1 << 20])
+def test_stores_hold_the_last_of_each_key(log: Log, tmp_path: Path, most_buffered: int) -> None:
+    topic = marked(log)
+    locals_ = {number: LocalStore(tmp_path / str(number)) for number in range(PARTITIONS)}
+    restorer = Restorer(log, {}, Metrics(), announces=False, most_buffered=most_buffered)
+    with closing(restorer):
+        for first, records in ((0, 201), (37, 200)):
+            left = give(log, topic, first)
+            jobs = restored(restorer, topic, locals_)
+            assert [job.records for job in jobs] == [records] * PARTITIONS
+            for number, local in locals_.items():
+                found = entries(local, PLAN.store.name)
+                mark = found.pop(MARK)
+                assert mark == next_mark(PLAN, 0).value
+                assert found == left[number]
+                assert local.position(PLAN.store.name) == 201 + (first > 0) * 200
+    for local in locals_.values():
+        local.close()
+
+
+@pytest.mark.kafka
+def test_what_was_read_is_kept_when_a_task_is_given_up(kafka_log: Log, tmp_path: Path) -> None:
+    log = kafka_log
+    topic = marked(log)
+    left = give(log, topic, 0)
+    producer = log.producer(ProducerOptions(transactional_id=unique("open")))
+    producer.begin()
+    # A task waits for what becomes of this.
+    producer.send(topic, mark_records({0: next_mark(PLAN, 1)}))
+    producer.flush(30)
+    local = LocalStore(tmp_path)
+    local.begin(PLAN.store.name, PLAN.store.fingerprint)
+    item = StoreRestore(PLAN, TopicPartition(topic, 0))
+    job = RestoreJob("0_0", local, [item], time.monotonic())
+    with closing(Restorer(log, {}, Metrics(), announces=False)) as restorer:
+        restorer.begin(job)
+        end = time.monotonic() + 30
+        while item.position < 201:
+            assert time.monotonic() < end
+            time.sleep(0.005)
+        assert not job.finished
+        restorer.cancel(job)
+    producer.abort()
+    producer.close()
+    found = entries(local, PLAN.store.name)
+    del found[MARK]
+    assert (local.position(PLAN.store.name), found) == (201, left[0])
+    local.close()
