@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _BATCH: Final = 100_000
 """Records of one poll."""
 
-_MOST_BUFFERED: Final = 64 << 20
+_MOST_BUFFERED: Final = 32 << 20
 """The more is written at once the less a record costs; so much holds hundreds of thousands of each of several tasks."""
 
 _COLUMNS: Final = ["partition", "offset", "key", "value"]
