@@ -13,7 +13,7 @@ from headrace.catalog.sampling import sample_side, take_sample
 from headrace.catalog.topic import CatalogTopic, Origin
 from headrace.errors import Diagnostic, ProgramError
 from headrace.errors.codes import catalog as codes
-from headrace.formats.interface import Format, Registry, Side
+from headrace.formats.interface import CHANGE_RECORDS, Format, Registry, Side
 from headrace.formats.registered import FORMATS, KINDS, asked_for, has_choice, registered_side
 from headrace.sql import parse_program
 from headrace.sql.nodes import CreateTable
@@ -69,6 +69,8 @@ class Catalog:
             if description is None:
                 return None
             declared = self._declared(name, description.partitions)
+            if declared is not None and declared.value.format in CHANGE_RECORDS:
+                value_format = value_format or declared.value.format
             known_key = _if_of(declared.key if declared else None, key_format)
             known_value = _if_of(declared.value if declared else None, value_format)
             key = known_key or self._side(name, "key", key_format) or Side(Format.BYTES, _BYTES)

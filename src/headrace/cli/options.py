@@ -7,11 +7,14 @@ from typing import Any, TypeVar
 
 import click
 
-from headrace.formats.interface import WRITTEN_BY_USERS
+from headrace.formats.interface import READ_ONLY, WRITTEN_BY_USERS
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 FORMATS = click.Choice([item.value for item in WRITTEN_BY_USERS], case_sensitive=False)
+WRITTEN_FORMATS = click.Choice(
+    [item.value for item in WRITTEN_BY_USERS if item not in READ_ONLY], case_sensitive=False
+)
 KEY_FORMATS = click.Choice(
     [f"{window}{item}" for window in ("", "TW", "SW") for item in WRITTEN_BY_USERS], case_sensitive=False
 )

@@ -9,7 +9,7 @@ import click
 
 from headrace.cli.failures import bad_call, reported
 from headrace.cli.json_lines import read_lines
-from headrace.cli.options import FORMATS, examples, log_options
+from headrace.cli.options import WRITTEN_FORMATS, examples, log_options
 from headrace.cli.record_source import RecordSource, SourceOptions
 from headrace.cli.session import open_session
 from headrace.cli.topic_sides import partition_count
@@ -29,8 +29,8 @@ FLUSH_SECONDS = 60.0
     ),
 )
 @click.argument("topic")
-@click.option("--key-format", type=FORMATS, help="Default: STRING where there are keys.")
-@click.option("--value-format", type=FORMATS, default=Format.JSON.value, show_default=True)
+@click.option("--key-format", type=WRITTEN_FORMATS, help="Default: STRING where there are keys.")
+@click.option("--value-format", type=WRITTEN_FORMATS, default=Format.JSON.value, show_default=True)
 @click.option(
     "--key", metavar="FIELD", help="The field of the value that is the key; dots lead into records."
 )

@@ -100,7 +100,7 @@ def schema_text(form: Format, kind: pa.DataType, name: str, namespace: str, befo
         namespace: of the record.
         before: the latest schema of the same form, which the new one is to follow.
     """
-    if form is Format.AVRO:
+    if form in (Format.AVRO, Format.DEBEZIUM_AVRO):
         return arrow_to_avro(kind, name, namespace)
     if form is Format.JSON_SR:
         return arrow_to_json_schema(kind, f"{namespace}.{name}")

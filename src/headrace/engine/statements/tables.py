@@ -11,6 +11,7 @@ from headrace.engine.statements.deleting import delete_all_keys
 from headrace.engine.statements.workspace import refused
 from headrace.errors.codes import catalog as catalog_codes
 from headrace.errors.codes import plan as codes
+from headrace.formats.interface import READ_ONLY
 from headrace.formats.registered import KINDS, schema_text
 from headrace.log.interface import ConsumerOptions, TopicDescription, TopicPartition
 from headrace.planner.schemas import DEFAULT_NAMESPACE
@@ -129,6 +130,6 @@ def _description(statement: CreateTable, properties: dict[str, str]) -> TopicDes
 
 
 def _schema(name: str, side: Side) -> str | None:
-    if side.format not in KINDS:
+    if side.format not in KINDS or side.format in READ_ONLY:
         return None
     return schema_text(side.format, side.type, name, DEFAULT_NAMESPACE)
