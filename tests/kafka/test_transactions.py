@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -93,8 +94,11 @@ def test_offsets_of_a_lost_member_are_refused_and_the_work_can_be_done_again(
     producer.begin()
     producer.send(target, values(["living"]))
     producer.commit({TopicPartition(source, 0): 10}, new.consumer)
-    for closing in (producer, old.consumer, new.consumer):
-        closing.close()
+    producer.close()
+    # It commits before it hands over, and may not have heard yet that it is out.
+    with contextlib.suppress(FencedError):
+        old.consumer.close()
+    new.consumer.close()
     assert [row["value"] for row in read_all(log, target)] == [b"living"]
     assert log.admin().group_offsets(name) == {TopicPartition(source, 0): 10}
 
@@ -136,7 +140,7 @@ def test_a_copier_that_is_killed_again_and_again_copies_everything_once(
         assert time.monotonic() < end
         child = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)
         try:
-            child.wait(1.5 + 0.15 * kills if kills < 4 else 60)
+            child.wait(0.6 + 0.3 * kills if kills < 4 else 60)
         except subprocess.TimeoutExpired:
             child.send_signal(signal.SIGKILL)
             child.wait()

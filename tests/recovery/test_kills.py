@@ -70,7 +70,7 @@ def runs(url: str, commands: Path, tmp_path: Path, work: Workload) -> Runs:
     ("program", "step", "first", "second"),
     [
         ("totals", steps.BEFORE_OUTPUTS, 1, 4),
-        ("windows", steps.AMONG_OUTPUTS, 1, 7),
+        ("windows", steps.AMONG_OUTPUTS, 1, 4),
         ("two", steps.AMONG_CHANGELOGS, 1, 4),
         ("rows", steps.AFTER_CHANGELOG, 1, 3),
         ("windows", steps.BEFORE_COMMIT, 2, 5),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,8 +14,14 @@ import pytest
 from tests.servers.commands import ForkedProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Sequence
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A folder with a short name: that of a socket has a hundred characters at most, and those of tests are long."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
 
 
 def forked(home: Path, answer: Sequence[bytes]) -> ForkedProcess:
@@ -42,13 +50,13 @@ def forked(home: Path, answer: Sequence[bytes]) -> ForkedProcess:
 
 
 @pytest.mark.parametrize("answer", [[b"13897\n1"], [b"13897\n", b"1"], [b"138", b"97", b"\n", b"", b"1"]])
-def test_the_id_and_the_exit_code_may_come_together(tmp_path: Path, answer: Sequence[bytes]) -> None:
-    process = forked(tmp_path, answer)
+def test_the_id_and_the_exit_code_may_come_together(home: Path, answer: Sequence[bytes]) -> None:
+    process = forked(home, answer)
     assert process.pid == 13897
     assert process.wait(10.0) == process.poll() == 1
 
 
 @pytest.mark.parametrize("answer", [[], [b"138"], [b"13897\n"]])
-def test_a_server_that_dies_is_told(tmp_path: Path, answer: Sequence[bytes]) -> None:
+def test_a_server_that_dies_is_told(home: Path, answer: Sequence[bytes]) -> None:
     with pytest.raises(AssertionError, match="the server of the commands said"):
-        forked(tmp_path, answer).wait(10.0)
+        forked(home, answer).wait(10.0)

@@ -289,17 +289,24 @@ class KafkaConsumer:
 
     def _leave(self) -> None:
         end = time.monotonic() + _CLOSE_SECONDS
+        refused: LogError | None = None
         try:
             self._native.begin_close()
             done = False
             while not done and time.monotonic() < end:
-                self._serve_group(leaving=True)
+                try:
+                    self._serve_group(leaving=True)
+                except LogError as error:
+                    # Of the last commit, say; the departure goes on all the same.
+                    refused = refused or error
                 done = self._native.close_step(_JOINING_SLICE)
         except _native.KafkaError:
             # The client has failed for good, or was thrown out: there is no group to leave.
             lost, self._owned = list(self._owned), {}
             if lost:
                 self._on_lost(lost)
+        if refused is not None:
+            raise refused
 
     def _poll_once(self, max_records: int, left: float, linger: float) -> list[pa.RecordBatch]:
         try:
