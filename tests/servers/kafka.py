@@ -79,6 +79,14 @@ _SETTINGS: Final[Mapping[str, str]] = {
     "num.recovery.threads.per.data.dir": "1",
 }
 
+_CLUSTER: Final[Mapping[str, str]] = {
+    # With one of three nodes away, a second one that a busy machine holds up must not be taken for dead as well: nothing
+    # could be written then.
+    "broker.session.timeout.ms": "9000",
+    "controller.quorum.election.timeout.ms": "1000",
+    "controller.quorum.fetch.timeout.ms": "4000",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class KafkaAddress:
@@ -174,6 +182,7 @@ class KafkaNode:
             "share.coordinator.state.topic.min.isr": str(min(2, replication)),
             "default.replication.factor": str(replication),
             "min.insync.replicas": str(min(2, replication)),
+            **(_CLUSTER if replication > 1 else {}),
         }
         for listener in ("sasl", "sasltls"):
             settings[f"listener.name.{listener}.plain.sasl.jaas.config"] = plain
