@@ -14,11 +14,13 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from tests.servers.apicurio import RegistryServer
@@ -343,12 +345,20 @@ class KafkaServer:
 
     def await_nodes(self, count: int) -> None:
         """Wait until so many nodes take part in the cluster."""
-        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": "0"})
-        for _ in range(60):
-            if len(admin.list_topics(timeout=30).brokers) >= count:
-                return
-        message = f"the cluster did not reach {count} nodes"
-        raise RuntimeError(message)
+        deadline = time.monotonic() + 120
+        while True:
+            # A new client each time: one that was refused while the broker was starting waits longer and longer.
+            admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": "0"})
+            try:
+                if len(admin.list_topics(timeout=10).brokers) >= count:
+                    return
+            except KafkaException:
+                if time.monotonic() > deadline:
+                    raise
+            if time.monotonic() > deadline:
+                message = f"the cluster did not reach {count} nodes"
+                raise RuntimeError(message)
+            time.sleep(0.1)
 
     def stop(self) -> None:
         # Killed, not stopped: the folder goes, and waiting for an orderly end would cost seconds.
