@@ -33,12 +33,8 @@ class Terminal:
 
     def wait(self, text: str) -> str:
         """Read until a text has come; gives what came before it, and the text."""
-        deadline = time.monotonic() + _PATIENCE
-        while text not in self._seen:
-            assert time.monotonic() < deadline, f"{text!r} did not come; what came: {self._seen[-2000:]!r}"
-            ready, _, _ = select.select([self._terminal], [], [], 0.2)
-            if ready:
-                self._seen += _ESCAPES.sub("", os.read(self._terminal, 65536).decode(errors="replace"))
+        came = self.comes(text, _PATIENCE)
+        assert came, f"{text!r} did not come; what came: {self._seen[-2000:]!r}"
         before, _, self._seen = self._seen.partition(text)
         return before + text
 

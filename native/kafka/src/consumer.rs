@@ -164,7 +164,7 @@ impl Consumer {
         lock(&self.client.events().rebalances).front().cloned()
     }
 
-    /// Carry the waiting event out, from the offsets given for an assignment (-1001: where the group left off).
+    /// Carry the waiting event out, from the offsets given for an assignment.
     pub fn complete(&mut self, positions: &[Position]) -> Result<()> {
         self.forget_ends(positions);
         let Some(event) = lock(&self.client.events().rebalances).pop_front() else {
