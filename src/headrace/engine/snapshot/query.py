@@ -9,6 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from headrace.engine.failures import failure_of
+from headrace.engine.interrupts import interruptible
 from headrace.engine.snapshot.limits import Budget, Ending, Limits
 from headrace.engine.snapshot.scan import TopicScan
 from headrace.engine.snapshot.states import LocalStates, StatePass
@@ -78,9 +79,10 @@ class SnapshotQuery:
             register(self._connection, plan.functions)
             for relation in self._relations:
                 self._connection.register(relation.name, relation)
-            described = self._connection.sql(plan.query)
-            self.schema: pa.Schema = self._named(described.limit(0).to_arrow_table().schema)
-            """Names and types of the result."""
+            with interruptible(self._connection.interrupt):
+                described = self._connection.sql(plan.query)
+                self.schema: pa.Schema = self._named(described.limit(0).to_arrow_table().schema)
+                """Names and types of the result."""
         except BaseException:
             self._connection.close()
             raise
@@ -110,7 +112,12 @@ class SnapshotQuery:
 
         Raises:
             RunError: an expression failed, or the log did.
+            KeyboardInterrupt: the user has ended it.
         """
+        with interruptible(self._connection.interrupt):
+            yield from self._batches()
+
+    def _batches(self) -> Generator[pa.RecordBatch]:
         reader = None
         given = [item for item in (self._plan.limit, self._limits.rows) if item is not None]
         left = min(given) if given else None
@@ -140,6 +147,10 @@ class SnapshotQuery:
 
         Only for plans that say so: a row of the result depends on one record alone.
         """
+        with interruptible(self._connection.interrupt):
+            yield from self._follow()
+
+    def _follow(self) -> Generator[pa.RecordBatch]:
         (relation,) = self._relations
         scan = self._scan(self._plan.scans[0], follow=True)
         records = scan.batches()

@@ -6,10 +6,10 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from headrace.config.query_settings import QuerySettings, read_query_settings
+from headrace.engine.interrupts import took_interrupt
 from headrace.engine.snapshot import Limits, SnapshotQuery
 from headrace.engine.statements.answers import Answer, Done, Rows
 from headrace.engine.statements.deleting import delete
-from headrace.engine.statements.interrupts import interruptible
 from headrace.engine.statements.showing import describe, show
 from headrace.engine.statements.tables import create_table, drop_table, truncate
 from headrace.engine.statements.views import create_synonym, create_view, drop_definition
@@ -74,10 +74,13 @@ class Runner:
             RunError: it failed while it ran.
         """
         try:
-            with interruptible():
-                return self._run(statement, program, follow=follow)
+            return self._run(statement, program, follow=follow)
         except ProgramError as fault:
             raise ProgramError(fault.diagnostics, program.source) from None
+        except RuntimeError as error:
+            if took_interrupt(error):
+                raise KeyboardInterrupt from None
+            raise
 
     def plan(self, query: Query, program: Program) -> SnapshotPlan:
         """Plan a query with the names of earlier WITH statements."""
@@ -159,8 +162,7 @@ class Runner:
             with running as ended:
                 if ended is not None:
                     killed.append(ended)
-                with interruptible():
-                    yield from opened.follow() if follow else opened.batches()
+                yield from opened.follow() if follow else opened.batches()
 
         return Rows(opened.schema, batches(), opened, opened)
 
