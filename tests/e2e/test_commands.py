@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from headrace.cli.demo import PROGRAM
-from tests.servers.process import free_ports
+from tests.servers.ports import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Callable

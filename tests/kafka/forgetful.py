@@ -7,7 +7,7 @@ import struct
 import threading
 from typing import Final, Self
 
-from tests.servers.process import free_ports
+from tests.servers.ports import free_ports
 
 _METADATA: Final = 3
 _API_VERSIONS: Final = 18

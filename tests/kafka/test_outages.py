@@ -14,7 +14,7 @@ from headrace.log.interface import ConsumerOptions, ProducerOptions, TopicDescri
 from headrace.log.kafka import KafkaLog
 from headrace.log.kafka.properties import producer_properties
 from tests.kafka.traffic import PATIENCE, Member, poll_until, read_all, rows, values
-from tests.servers.process import free_ports
+from tests.servers.ports import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

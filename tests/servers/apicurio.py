@@ -9,7 +9,8 @@ from typing import Self
 
 from tests.servers.archives import archive_option
 from tests.servers.jars import registry_home
-from tests.servers.process import ServerProcess, free_ports
+from tests.servers.ports import free_ports
+from tests.servers.process import ServerProcess
 
 _API = "/apis/ccompat/v7"
 

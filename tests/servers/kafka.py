@@ -27,7 +27,8 @@ from tests.servers.apicurio import RegistryServer
 from tests.servers.archives import archive_option
 from tests.servers.certificates import Certificates, make_certificates
 from tests.servers.jars import cache_root, kafka_jars
-from tests.servers.process import ServerProcess, accepts, free_ports
+from tests.servers.ports import free_ports
+from tests.servers.process import ServerProcess, accepts
 from tests.servers.sharing import locked
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 USER: Final = "alice"
 PASSWORD: Final = "wonderland"
 """The one account of the SASL listeners, for PLAIN and SCRAM alike."""
+
+OFFSETS_PARTITIONS: Final = 4
+"""Of the topic with the offsets of groups: the name of a group says which one it belongs to."""
 
 _LOG4J = Path(__file__).with_name("log4j2.xml")
 _LISTENERS: Final = ("PLAINTEXT", "SASL", "TLS", "SASLTLS", "CONTROLLER")
@@ -63,7 +67,7 @@ _SETTINGS: Final[Mapping[str, str]] = {
     "group.consumer.heartbeat.interval.ms": "500",
     # Records of tests have times of their own, which the broker would take for expired after half a minute.
     "log.retention.ms": "-1",
-    "offsets.topic.num.partitions": "4",
+    "offsets.topic.num.partitions": str(OFFSETS_PARTITIONS),
     "transaction.state.log.num.partitions": "4",
     "share.coordinator.state.topic.num.partitions": "1",
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
