@@ -86,10 +86,9 @@ class KafkaAdmin:
         doing = f"cannot describe `{topic}`"
         with self._faults(doing):
             found = self._partitions(topic)
-        if found is None:
+            entries = None if found is None else self._configs(topic)
+        if found is None or entries is None:
             return None
-        resource = ConfigResource(ResourceType.TOPIC, topic)
-        entries = self._wait(doing, self._client.describe_configs([resource])[resource])
         configs = {
             name: entry.value
             for name, entry in entries.items()
@@ -117,6 +116,7 @@ class KafkaAdmin:
         doing = f"cannot create `{topic.name}`"
         futures = self._ready(doing, topic.name).create_topics([new], operation_timeout=_SECONDS)
         created = self._wait(doing, futures[topic.name], unless="TOPIC_ALREADY_EXISTS")
+        self._memory.made(topic.name)
         self._await_partitions(topic.name, max(topic.partitions, 1))
         return created is not _UNCHANGED
 
@@ -142,6 +142,7 @@ class KafkaAdmin:
     def delete(self, topic: str) -> bool:
         """Delete a topic; False if there was none."""
         doing = f"cannot delete `{topic}`"
+        self._memory.deleted(topic)
         futures = self._ready(doing, topic).delete_topics([topic], operation_timeout=_SECONDS)
         deleted = self._wait(doing, futures[topic], unless=_UNKNOWN) is not _UNCHANGED
         end = time.monotonic() + _READY_SECONDS
@@ -229,15 +230,37 @@ class KafkaAdmin:
     def _partitions(self, topic: str) -> list[TopicPartitionInfo] | None:
         """Give the partitions of a topic, None if it does not exist. Never makes one, as a consumer's question might."""
 
-        def ask(client: AdminClient) -> list[TopicPartitionInfo] | None:
+        def ask(client: AdminClient) -> list[TopicPartitionInfo]:
             future = client.describe_topics(TopicCollection([topic]), request_timeout=_SLICE)[topic]
+            found: list[TopicPartitionInfo] = future.result(_SECONDS).partitions
+            return found
+
+        return self._if_known(topic, ask)
+
+    def _configs(self, topic: str) -> Mapping[str, Any] | None:
+        """Give the settings of a topic, None if it does not exist."""
+        resource = ConfigResource(ResourceType.TOPIC, topic)
+
+        def ask(client: AdminClient) -> Mapping[str, Any]:
+            future = client.describe_configs([resource], request_timeout=_SLICE)[resource]
+            found: Mapping[str, Any] = future.result(_SECONDS)
+            return found
+
+        return self._if_known(topic, ask)
+
+    def _if_known(self, topic: str, question: Callable[[AdminClient], _T]) -> _T | None:
+        """Ask about a topic; None if it does not exist."""
+
+        def ask(client: AdminClient) -> _T | None:
             try:
-                found: list[TopicPartitionInfo] = future.result(_SECONDS).partitions
+                return question(client)
             except KafkaException as error:
                 if error.args[0].name() not in (_UNKNOWN, _NO_NAME):
                     raise
+                if self._memory.is_new(topic):
+                    # Another broker has heard of it, and this one will.
+                    raise KafkaException(KafkaError(KafkaError.LEADER_NOT_AVAILABLE)) from None
                 return None
-            return found
 
         return self._asked(ask)
 
