@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import resource
 import subprocess
@@ -27,8 +28,9 @@ from headrace.log.interface import ConsumerOptions, TopicPartition
 from headrace.plan.topology import RunSettings
 from tests.engine.programs import create, fill, numbers, read, unique
 from tests.engine.stateful import counting, expected_histories, histories
+from tests.logs.members import Reader
 from tests.recovery.programs import Workload, plan
-from tests.servers.kafka import KafkaServer
+from tests.servers.kafka import OFFSETS_PARTITIONS, KafkaServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,22 +108,51 @@ def test_a_broker_that_is_killed_and_one_that_is_away_for_half_a_minute(
 
 @pytest.mark.kafka
 @pytest.mark.timeout(400)
-def test_a_leader_that_is_killed_among_three_nodes(tmp_path: Path) -> None:
+def test_a_coordinator_that_is_killed_among_three_nodes(tmp_path: Path) -> None:
     with KafkaServer(3) as cluster, open_log(cluster.url) as log:
         work = Workload(log, "sums", unique("app"))
+        grows = create(log, unique("grows"), 1)
+        fill(log, grows, numbers(range(10)))
         work.grow(4_000)
-        with running(log, work, tmp_path) as processor:
+        with running(log, work, tmp_path) as processor, Reader(log, group=_namesake(work.name)) as reader:
+            reader.subscribe(grows).read(10)
             await_consumed(processor, 1_000)
             # Producers without transactions are in the middle of their work as well.
             growing = threading.Thread(target=work.grow, args=(4_000,))
             growing.start()
-            topic = f"{work.name}-events"
-            metadata = AdminClient({"bootstrap.servers": cluster.bootstrap}).list_topics(topic, 30)
-            cluster.nodes[metadata.topics[topic].partitions[0].leader - 1].kill()
+            # It leads a third of the partitions too.
+            cluster.nodes[_coordinator(cluster, work.name) - 1].kill()
             growing.join()
+            # Offsets go to the new coordinator, with transactions of a producer that knew the old one,
             await_consumed(processor, 6_000)
+            # and are read from it by a consumer that did.
+            with closing(log.admin()) as admin:
+                admin.add_partitions(grows, 4)
+            fill(log, grows, numbers(range(50)), keys=[f"k{number}".encode() for number in range(50)])
+            assert len(reader.read(60)) == 60
         finish(log, work, tmp_path)
         assert work.faults() == []
+
+
+def _namesake(group: str) -> str:
+    """Give a group that has the same coordinator."""
+    names = (f"{group}-{number}" for number in itertools.count())
+    return next(name for name in names if _place(name) == _place(group))
+
+
+def _place(group: str) -> int:
+    """Give the partition of the topic of offsets that a group belongs to: by the hash of Java's strings."""
+    number = 0
+    for character in group:
+        number = (31 * number + ord(character)) & 0xFFFFFFFF
+    return (number & 0x7FFFFFFF) % OFFSETS_PARTITIONS
+
+
+def _coordinator(cluster: KafkaServer, group: str) -> int:
+    client = AdminClient({"bootstrap.servers": cluster.bootstrap})
+    found = client.describe_consumer_groups([group])[group].result(30).coordinator
+    assert found is not None
+    return int(found.id)
 
 
 RUN = """\

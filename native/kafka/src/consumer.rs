@@ -11,7 +11,7 @@ use crate::batch::Batches;
 use crate::client::{Client, Events, lock, millis};
 use crate::error::{Error, Result, code};
 use crate::ffi::*;
-use crate::group_offsets::{GroupOffset, Question};
+use crate::group_offsets::{Asker, GroupOffset};
 use crate::library::{Library, text};
 use crate::partitions::{List, Position, c_string, copy, first_error};
 use crate::queue::OwnedQueue;
@@ -49,7 +49,7 @@ struct Taken {
 pub struct Consumer {
     // Before the client: fields are dropped in order, and the queues must be gone first.
     queue: OwnedQueue,
-    asked: Option<Question>,
+    asker: Asker,
     client: Client,
     taken: Vec<*mut Message>,
     /// Where the end of a partition was met, by topic and partition: the position, if it is after the last record.
@@ -76,7 +76,7 @@ impl Consumer {
         };
         Ok(Self {
             queue,
-            asked: None,
+            asker: Asker::new(library, properties),
             client,
             taken: vec![std::ptr::null_mut(); CHUNK],
             ends: HashMap::new(),
@@ -277,31 +277,16 @@ impl Consumer {
         timeout: Duration,
     ) -> Result<()> {
         self.client.keep_brokers();
-        self.asked = None;
-        // SAFETY: the question is dropped before the client.
-        let question = unsafe {
-            Question::ask(
-                self.library(),
-                self.client.handle,
-                group,
-                partitions,
-                timeout,
-            )
-        }?;
-        self.asked = Some(question);
-        Ok(())
+        // SAFETY: the asker is dropped before the client.
+        unsafe {
+            self.asker
+                .ask(self.client.handle, group, partitions, timeout)
+        }
     }
 
     /// The answer to `ask_group_offsets`, if it comes within `wait`; it is given once.
     pub fn group_offsets(&mut self, wait: Duration) -> Result<Option<Vec<GroupOffset>>> {
-        let Some(question) = &self.asked else {
-            return Ok(None);
-        };
-        let answer = question.answer(wait);
-        if !matches!(answer, Ok(None)) {
-            self.asked = None;
-        }
-        answer
+        self.asker.answer(wait)
     }
 
     /// Commit and wait for the answer; `_TIMED_OUT` if it has not come in time. The commit may then still happen.

@@ -6,9 +6,10 @@
 //! `rd_kafka_assignment_apply_offsets` puts the partition back without restoring its offset). Everything would be read
 //! again, or left out. The admin request used here gives each partition's own error.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
-use crate::client::millis;
+use crate::client::{Client, millis};
 use crate::error::{Error, Result};
 use crate::ffi::*;
 use crate::library::{Library, text};
@@ -23,8 +24,89 @@ pub struct GroupOffset {
     pub error: String,
 }
 
+/// How long a client that has just answered may be asked again.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// Asks for a member, with its client the first time and then with clients of its own.
+///
+/// librdkafka 2.10 to 2.16 keeps asking the coordinator it remembers after that broker has left the cluster, even if the
+/// same broker is back (confluentinc/librdkafka#5511); a new client remembers none.
+pub(crate) struct Asker {
+    library: &'static Library,
+    properties: BTreeMap<String, String>,
+    // Before the client: fields are dropped in order, and its queue must be gone first.
+    question: Option<Question>,
+    client: Option<Client>,
+    asked_before: bool,
+    answered: Option<Instant>,
+}
+
+impl Asker {
+    pub(crate) fn new(library: &'static Library, properties: &BTreeMap<String, String>) -> Self {
+        Self {
+            library,
+            properties: properties.clone(),
+            question: None,
+            client: None,
+            asked_before: false,
+            answered: None,
+        }
+    }
+
+    /// Send a question; one that is still open is forgotten.
+    ///
+    /// # Safety
+    /// `member` is the handle of the client that the properties are of, and outlives this.
+    pub(crate) unsafe fn ask(
+        &mut self,
+        member: *mut Handle,
+        group: &str,
+        partitions: &[Position],
+        timeout: Duration,
+    ) -> Result<()> {
+        self.question = None;
+        if self.answered.is_none_or(|then| then.elapsed() >= FRESH) {
+            self.client = None;
+            if self.asked_before {
+                self.client = Some(Client::new(self.library, PRODUCER, &self.properties)?);
+            }
+        }
+        self.asked_before = true;
+        self.answered = None;
+        let handle = self.client.as_ref().map_or(member, |client| client.handle);
+        // SAFETY: the question is dropped before the client.
+        let question = unsafe { Question::ask(self.library, handle, group, partitions, timeout) }?;
+        self.question = Some(question);
+        Ok(())
+    }
+
+    /// The answer, if it comes within `wait`; it is given once.
+    ///
+    /// # Errors
+    /// The request failed as a whole.
+    pub(crate) fn answer(&mut self, wait: Duration) -> Result<Option<Vec<GroupOffset>>> {
+        let Some(question) = &self.question else {
+            return Ok(None);
+        };
+        let answer = question.answer(wait);
+        if matches!(answer, Ok(None)) {
+            return answer;
+        }
+        self.question = None;
+        if let Ok(Some(offsets)) = &answer {
+            self.answered = Some(Instant::now());
+            if offsets.iter().all(|offset| offset.error.is_empty()) {
+                // It will not be needed soon.
+                self.client = None;
+                self.answered = None;
+            }
+        }
+        answer
+    }
+}
+
 /// A request that is on its way.
-pub(crate) struct Question {
+struct Question {
     library: &'static Library,
     queue: OwnedQueue,
 }
@@ -32,7 +114,7 @@ pub(crate) struct Question {
 impl Question {
     /// # Safety
     /// `handle` outlives the question.
-    pub(crate) unsafe fn ask(
+    unsafe fn ask(
         library: &'static Library,
         handle: *mut Handle,
         group: &str,
@@ -69,10 +151,7 @@ impl Question {
     }
 
     /// The answer, if it comes within `wait`.
-    ///
-    /// # Errors
-    /// The request failed as a whole.
-    pub(crate) fn answer(&self, wait: Duration) -> Result<Option<Vec<GroupOffset>>> {
+    fn answer(&self, wait: Duration) -> Result<Option<Vec<GroupOffset>>> {
         let library = self.library;
         // SAFETY: the event is ours and freed here, after everything was copied out of it.
         unsafe {

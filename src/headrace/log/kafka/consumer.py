@@ -367,13 +367,17 @@ class KafkaConsumer:
         return {**starts, **{item: offset for item, offset in found.items() if offset >= 0}}
 
     def _marks(self, partitions: list[TopicPartition]) -> dict[TopicPartition, tuple[int, int]]:
-        """Give first and end offset, or nothing while no broker tells them."""
+        """Give first and end offset, or nothing while no broker tells them.
+
+        One may not have heard yet of partitions that the group was given; that a topic is deleted is found elsewhere.
+        """
         if not partitions:
             return {}
         try:
             return self.watermarks(partitions, _BEGINNING_SECONDS)
         except LogError as error:
-            if any(diagnostic.code is not codes.UNREACHABLE for diagnostic in error.diagnostics):
+            passing = (codes.UNREACHABLE, codes.NO_SUCH_TOPIC)
+            if any(diagnostic.code not in passing for diagnostic in error.diagnostics):
                 raise
             return {}
 
