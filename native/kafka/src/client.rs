@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -172,6 +173,24 @@ impl Client {
             // SAFETY: the text is copied. A broker of the configuration that is still there is not added twice.
             unsafe { (self.library.brokers_add)(self.handle, self.bootstrap.as_ptr()) };
         }
+    }
+
+    /// Call what may wait for longer than it was told to, and see to the brokers meanwhile.
+    ///
+    /// librdkafka sends a transaction's offsets without regard to the time-out (confluentinc/librdkafka#5456): one that
+    /// has forgotten all brokers would never return.
+    pub(crate) fn keeping_brokers<T>(&self, call: impl FnOnce() -> T) -> T {
+        let (ended, end) = mpsc::channel::<()>();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                while end.recv_timeout(BOOTSTRAP_INTERVAL) == Err(RecvTimeoutError::Timeout) {
+                    self.keep_brokers();
+                }
+            });
+            let result = call();
+            drop(ended);
+            result
+        })
     }
 
     /// Ask any broker for its metadata: the only way to learn that one is connected again.

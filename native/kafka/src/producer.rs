@@ -216,8 +216,10 @@ impl Producer {
                     group.len(),
                 ),
             )?;
-            let sent = self.retry(timeout, |library, handle, wait| {
-                (library.send_offsets)(handle, list.pointer, metadata, wait)
+            let sent = self.client.keeping_brokers(|| {
+                self.retry(timeout, |library, handle, wait| {
+                    (library.send_offsets)(handle, list.pointer, metadata, wait)
+                })
             });
             (library.group_metadata_destroy)(metadata);
             sent

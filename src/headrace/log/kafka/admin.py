@@ -42,6 +42,8 @@ _T = TypeVar("_T")
 _UNKNOWN: Final = "UNKNOWN_TOPIC_OR_PART"
 _NO_NAME: Final = "TOPIC_EXCEPTION"
 """What Kafka says of a topic whose name none can have."""
+_NEW: Final = "LEADER_NOT_AVAILABLE"
+"""What passes without a word: a topic that not all brokers know of yet."""
 _SECONDS: Final = 30.0
 # Long waits are cut up, so that signals are seen and a broker that is away is told of.
 _SLICE: Final = 2.0
@@ -214,7 +216,7 @@ class KafkaAdmin:
                 waited = time.monotonic() - began
                 if reason.name() not in RETRIABLE or waited >= _SECONDS:
                     raise KafkaException(reason) from None
-                if not told and waited >= _SLICE / 2:
+                if not told and waited >= _SLICE / 2 and reason.name() != _NEW:
                     _LOGGER.warning("`%s` cannot be reached, waiting for it: %s", self._log, _text(reason))
                     told = True
                 time.sleep(_PAUSE)
