@@ -45,9 +45,9 @@ _MOST_RECORD_BYTES: Final = 64_000_000
 _TRANSACTION_MS: Final = 60_000
 _IDLE: Final = "connections.max.idle.ms"
 _TRANSACTION_IDLE_MS: Final = "10000"
-"""When the broker that coordinates the group dies, librdkafka (2.10 to 2.16: issue 5511) waits for it for ever with a
-transaction's offsets, whatever the time-out, and looks for the new one only when a connection to another broker comes or goes. With
-nothing else to send, all of them go after so many milliseconds."""
+"""When the broker that coordinates the group dies, librdkafka (2.10 to 2.16: confluentinc/librdkafka#5511) waits for it for
+ever with a transaction's offsets, whatever the time-out, and looks for the new one only when a connection to another broker
+comes or goes. With nothing else to send, all of them go after so many milliseconds."""
 _PRODUCER: Final = {
     "enable.idempotence": "true",
     # As Java's default partitioner: murmur2 of the key, without a key any partition.
