@@ -6,6 +6,8 @@ import gc
 import os
 import shutil
 import tempfile
+from collections import defaultdict
+from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,11 +21,13 @@ if TYPE_CHECKING:
 TOGETHER: Final[Mapping[str, str]] = {
     "tests/kafka/test_outages.py": "stop their broker, and share it",
     "tests/recovery/test_outages.py::test_a_broker": "wait for a broker that they stop, the longest",
+    "tests/recovery/test_outages.py::test_a_coordinator": "has a cluster of its own, and waits for it for long",
+    "tests/engine/test_feed.py": "takes long, alone",
     "tests/engine/test_faults_of_the_log.py::test_a_broker_that_restarts": "stop their broker, and share it",
     "tests/kafka/test_run_cases.py": "use the same names of topics",
     "tests/e2e/test_flights.py": "use a file that takes seconds to make",
 }
-"""What runs in one worker of pytest-xdist, by the beginning of the name, and why."""
+"""What runs in one worker of pytest-xdist, before all else, by the beginning of the name, and why."""
 
 _MEMORY: Final = Path("/dev/shm")
 _ENOUGH: Final = 8 << 30
@@ -83,9 +87,21 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Let workers begin with what stays together and what waits for Kafka: short tests then fill the gaps at the end."""
-    if hasattr(config, "workerinput"):
-        items.sort(key=_turn)
+    """Let workers begin with what stays together; what waits for Kafka and what computes then share the time.
+
+    Short tests fill the gaps at the end.
+    """
+    if not hasattr(config, "workerinput"):
+        return
+    kinds = defaultdict(list)
+    for item in items:
+        kinds[_kind(item)].append(item)
+    turns = {
+        item: (kind is not _Kind.TOGETHER, number / len(same) * (0.9 if kind is _Kind.WAITS else 1.0))
+        for kind, same in kinds.items()
+        for number, item in enumerate(same)
+    }
+    items.sort(key=lambda item: turns[item])
 
 
 @pytest.hookimpl(wrapper=True)
@@ -101,10 +117,16 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
         gc.enable()
 
 
-def _turn(item: pytest.Item) -> int:
+class _Kind(Enum):
+    TOGETHER = auto()
+    WAITS = auto()
+    COMPUTES = auto()
+
+
+def _kind(item: pytest.Item) -> _Kind:
     if _why_together(item.nodeid):
-        return 0
-    return 1 if item.get_closest_marker("kafka") is not None else 2
+        return _Kind.TOGETHER
+    return _Kind.COMPUTES if item.get_closest_marker("kafka") is None else _Kind.WAITS
 
 
 def _why_together(nodeid: str) -> str | None:
