@@ -48,6 +48,8 @@ pub(crate) struct Client {
     /// The addresses of the configuration, and when they may be given to the client again.
     bootstrap: CString,
     next_bootstrap: Mutex<Instant>,
+    /// A call to it has not come back: it can never be freed.
+    abandoned: bool,
 }
 
 pub(crate) struct Callbacks {
@@ -129,12 +131,22 @@ impl Client {
                 events: callbacks,
                 bootstrap,
                 next_bootstrap: Mutex::new(Instant::now()),
+                abandoned: false,
             })
         }
     }
 
     pub(crate) fn events(&self) -> &std::sync::Arc<Events> {
         &self.events.events
+    }
+
+    /// Leave it to itself: its threads and memory stay until the process ends.
+    pub(crate) fn abandon(&mut self) {
+        self.abandoned = true;
+    }
+
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.abandoned
     }
 
     /// Give the error that ends this client, if one has struck.
@@ -247,6 +259,16 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
+        if self.abandoned {
+            let events = std::sync::Arc::clone(self.events());
+            let library = self.library;
+            // It goes on calling these.
+            Box::leak(std::mem::replace(
+                &mut self.events,
+                Box::new(Callbacks { library, events }),
+            ));
+            return;
+        }
         // SAFETY: nobody else holds the handle: queues and messages are gone before the client is (field order of the owners).
         unsafe { (self.library.destroy)(self.handle, DESTROY_NO_CLOSE) }
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
@@ -21,6 +22,8 @@ use crate::queue::OwnedQueue;
 const CHUNK: usize = 512;
 const PROBE_INTERVAL: Duration = Duration::from_millis(500);
 const PROBE_WAIT: Duration = Duration::from_millis(100);
+/// The call takes a millisecond; it waits for no broker.
+const GIVE_BACK: Duration = Duration::from_secs(20);
 
 /// What the group wants of this member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +66,15 @@ pub struct Consumer {
 
 // SAFETY: `taken` is empty between calls.
 unsafe impl Send for Consumer {}
+
+/// What a thread needs to give partitions back.
+struct GiveBack {
+    handle: *mut Handle,
+    list: List,
+}
+
+// SAFETY: librdkafka's handle may be used from any thread, and the list belongs to this alone.
+unsafe impl Send for GiveBack {}
 
 impl Consumer {
     /// # Errors
@@ -174,6 +186,9 @@ impl Consumer {
         let handle = self.client.handle;
         let eager = unsafe { text((library.rebalance_protocol)(handle)) } == "EAGER";
         let list = self.list(positions)?;
+        if self.closing && event.kind != RebalanceKind::Assign {
+            return self.give_back(eager, list);
+        }
         // SAFETY: the lists outlive the calls, which copy them.
         unsafe {
             match (event.kind, eager) {
@@ -188,6 +203,39 @@ impl Consumer {
                 ),
             }
         }
+    }
+
+    /// Give partitions back while leaving.
+    ///
+    /// Seen once in some ten thousand departures: librdkafka 2.16 never answers. The client is left to itself then, and the
+    /// broker finds out by the time-out of the session.
+    fn give_back(&mut self, eager: bool, list: List) -> Result<()> {
+        let library = self.library();
+        let call = GiveBack {
+            handle: self.client.handle,
+            list,
+        };
+        let (tell, told) = mpsc::channel();
+        std::thread::spawn(move || {
+            let call = call;
+            let GiveBack { handle, list } = &call;
+            // SAFETY: the list outlives the call, which copies it; the client is not freed before the call is back.
+            let result = unsafe {
+                if eager {
+                    Error::check(library, (library.assign)(*handle, std::ptr::null()))
+                } else {
+                    Error::take(
+                        library,
+                        (library.incremental_unassign)(*handle, list.pointer),
+                    )
+                }
+            };
+            let _ = tell.send(result);
+        });
+        told.recv_timeout(GIVE_BACK).unwrap_or_else(|_| {
+            self.client.abandon();
+            Ok(())
+        })
     }
 
     /// Whether partitions come and go one by one; otherwise an assignment replaces the one before it.
@@ -422,7 +470,9 @@ impl Consumer {
     /// Wait for the next event of the departure; true when it is complete. Records are thrown away.
     pub fn close_step(&mut self, wait: Duration) -> bool {
         let library = self.library();
-        if unsafe { (library.consumer_closed)(self.client.handle) } != 0 {
+        if self.client.is_abandoned()
+            || unsafe { (library.consumer_closed)(self.client.handle) } != 0
+        {
             return true;
         }
         if self.rebalance().is_none() {
