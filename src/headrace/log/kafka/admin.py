@@ -244,7 +244,8 @@ class KafkaAdmin:
         resource = ConfigResource(ResourceType.TOPIC, topic)
 
         def ask(client: AdminClient) -> Mapping[str, Any]:
-            future = client.describe_configs([resource], request_timeout=_SLICE)[resource]
+            # A broker has just answered: this one is not away, at worst slow.
+            future = client.describe_configs([resource], request_timeout=_SECONDS / 3)[resource]
             found: Mapping[str, Any] = future.result(_SECONDS)
             return found
 
