@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from headrace.engine.ends import EndOfProgram
+from headrace.engine.open_transactions import OpenTransactions
 from headrace.engine.preparation import prepare
 from headrace.engine.reports import FailureReports
 from headrace.engine.session import Surroundings, ThreadState
@@ -77,6 +78,7 @@ class Processor:
         self._running = False
         self._monitor: Consumer | None = None
         self._looker: Consumer | None = None
+        self._transactions = OpenTransactions(self._topology, log, self.metrics)
 
     def run(self) -> None:
         """Process until `stop` is called, or until the end of the inputs is committed if the options say so.
@@ -151,6 +153,7 @@ class Processor:
             for consumer in (self._monitor, self._looker):
                 if consumer is not None:
                     consumer.close()
+            self._transactions.close()
             admin.close()
         if self._failure is not None:
             raise self._failure
@@ -220,6 +223,7 @@ class Processor:
             if end is not None and end.reached(committed):
                 return
             purge.look(committed)
+            self._transactions.look({place for state in self._states for place in state.owned})
             if self._options.lag_interval and time.monotonic() >= next_lag:
                 self._measure_lag()
                 next_lag = time.monotonic() + self._options.lag_interval

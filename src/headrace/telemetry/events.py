@@ -255,3 +255,23 @@ class TaskRestoring(Event):
         """Give the text of the log line."""
         share = 100 * self.done // max(1, self.total)
         return f"task `{self.task}` reads its changelogs: {self.done} of {self.total} offsets ({share}%)"
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionOpen(Event):
+    """Records wait behind a transaction that has been open for long."""
+
+    name: ClassVar[str] = "transaction_open"
+    level: ClassVar[int] = logging.WARNING
+    topic: str
+    partition: int
+    offset: int
+    seconds: int
+
+    def message(self) -> str:
+        """Give the text of the log line."""
+        return (
+            f"records of `{self.topic}`[{self.partition}] from offset {self.offset} on wait for the end of a transaction, "
+            f"for {self.seconds} s now: if its writer is gone and the time-out of its transactions is over, "
+            "`kafka-transactions.sh find-hanging` shows it and `abort` ends it"
+        )
