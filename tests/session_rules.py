@@ -106,7 +106,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
-    """Spare the garbage collector the thousands of tests and modules: none of them goes before the end."""
+    """Spare the garbage collector the thousands of tests and modules: none of them goes before the end.
+
+    What Hypothesis makes and drops is no cause to look at everything 50 times a test either.
+    """
+    gc.set_threshold(20_000, 20, 100)
     gc.disable()
     try:
         return (yield)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from headrace.plan.topology import Topology
 
-PROGRAMS: dict[str, Callable[[str, str, RunSettings], Topology]] = {
+PROGRAMS: dict[str, Callable[..., Topology]] = {
     "doubling": doubling,
     "counting": counting,
     "rekeyed": rekeyed,
@@ -45,9 +45,10 @@ def main() -> None:
         state_dir=Path(facts["state"]) if "state" in facts else None,
     )
     program = PROGRAMS[facts.get("program", "doubling")]
+    partitions = int(facts.get("partitions", "2"))
     set_up_logging()
     with open_log(url) as log:
-        processor = Processor(program(source, sink, settings), log, None, options)
+        processor = Processor(program(source, sink, settings, partitions=partitions), log, None, options)
         signal.signal(signal.SIGTERM, lambda *_: processor.stop())
         processor.run()
 

@@ -45,7 +45,7 @@ def doubling(
     *,
     query: str = "SELECT _row, c0 AS v0, c0 * 2 AS v1 FROM input WHERE NOT _tombstone AND c0 % 3 <> 0",
     result: Side = RESULTS,
-    partitions: int = 4,
+    partitions: int = 2,
 ) -> Topology:
     """Give the topology that leaves multiples of three out and doubles the rest."""
     fields = [NUMBERS.type.field(index) for index in range(NUMBERS.type.num_fields)]
@@ -70,7 +70,7 @@ def doubling(
     )
 
 
-def create(log: Log, topic: str, partitions: int = 4) -> str:
+def create(log: Log, topic: str, partitions: int = 2) -> str:
     admin = log.admin()
     try:
         admin.create(TopicDescription(topic, partitions, replication=-1))

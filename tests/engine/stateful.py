@@ -54,7 +54,7 @@ def counting(
     sink: str,
     settings: RunSettings,
     *,
-    partitions: int = 4,
+    partitions: int = 2,
     emit: Emit = Emit.RECORD,
     fingerprint: str = "counting-1",
 ) -> Topology:
@@ -123,7 +123,7 @@ def windowed(source: str, sink: str, settings: RunSettings, *, size: int = 1000)
     )
 
 
-def rekeyed(source: str, sink: str, settings: RunSettings, *, partitions: int = 4) -> Topology:
+def rekeyed(source: str, sink: str, settings: RunSettings, *, partitions: int = 2) -> Topology:
     """Give the topology that counts by the last digit of the number: by way of a repartition topic of two partitions."""
     between = "{application}-digits-repartition"
     counted = counting(between, sink, settings, partitions=2)

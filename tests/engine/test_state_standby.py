@@ -71,7 +71,7 @@ def test_an_instance_has_the_state_of_tasks_that_another_runs(
 ) -> None:
     caplog.set_level(logging.INFO)
     source, sink, application = create(log, unique("in"), 4), unique("out"), unique("app")
-    topology = counting(source, sink, QUICK)
+    topology = counting(source, sink, QUICK, partitions=4)
     one, two = tmp_path / "one", tmp_path / "two"
 
     def total() -> int:

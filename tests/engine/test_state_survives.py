@@ -186,8 +186,8 @@ def test_nothing_is_lost_or_counted_twice_whatever_is_killed(
 
 
 def test_tasks_move_with_their_state(url: str, log: Log, commands: Path, tmp_path: Path) -> None:
-    source, sink, application = create(log, unique("in")), unique("out"), unique("app")
-    arguments = (url, source, sink, application, "program=counting")
+    source, sink, application = create(log, unique("in"), 3), unique("out"), unique("app")
+    arguments = (url, source, sink, application, "program=counting", "partitions=3")
     stop = threading.Event()
     sent = 0
 

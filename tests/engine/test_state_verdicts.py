@@ -119,9 +119,9 @@ def test_a_changelog_of_other_partitions_is_refused(
 ) -> None:
     with closing(log.admin()) as admin:
         configs = {"cleanup.policy": "compact"}
-        admin.create(TopicDescription(f"{application}-totals-changelog", partitions=2, configs=configs))
+        admin.create(TopicDescription(f"{application}-totals-changelog", partitions=3, configs=configs))
     found = only(topology, log, application, state)
-    assert (found.verdict, "has 2 partitions" in found.reason) == (Verdict.REFUSE, True)
+    assert (found.verdict, "has 3 partitions" in found.reason) == (Verdict.REFUSE, True)
 
 
 def test_a_program_without_state_has_no_verdicts(log: Log, source: str, state: Path) -> None:
