@@ -17,10 +17,12 @@ from pathlib import Path
 
 from headrace import cli
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from tests.servers.process import die_with_parent
+
 
 def load() -> None:
     """Import whatever a command may need, except what commands must do without."""
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     sys.meta_path.insert(0, cli._WithoutPandas())
     for module in pkgutil.iter_modules(cli.__path__):
         importlib.import_module(f"headrace.cli.{module.name}")
@@ -45,6 +47,7 @@ def serve(address: str) -> str:
             connection, _ = listener.accept()
             message, streams = _receive(connection)
             if os.fork() == 0:
+                die_with_parent()
                 listener.close()
                 if _started(connection, streams):
                     return _become(message, streams)
@@ -65,6 +68,7 @@ def _started(connection: socket.socket, streams: list[int]) -> bool:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     command = os.fork()
     if command == 0:
+        die_with_parent()
         connection.close()
         return True
     for stream in streams:

@@ -18,7 +18,8 @@ _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """Let this process be killed when the thread that forked it ends."""
     # Runs between fork and exec: nothing but the system call.
     if _LIBC is not None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -52,7 +53,7 @@ class ServerProcess:
                 stderr=subprocess.STDOUT,
                 cwd=cwd,
                 env=dict(environment) if environment is not None else None,
-                preexec_fn=_die_with_parent,
+                preexec_fn=die_with_parent,
             )
 
     @property
