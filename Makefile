@@ -54,7 +54,7 @@ bench-peers: native ## measure the same programs in Kafka Streams, Flink SQL and
 .PHONY: test
 test: native ## everything: format, lint, types, contracts, all tests, real Kafka too
 	@$(MAKE) -j2 --output-sync=target fmt-check lint type rust-test
-	$(PYTEST) -n 6 $(ARGS)
+	$(PYTEST) -n 8 $(ARGS)
 
 .PHONY: fmt
 fmt: setup ## format Python and Rust

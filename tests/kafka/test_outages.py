@@ -87,10 +87,13 @@ def test_a_broker_that_restarts_is_an_interruption(
     member = Member(log, ConsumerOptions(group=name), [name])
     consumer = member.consumer
     producer = log.producer(ProducerOptions())
-    producer.send(name, values(range(100)))
+    producer.send(name, values(range(50)))
+    sender = log.producer(ProducerOptions(transactional_id=name))
+    sender.begin()
+    sender.send(name, values(range(50, 100)))
+    sender.commit({}, consumer)
     found = poll_until(consumer, lambda found: len(found) == 100)
     consumer.commit(consumer.positions())
-    sender = log.producer(ProducerOptions(transactional_id=name))
     sender.begin()
     (node,) = own_kafka.nodes
     node.freeze()

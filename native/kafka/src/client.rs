@@ -205,10 +205,19 @@ impl Client {
         })
     }
 
+    /// Wait until the client has heard of a controller: of its own it asks the first broker that it connects to.
+    pub(crate) fn await_broker(&self, wait: Duration) -> bool {
+        // SAFETY: the client is there for as long as `self` is.
+        unsafe { (self.library.controller)(self.handle, millis(wait)) >= 0 }
+    }
+
     /// Ask any broker for its metadata: the only way to learn that one is connected again.
+    ///
+    /// The answer tells of the topics that the client uses or has used. One without any gets those of the whole cluster,
+    /// which can be megabytes: nothing for the start of a client.
     pub(crate) fn probe(&self, wait: Duration) -> bool {
         let mut metadata: *const Metadata = std::ptr::null();
-        // SAFETY: without topics and without "all topics" only the brokers are asked for; the answer is ours to destroy.
+        // SAFETY: the answer is ours to destroy.
         unsafe {
             let result = (self.library.metadata)(
                 self.handle,

@@ -549,9 +549,14 @@ impl Consumer {
     fn look_for_broker(&mut self) {
         self.client.keep_brokers();
         let events = self.client.events();
-        let doubtful =
-            events.down.load(Ordering::Relaxed) || !events.connected.load(Ordering::Relaxed);
-        if doubtful && Instant::now() >= self.next_probe {
+        let down = events.down.load(Ordering::Relaxed);
+        if !down
+            && !events.connected.load(Ordering::Relaxed)
+            && self.client.await_broker(Duration::ZERO)
+        {
+            events.up();
+        }
+        if down && Instant::now() >= self.next_probe {
             self.client.probe(PROBE_WAIT);
             self.next_probe = Instant::now() + PROBE_INTERVAL;
         }

@@ -75,7 +75,7 @@ class KafkaAdmin:
         """Give the id of the cluster."""
         if self._memory.cluster is None:
             with self._faults("cannot tell the cluster"):
-                self._memory.cluster = str(self._asked(_metadata).cluster_id)
+                self._memory.cluster = str(self._asked(_cluster).cluster_id)
         return self._memory.cluster
 
     def topics(self) -> list[str]:
@@ -297,12 +297,17 @@ class KafkaAdmin:
             raise fault_of(self._log, doing, "no answer in time", "_TIMED_OUT") from None
 
 
-def _metadata(client: AdminClient) -> ClusterMetadata:
-    """Ask for the brokers and all topics.
+def _cluster(client: AdminClient) -> ClusterMetadata:
+    """Ask for the brokers, and a topic that every cluster has: all of them would be megabytes on a large one.
 
     Not `describe_cluster` for the brokers alone: without any, librdkafka 2.16 aborts the process.
     """
-    found = client.list_topics(timeout=_SLICE)
+    return _metadata(client, "__consumer_offsets")
+
+
+def _metadata(client: AdminClient, topic: str | None = None) -> ClusterMetadata:
+    """Ask for the brokers and a topic, or all topics."""
+    found = client.list_topics(topic, timeout=_SLICE) if topic else client.list_topics(timeout=_SLICE)
     if not found.brokers:
         # As a broker says that shuts down or has just started.
         raise KafkaException(KafkaError(KafkaError._TRANSPORT, "the cluster has no brokers"))
