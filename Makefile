@@ -68,9 +68,10 @@ fmt-check: setup ## say what is not formatted
 	$(CARGO) fmt --check
 
 .PHONY: lint
-lint: setup ## ruff, import contracts, clippy
+lint: setup ## ruff, import contracts, spelling, clippy
 	$(BIN)/ruff check $(PYTHON_SOURCES)
 	$(BIN)/lint-imports
+	$(BIN)/codespell *.md Makefile pyproject.toml src native benchmarks examples docs changes
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 
 .PHONY: type
