@@ -9,7 +9,7 @@ import pyarrow as pa
 from headrace.catalog.declaration import declared_topic, primitive_type
 from headrace.catalog.definitions import Definitions, DefinitionStore
 from headrace.catalog.infer import look_at_json
-from headrace.catalog.sampling import sample_side, take_sample
+from headrace.catalog.sampling import sample_of, sample_side, take_sample
 from headrace.catalog.topic import CatalogTopic, Origin
 from headrace.errors import Diagnostic, ProgramError
 from headrace.errors.codes import catalog as codes
@@ -76,11 +76,27 @@ class Catalog:
             key = known_key or self._side(name, "key", key_format) or Side(Format.BYTES, _BYTES)
             value = known_value or self._side(name, "value", value_format)
             if value is None:
-                raise ProgramError((_nothing_known(name, value_format),))
+                raise ProgramError((_nothing_known(name, value_format, self._sample(name)),))
             origin = Origin.REGISTRY if value.schema is not None else Origin.SAMPLED
             origin = Origin.DECLARED if known_value is not None else origin
             self._topics[asked] = CatalogTopic(name, key, value, description.partitions, origin)
         return self._topics[asked]
+
+    def sides(self, name: str) -> tuple[Side | None, Side | None] | None:
+        """Give key and value of a topic, each None where nothing tells what it holds; None if there is no such topic."""
+        description = self.describe(name)
+        if description is None:
+            return None
+        declared = self._declared(name, description.partitions)
+        change = declared.value.format if declared and declared.value.format in CHANGE_RECORDS else None
+        key = _if_of(declared.key if declared else None, None) or self._side(name, "key", None)
+        value = _if_of(declared.value if declared else None, change) or self._side(name, "value", change)
+        return key, value
+
+    def learn(self, name: str, records: pa.RecordBatch) -> None:
+        """Take these records of a topic, just read, for the sample of it, and look anew at what it holds."""
+        self.forget()
+        self._samples[name] = sample_of(name, [records], self._sample_size)
 
     def seen_json(self, name: str, part: str) -> JsonSample | None:
         """Give what some records of a topic hold, see `TopicCatalog.seen_json`."""
@@ -159,11 +175,12 @@ def _if_of(side: Side | None, form: Format | None) -> Side | None:
     return side
 
 
-def _nothing_known(name: str, form: Format | None) -> Diagnostic:
+def _nothing_known(name: str, form: Format | None, sample: Sample) -> Diagnostic:
     if form in KINDS:
         message = f"no schema is known for the {form} values of topic `{name}`"
         way_out = f"register one as `{name}-value`, or name the registry with --registry"
     else:
-        message = f"topic `{name}` is empty, and nothing says what its values hold"
+        state = "has no values in the records looked at, only tombstones" if sample.records else "is empty"
+        message = f"topic `{name}` {state}, and nothing says what its values hold"
         way_out = f"declare it: CREATE TABLE `{name}` (column type, …) FORMAT (STRING, JSON)"
     return Diagnostic(codes.NOTHING_KNOWN, message, None, way_out)

@@ -37,6 +37,14 @@ class Sample:
     topic: str
     keys: tuple[bytes, ...]
     values: tuple[bytes, ...]
+    records: int
+    """How many were looked at, with and without values."""
+
+
+def sample_of(topic: str, batches: list[pa.RecordBatch], size: int) -> Sample:
+    """Make a sample of records that have been read."""
+    records = sum(batch.num_rows for batch in batches)
+    return Sample(topic, _bytes(batches, "key", size), _bytes(batches, "value", size), records)
 
 
 def take_sample(log: Log, topic: str, partitions: int, size: int) -> Sample:
@@ -57,7 +65,7 @@ def take_sample(log: Log, topic: str, partitions: int, size: int) -> Sample:
         batches += _read(consumer, tail, marks, share)
     finally:
         consumer.close()
-    return Sample(topic, _bytes(batches, "key", size), _bytes(batches, "value", size))
+    return sample_of(topic, batches, size)
 
 
 def _read(

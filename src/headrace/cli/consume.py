@@ -12,11 +12,15 @@ from headrace.cli.failures import reported
 from headrace.cli.json_lines import JsonPrinter, envelopes, write_lines
 from headrace.cli.options import FORMATS, KEY_FORMATS, examples, log_options
 from headrace.cli.session import open_session
-from headrace.cli.topic_sides import topic_sides
+from headrace.cli.topic_sides import topic_sides, unknown_topic
+from headrace.formats.interface import Format, Side
 from headrace.log.interface import Consumer, ConsumerOptions, Log, TopicPartition
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from headrace.cli.session import Session
+    from headrace.cli.topic_sides import TopicSides
 
 pc: Any = compute
 """Its functions; the stubs have them for some types of arrays only."""
@@ -61,15 +65,46 @@ def command(
 ) -> None:
     """Print the records of TOPIC as JSON lines.
 
-    BYTES are printed as Base64 text. A record that cannot be read is named on standard error and left out.
+    BYTES are printed as Base64 text. A record that cannot be read is named on standard error and left out. Where nothing
+    tells the format of an empty topic, the first records that come do.
     """
     with open_session(log, registry) as session:
         sides = topic_sides(session, topic, key_format, value_format)
-        key = JsonPrinter(sides.key, session.registry) if envelope else None
-        value = JsonPrinter(sides.value, session.registry)
+        printers = _Printers(session, topic, sides)
         start = BEGINNING if from_beginning or until_end else END
         for records in _read(session.log, topic, sides.partitions, start, until_end, limit):
-            _print(topic, records, key, value)
+            key = printers.printer("key", records) if envelope else None
+            _print(topic, records, key, printers.printer("value", records))
+
+
+class _Printers:
+    """Printers of both sides of a topic; what is not known of a side is told from the first records that have it."""
+
+    def __init__(self, session: Session, topic: str, sides: TopicSides) -> None:
+        self._session = session
+        self._topic = topic
+        self._sides = {"key": sides.key, "value": sides.value}
+        self._printers: dict[str, JsonPrinter] = {}
+
+    def printer(self, part: str, records: pa.RecordBatch) -> JsonPrinter:
+        """Give the printer of the keys or values of these records."""
+        if part not in self._printers:
+            side = self._sides[part]
+            held = _bytes(records, part)
+            if side is None and held.null_count == len(held):
+                # Any format prints these as null; the next records may tell which one it is.
+                return JsonPrinter(Side(Format.JSON, pa.string()), None)
+            self._printers[part] = JsonPrinter(side or self._told(part, records), self._session.registry)
+        return self._printers[part]
+
+    def _told(self, part: str, records: pa.RecordBatch) -> Side:
+        self._session.catalog.learn(self._topic, records)
+        found = self._session.catalog.sides(self._topic)
+        if found is None:
+            raise unknown_topic(self._topic)
+        side = found[0 if part == "key" else 1]
+        assert side is not None, "records tell a format, be it BYTES"
+        return side
 
 
 def _print(topic: str, records: pa.RecordBatch, key: JsonPrinter | None, value: JsonPrinter) -> None:

@@ -26,10 +26,15 @@ KINDS = """
 SELECT
     json_type(line, '$.key') = 'VARCHAR' AS key,
     json_type(line, '$.value') = 'VARCHAR' AS value,
-    map_entries(CAST(json_extract(line, '$.headers') AS MAP(VARCHAR, VARCHAR))) AS headers
+    map_entries(CAST(json_extract(line, '$.headers') AS MAP(VARCHAR, VARCHAR))) AS headers,
+    NOT list_has_all(['key', 'value', 'timestamp', 'headers'], json_keys(line)) AS unknown,
+    NOT list_has_any(['key', 'value'], json_keys(line)) AS bare
 FROM lines
 ORDER BY row
 """
+
+UNKNOWN: Final = "an envelope has no members but `key`, `value`, `timestamp` and `headers`"
+BARE: Final = "an envelope has a `key` or a `value`, and this line has neither"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,11 @@ class EnvelopeReader:
             self._texts(value, kinds.column("value")),
             timestamp,
             _whole(kinds.column("headers")).cast(HEADERS),
-            decoded.errors,
+            (
+                *decoded.errors,
+                *_refused(kinds.column("unknown"), UNKNOWN),
+                *_refused(kinds.column("bare"), BARE),
+            ),
         )
 
     def close(self) -> None:
@@ -80,6 +89,11 @@ class EnvelopeReader:
             pc.fill_null(_whole(quoted), False), strings, column.cast(pa.binary())
         )
         return texts
+
+
+def _refused(column: Any, reason: str) -> list[RowError]:
+    """Give an error for each row that is true; lines that could not be read are null here."""
+    return [RowError(row, reason) for row in pc.indices_nonzero(_whole(column)).to_pylist()]
 
 
 def _whole(column: Any) -> pa.Array[Any]:

@@ -7,16 +7,18 @@ from typing import Any, TypeVar
 
 import click
 
-from headrace.formats.interface import READ_ONLY, WRITTEN_BY_USERS
+from headrace.formats.interface import READ_ONLY, WRITTEN_BY_USERS, Format
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-FORMATS = click.Choice([item.value for item in WRITTEN_BY_USERS], case_sensitive=False)
-WRITTEN_FORMATS = click.Choice(
-    [item.value for item in WRITTEN_BY_USERS if item not in READ_ONLY], case_sensitive=False
-)
+# What these hold only a declaration says; a name alone does not tell how to read or write them.
+_DECLARED = (Format.CSV, Format.XML, Format.DEBEZIUM_JSON)
+_NAMED = tuple(item for item in WRITTEN_BY_USERS if item not in _DECLARED)
+
+FORMATS = click.Choice([item.value for item in _NAMED], case_sensitive=False)
+WRITTEN_FORMATS = click.Choice([item.value for item in _NAMED if item not in READ_ONLY], case_sensitive=False)
 KEY_FORMATS = click.Choice(
-    [f"{window}{item}" for window in ("", "TW", "SW") for item in WRITTEN_BY_USERS], case_sensitive=False
+    [f"{window}{item}" for window in ("", "TW", "SW") for item in _NAMED], case_sensitive=False
 )
 """With windows of time (TW) or sessions (SW) behind the keys."""
 

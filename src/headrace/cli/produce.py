@@ -60,7 +60,8 @@ def command(
 
     A line is the value of a record, or with --envelope its key, value, timestamp and headers; `null` writes a
     tombstone. BYTES are read as Base64 text. The first line that does not fit ends the command with its number; what
-    stood before it has been written.
+    stood before it has been written. A line without the field of --key or --timestamp does not fit, nor an envelope with
+    other members or with neither key nor value; a field that is `null` makes a null key, or the time of writing.
     """
     if envelope and (key is not None or timestamp is not None):
         message = "--envelope does not go with --key or --timestamp: the lines hold both"

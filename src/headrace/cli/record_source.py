@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,8 +85,14 @@ class RecordSource:
             errors: list[RowError] = []
         else:
             parts = self._envelopes.read(texts)
-            key, value, timestamp, headers = parts.key, parts.value, parts.timestamp, parts.headers
             errors = list(parts.errors)
+            # No type is told from a line that is no envelope, nor from what stands behind it.
+            end = min((error.row for error in errors), default=len(texts))
+            texts = texts.slice(0, end)
+            key, value = parts.key.slice(0, end), parts.value.slice(0, end)
+            timestamp, headers = parts.timestamp.slice(0, end), parts.headers.slice(0, end)
+            if errors and end == 0:
+                return _before(pa.RecordBatch.from_pydict({}), places, errors)
         writers = self._settled(key, value)
         written = writers.value.write(value)
         errors += written.errors
@@ -93,19 +100,17 @@ class RecordSource:
         if writers.key is not None:
             keys = writers.key.write(key)
             errors += keys.errors
+            errors += _without(self._options.key, texts, keys.data)
             columns["key"] = keys.data
         if writers.timestamp is not None:
             times = writers.timestamp.decode(value)
             errors += times.errors
             timestamp = times.columns[0]
+            errors += _without(self._options.timestamp, texts, timestamp)
         columns["timestamp"] = pa.nulls(len(texts), TIMESTAMP) if timestamp is None else timestamp
         columns["headers"] = pa.nulls(len(texts), HEADERS) if headers is None else headers
         records = pa.RecordBatch.from_pydict(columns)
-        if not errors:
-            return Chunk(records, places, None)
-        first = min(errors, key=lambda error: error.row)
-        place: int = places[first.row].as_py()
-        return Chunk(records.slice(0, first.row), places, RowError(place, first.reason))
+        return _before(records, places, errors)
 
     def close(self) -> None:
         """Free what was opened for reading."""
@@ -166,6 +171,41 @@ class RecordSource:
             message = "the first lines hold nothing but null: no schema can be inferred"
             raise bad_call(message, help="give one with --schema or --key-schema")
         return found
+
+
+def _before(records: pa.RecordBatch, places: pa.Array[Any], errors: list[RowError]) -> Chunk:
+    """Give the records before the first error."""
+    if not errors:
+        return Chunk(records, places, None)
+    first = min(errors, key=lambda error: error.row)
+    place: int = places[first.row].as_py()
+    return Chunk(records.slice(0, first.row), places, RowError(place, first.reason))
+
+
+def _without(path: Path | None, texts: pa.BinaryArray, found: pa.Array[Any]) -> list[RowError]:
+    """Give an error for the first line that does not have the field; one that has it with `null` is good.
+
+    Only lines where nothing was found are read once more, for the decoder does not tell absent from null.
+    """
+    if not path:
+        return []
+    for row in pc.indices_nonzero(pc.is_null(found)).to_pylist():
+        if not _has(texts[row].as_py(), path):
+            return [RowError(row, f"it has no field `{'.'.join(path)}`")]
+    return []
+
+
+def _has(text: bytes, path: Path) -> bool:
+    try:
+        value: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        # No JSON: the decoder has said so with a better reason.
+        return True
+    for name in path:
+        if not isinstance(value, dict) or name not in value:
+            return False
+        value = value[name]
+    return True
 
 
 def _nested(path: Path, leaf: pa.DataType) -> pa.DataType:

@@ -30,10 +30,10 @@ PRIMITIVES: Final[dict[Format, pa.DataType]] = {
 
 @dataclass(frozen=True, slots=True)
 class TopicSides:
-    """Key and value of a topic, and its number of partitions."""
+    """Key and value of a topic, None where nothing tells yet what they hold, and its number of partitions."""
 
-    key: Side
-    value: Side
+    key: Side | None
+    value: Side | None
     partitions: int
 
 
@@ -50,12 +50,13 @@ def topic_sides(session: Session, topic: str, key: str | None, value: str | None
             side_of(Format(value), session.registry, f"{topic}-value"),
             partitions,
         )
-    found = session.catalog.topic(topic)
+    found = session.catalog.sides(topic)
     if found is None:
         raise unknown_topic(topic)
+    found_key, found_value = found
     return TopicSides(
-        _key_side(key, session.registry, topic) if key else found.key,
-        side_of(Format(value), session.registry, f"{topic}-value") if value else found.value,
+        _key_side(key, session.registry, topic) if key else found_key,
+        side_of(Format(value), session.registry, f"{topic}-value") if value else found_value,
         partitions,
     )
 

@@ -37,8 +37,10 @@ class Faults:
         return tuple(item for item in self._found.values() if item.severity is Severity.WARNING)
 
     def raise_if_any(self) -> None:
-        """Raise ProgramError with all errors found, in the order of the text."""
-        errors = [item for item in self._found.values() if item.severity is Severity.ERROR]
-        if errors:
-            errors.sort(key=lambda item: (item.span is None, item.span or Span(0, 0)))
-            raise ProgramError(tuple(errors), self._source)
+        """Raise ProgramError with all that was found, in the order of the text, if an error is among it."""
+        if any(item.severity is Severity.ERROR for item in self._found.values()):
+            # A warning may be the cause: a misspelt setting is one.
+            found = sorted(
+                self._found.values(), key=lambda item: (item.span is None, item.span or Span(0, 0))
+            )
+            raise ProgramError(tuple(found), self._source)

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from headrace.config import ProgramSettings, TopicSettings, read_settings
 from headrace.errors import Diagnostic, ProgramError, Span
+from headrace.errors.codes import plan
 from headrace.errors.codes import setting as codes
 from headrace.log.interface import OffsetReset
+from headrace.log.names import WAY_OUT, is_topic_name
 from headrace.plan.topology import ErrorPolicy, Guarantee, RunSettings
 
 if TYPE_CHECKING:
@@ -73,17 +75,20 @@ def run_settings(settings: ProgramSettings) -> RunSettings:
 def check_dead_letter_topic(
     settings: ProgramSettings, sets: Sequence[Set], inputs: Iterable[str], targets: Iterable[str]
 ) -> list[Diagnostic]:
-    """Refuse dead letters that come back as input, or end up among results."""
+    """Refuse dead letters that come back as input, end up among results, or have no place to go."""
     topic = settings.dead_letter_topic
     if ErrorPolicy.DLQ not in (settings.on_read_error, settings.on_write_error):
         return []
+    places = [item.value_span for item in sets if ".".join(item.key).lower() == "dead.letter.queue"]
+    place = places[-1] if places else None
+    if topic is not None and not is_topic_name(topic):
+        return [Diagnostic(plan.BAD_TOPIC_NAME, f"no topic can be called `{topic}`", place, WAY_OUT)]
     use = "read" if topic in set(inputs) else "written" if topic in set(targets) else None
     if use is None:
         return []
-    places = [item.value_span for item in sets if ".".join(item.key).lower() == "dead.letter.queue"]
     message = f"the dead letter topic `{topic}` is {use} by the program itself"
     way_out = "name a topic of its own for bad records"
-    return [Diagnostic(codes.DEAD_LETTERS_MEET_OTHERS, message, places[-1] if places else None, way_out)]
+    return [Diagnostic(codes.DEAD_LETTERS_MEET_OTHERS, message, place, way_out)]
 
 
 def _placed(item: Diagnostic) -> Diagnostic:

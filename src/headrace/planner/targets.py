@@ -23,6 +23,7 @@ from headrace.formats.interface import (
 from headrace.formats.registered import KINDS
 from headrace.formats.windowed import key_of, windowed
 from headrace.log.interface import TopicDescription
+from headrace.log.names import WAY_OUT, is_topic_name
 from headrace.plan.topology import Facet, KeyMode, Sink, ValueMode
 from headrace.planner import schemas
 from headrace.planner.columns import Column, columns_type, json_text, key_columns, value_columns
@@ -144,6 +145,10 @@ class Targets:
             message = f"topic `{insert.target}` does not exist"
             way_out = "create it, or begin the program with `SET autocreate = true;`"
             raise refusal(codes.MISSING_TARGET, message, insert.target_span, way_out)
+        if not is_topic_name(insert.target):
+            raise refusal(
+                codes.BAD_TOPIC_NAME, f"no topic can be called `{insert.target}`", insert.target_span, WAY_OUT
+            )
         partitions = settings.partitions or branch.reads.partitions
         replication = settings.replication if settings.replication is not None else -1
         return TopicDescription(insert.target, partitions, replication, dict(settings.configs))

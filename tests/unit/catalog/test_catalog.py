@@ -117,6 +117,32 @@ def test_an_empty_topic_says_how_to_declare_it(log: EmbeddedLog) -> None:
     assert "CREATE TABLE `t`" in diagnostic.help
 
 
+def test_a_topic_of_tombstones_is_not_called_empty(log: EmbeddedLog) -> None:
+    fill(log, [None, None], [b"a", b"b"])
+    catalog = Catalog(log)
+    with pytest.raises(ProgramError) as refused:
+        catalog.topic("t")
+    (diagnostic,) = refused.value.diagnostics
+    assert "only tombstones" in diagnostic.message
+    assert "empty" not in diagnostic.message
+    assert diagnostic.help is not None
+    assert "CREATE TABLE `t`" in diagnostic.help
+    sides = catalog.sides("t")
+    assert sides is not None
+    assert (sides[0] and sides[0].format, sides[1]) == (Format.STRING, None)
+
+
+def test_records_that_were_read_tell_what_an_empty_topic_holds(log: EmbeddedLog) -> None:
+    fill(log, [])
+    catalog = Catalog(log)
+    assert catalog.sides("t") == (None, None)
+    catalog.learn("t", pa.record_batch({"key": pa.array([b"k"]), "value": pa.array([b'{"a": 1}'])}))
+    sides = catalog.sides("t")
+    assert sides is not None
+    assert [side and side.format for side in sides] == [Format.STRING, Format.JSON]
+    assert catalog.sides("nothing") is None
+
+
 def test_records_that_are_not_what_the_program_says_are_refused(log: EmbeddedLog) -> None:
     fill(log, [b"no json", b"at all"])
     with pytest.raises(ProgramError) as refused:

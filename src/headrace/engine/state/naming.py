@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from headrace.errors import Diagnostic, RunError
 from headrace.errors.codes.run import BAD_APPLICATION
+from headrace.log.names import is_topic_name
 
 if TYPE_CHECKING:
     from headrace.log.interface import TopicDescription
     from headrace.plan.topology import Topology
 
 APPLICATION: Final = "{application}"
-_TOPIC_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 
 def named(topology: Topology, application: str) -> Topology:
@@ -26,7 +25,7 @@ def named(topology: Topology, application: str) -> Topology:
 
     def name(topic: str) -> str:
         full = topic.replace(APPLICATION, application)
-        if full != topic and not _TOPIC_NAME.fullmatch(full):
+        if full != topic and not is_topic_name(full):
             raise _bad(application, full)
         return full
 

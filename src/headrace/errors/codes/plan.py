@@ -262,3 +262,10 @@ CHANGED_TARGET = Code(
     "become fractions. That stops nothing. Who reads the topic may have to know; a `CREATE TABLE` of it in the program says what it is to "
     "hold, and ends the warning.",
 )
+
+BAD_TOPIC_NAME = Code(
+    "SQL0330",
+    "name that no topic can have",
+    "A topic is to be created whose name Kafka does not take: names have letters, digits, `.`, `_` and `-`, at most 249 of them, and are "
+    "neither `.` nor `..`.",
+)

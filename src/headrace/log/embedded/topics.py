@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from headrace.errors.codes import log as codes
 from headrace.log.embedded.faults import log_error
 from headrace.log.interface import TopicDescription, TopicPartition
+from headrace.log.names import WAY_OUT, is_topic_name
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
-
-_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +76,11 @@ def end_offsets(tx: sqlite3.Connection, ids: Sequence[int]) -> dict[tuple[int, i
 
 def create(tx: sqlite3.Connection, topic: TopicDescription) -> bool:
     """Make the topic; False if there is one of this name."""
-    if not _NAME.fullmatch(topic.name) or topic.name in {".", ".."}:
+    if not is_topic_name(topic.name):
         raise log_error(
             codes.BAD_TOPIC,
             f"`{topic.name}` cannot be the name of a topic",
-            "use letters, digits, `.`, `_` and `-`",
+            WAY_OUT,
         )
     partitions = 1 if topic.partitions == -1 else topic.partitions
     if partitions < 1:

@@ -25,6 +25,10 @@ _OPENING: Final = frozenset(["(", "[", "{"])
 _SIGNS: Final = frozenset(["-", "+", "~"])
 _EXPRESSION: Final = frozenset("SELECT WHERE HAVING QUALIFY BY ON VALUES LIMIT OFFSET WHEN LATERAL".split())  # noqa: SIM905
 _TOPIC: Final = frozenset("FROM JOIN INTO SET CREATE WITH PROPERTIES".split())  # noqa: SIM905
+_SOURCES: Final = frozenset(["FROM", "JOIN"])
+_BEHIND_SOURCES: Final = frozenset(
+    "SELECT EVENTTIME WHERE WINDOW GROUP HAVING QUALIFY ORDER LIMIT OFFSET EMIT UNION".split()  # noqa: SIM905
+)
 
 
 @dataclass(slots=True)
@@ -35,7 +39,8 @@ class Flow:
         left: the token written last.
         sign: it is a sign before an operand, not an operator between two.
         topic: names of topics and settings may stand here, in which hyphens belong to the name.
-        around: `topic` of the brackets around.
+        sources: this is a FROM clause, where a comma leads to the next topic.
+        around: `topic` and `sources` of the brackets around.
         target: the token written last names a target: its columns stand apart from it.
     """
 
@@ -43,7 +48,8 @@ class Flow:
     sign: bool = False
     topic: bool = True
     target: bool = False
-    around: tuple[bool, ...] = ()
+    sources: bool = False
+    around: tuple[tuple[bool, bool], ...] = ()
 
     def copy(self) -> Flow:
         """Give one that goes on by itself, to measure what may come."""
@@ -57,15 +63,26 @@ class Flow:
         begins = left is not None and (left.is_word("INTO") or (self.topic and left.is_word("TABLE")))
         self.target = begins or (self.target and _goes_on(piece))
         if piece.text in _OPENING:
-            self.around = (*self.around, self.topic)
+            self.around = (*self.around, (self.topic, self.sources))
+            self.sources = False
         elif piece.text in _CLOSING:
-            self.topic, self.around = self.around[-1], self.around[:-1]
-        elif piece.keyword and piece.text in _EXPRESSION:
-            self.topic = False
-        elif piece.keyword and piece.text in _TOPIC:
-            self.topic = True
+            (self.topic, self.sources), self.around = self.around[-1], self.around[:-1]
+        elif piece.text == ",":
+            self.topic = self.topic or self.sources
+        elif piece.keyword:
+            self._enter(piece.text)
         self.left = piece
         return blank
+
+    def _enter(self, word: str) -> None:
+        if word in _EXPRESSION:
+            self.topic = False
+        elif word in _TOPIC:
+            self.topic = True
+        if word in _SOURCES:
+            self.sources = True
+        elif word in _BEHIND_SOURCES:
+            self.sources = False
 
     def _blank(self, left: Piece, right: Piece) -> bool:
         one, other = left.text, right.text
