@@ -108,7 +108,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
     """Spare the garbage collector the thousands of tests and modules: none of them goes before the end.
 
-    What Hypothesis makes and drops is no cause to look at everything 50 times a test either.
+    What Hypothesis makes and drops is no cause to look at everything again and again either.
     """
     gc.set_threshold(20_000, 20, 100)
     gc.disable()

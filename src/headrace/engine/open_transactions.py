@@ -27,7 +27,7 @@ _LONG: Final = 60.0
 """Seconds after which a transaction is worth a line: the time-out of transactions unless somebody sets another."""
 
 _AGAIN: Final = 600.0
-"""Seconds between two lines about the same one."""
+"""Seconds between two lines about the same partition."""
 
 _TIMEOUT: Final = 5.0
 """Seconds of one question to the brokers."""
