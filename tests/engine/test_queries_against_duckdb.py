@@ -13,7 +13,9 @@ import pyarrow as pa
 import pytest
 
 from headrace.catalog import Catalog
-from headrace.engine.snapshot import SnapshotQuery
+from headrace.engine.snapshot import LocalStates, SnapshotQuery
+from headrace.engine.statements import Rows, Runner, Workspace, parse_statements
+from headrace.errors import ProgramError, RunError, Span
 from headrace.formats import make_encoder
 from headrace.formats.interface import Format, Side
 from headrace.formats.registry import open_registry
@@ -22,7 +24,7 @@ from headrace.planner.snapshot import plan_query
 from headrace.sql import parse_program
 from headrace.types.avro import avro_to_arrow
 from tests.engine.programs import create, fill
-from tests.engine.queries import QUERIES, Pair
+from tests.engine.queries import IN_DUCKDB, QUERIES, Pair
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -222,3 +224,103 @@ def test_the_rows_are_those_of_duckdb(pair: Pair, log: Log, tables: duckdb.DuckD
     if not pair.ordered:
         found, wanted = sorted(found), sorted(wanted)
     assert found == wanted
+
+
+def run(log: Log, text: str) -> pa.Table:
+    """Run statements as the command line does, and give the rows of the last."""
+    registry = open_registry(None, log)
+    catalog = Catalog(log, registry)
+    runner = Runner(Workspace(log, registry, catalog, LocalStates(None, log), None, ()))
+    program = parse_statements(text, "query")
+    for statement in program.statements:
+        answer = runner.run(statement, program)
+        if isinstance(answer, Rows):
+            with answer.while_read:
+                found = pa.Table.from_batches(answer.batches, answer.schema)
+    catalog.close()
+    return found
+
+
+@pytest.mark.parametrize("text", IN_DUCKDB, ids=lambda text: " ".join(text.split())[:60])
+def test_forms_of_duckdb_alone_give_what_duckdb_gives(
+    text: str, log: Log, tables: duckdb.DuckDBPyConnection
+) -> None:
+    expected = tables.sql(text).to_arrow_table()
+    if "::BIT" in text:
+        expected = tables.sql(f"SELECT bits::VARCHAR AS bits, who FROM ({text})").to_arrow_table()
+    assert expected.num_rows, "the query shows nothing"
+    found = run(log, text)
+    assert found.column_names == expected.column_names
+    if "ORDER BY" in text:
+        assert rows(found) == rows(expected)
+    else:
+        assert sorted(rows(found), key=str) == sorted(rows(expected), key=str)
+
+
+def test_names_of_the_session_are_tables_of_a_duckdb_query(log: Log) -> None:
+    text = "WITH few AS (SELECT id, country FROM orders WHERE id < 6); PIVOT few ON country USING count(*)"
+    assert sorted(run(log, text).column_names) == ["DE", "FR", "GB", "id"]
+    places = "SELECT n: count(DISTINCT _meta.offset), t: any_value(_meta.topic), k: min(_key) FROM orders"
+    assert run(log, places).to_pylist() == [{"n": 12, "t": "orders", "k": "Dora"}]
+    assert run(log, "SELECT n: count(COLUMNS(*)) FROM payments").num_columns == 8
+
+
+def test_a_pivot_makes_columns_of_what_is_there(log: Log) -> None:
+    found = run(log, "PIVOT (SELECT country, id FROM orders) ON country USING max(id)")
+    assert found.to_pylist() == [{"DE": 28, "FR": 29, "GB": 26}]
+    with pytest.raises(RunError) as refused:
+        run(log, "PIVOT (SELECT country, id FROM orders WHERE id > 99) ON country USING max(id)")
+    assert "no values for PIVOT" in refused.value.diagnostics[0].message
+
+
+WRONG = {
+    "PIVOT «nothing» ON a USING count(*)": ("CAT0101", "there is no topic `nothing`"),
+    "PIVOT «Orders» ON country USING count(*)": ("CAT0101", "there is no topic `Orders`"),
+    "SELECT n: «idd» FROM orders": ("SQL0332", 'Referenced column "idd" not found in FROM clause'),
+    "SELECT id,\n  n: id\nFROM orders\nWHERE «nope» > 'id'": ("SQL0332", 'column "nope" not found'),
+    "«SUMMARIZE FROM read_csv('/etc/passwd')»": ("SQL0332", "disabled by configuration"),
+    "«SELECT n: count(*) FROM range(3), orders, read_text('x')»": ("SQL0332", "disabled by configuration"),
+    "SELECT «nope».* FROM orders": ("SQL0332", 'Referenced table "nope" not found'),
+}
+
+
+@pytest.mark.parametrize("marked", WRONG)
+def test_what_duckdb_has_against_a_query_is_shown_at_its_place(marked: str, log: Log) -> None:
+    code, message = WRONG[marked]
+    start, end = marked.index("«"), marked.index("»") - 1
+    with pytest.raises(ProgramError) as refused:
+        run(log, marked.replace("«", "").replace("»", ""))
+    (found,) = refused.value.diagnostics
+    assert found.code.id == code
+    assert message in found.message
+    assert found.span == Span(start, end)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT n: id FROM orders SELECT 1",
+        "COPY orders TO 'x.csv'",
+        "CREATE TABLE x AS FROM orders",
+        "DELETE FROM orders USING payments WHERE id = 1",
+        "ATTACH 'x.db'",
+        "SET threads TO 4",
+        "CALL pragma_version()",
+        "EXPLAIN ANALYZE SELECT 1",
+        "INSTALL httpfs",
+    ],
+)
+def test_nothing_but_queries_goes_to_duckdb(text: str) -> None:
+    with pytest.raises(ProgramError):
+        parse_statements(text, "query")
+
+
+def test_functions_that_mean_something_else_in_duckdb_are_told_of(log: Log) -> None:
+    registry = open_registry(None, log)
+    catalog = Catalog(log, registry)
+    runner = Runner(Workspace(log, registry, catalog, LocalStates(None, log), None, ()))
+    program = parse_statements("SELECT w: upper(substring(customer, 1, 2)) FROM orders", "query")
+    runner.plan(program.statements[0], program)  # type: ignore[arg-type]
+    catalog.close()
+    (warning,) = runner.warnings
+    assert (warning.code.id, warning.span) == ("SQL0333", Span(16, 25))

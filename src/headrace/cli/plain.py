@@ -31,8 +31,8 @@ _IN_A_DAY: Final = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000}
 
 
 def plain_type(kind: pa.DataType) -> pa.DataType:
-    """Give the type that stands in for another one in JSON: text for intervals, unions and the keys of maps."""
-    if types.is_interval(kind) or types.is_union(kind):
+    """Give the type that stands in for another one in JSON: text for intervals, unions, enums and the keys of maps."""
+    if _is_said_as_text(kind):
         return pa.string()
     if isinstance(kind, pa.StructType):
         return pa.struct([field.with_type(plain_type(field.type)).with_nullable(True) for field in kind])
@@ -61,7 +61,7 @@ def for_table(column: pa.Array[Any]) -> pa.Array[Any]:
 
 def _converted(column: pa.Array[Any], of_leaf: Convert, of_key: Convert) -> pa.Array[Any]:
     kind = column.type
-    if types.is_interval(kind) or types.is_union(kind):
+    if _is_said_as_text(kind):
         return as_text(column)
     if isinstance(column, pa.StructArray):
         parts = [_converted(part, of_leaf, of_key) for part in column.flatten()]
@@ -120,6 +120,9 @@ def _finite(column: pa.Array[Any]) -> pa.Array[Any]:
 
 def _within_python(column: pa.Array[Any]) -> pa.Array[Any]:
     kind = column.type
+    if (types.is_timestamp(kind) or types.is_time64(kind)) and kind.unit == "ns":
+        # Python's times end at microseconds.
+        return as_text(column)
     if types.is_date32(kind):
         least, most = _FIRST_DAY, _LAST_DAY
         numbers = pc.cast(column, pa.int32())
@@ -145,6 +148,10 @@ def _within_python(column: pa.Array[Any]) -> pa.Array[Any]:
 
 def _text_key(keys: pa.Array[Any]) -> pa.Array[Any]:
     return keys if _is_text(keys.type) else as_text(keys)
+
+
+def _is_said_as_text(kind: pa.DataType) -> bool:
+    return bool(types.is_interval(kind) or types.is_union(kind) or types.is_dictionary(kind))
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -12,9 +12,8 @@ from headrace.cli.options import examples, functions_option, log_options
 from headrace.cli.results import RESULT_FORMATS
 from headrace.cli.signals import stopped_by_signals
 from headrace.cli.workspace import open_workspace
-from headrace.engine.statements import Runner
-from headrace.sql import parse_program
-from headrace.sql.nodes import Query
+from headrace.engine.statements import Runner, parse_statements
+from headrace.sql.nodes import DuckdbQuery, Query
 
 
 @click.command(
@@ -55,11 +54,15 @@ def command(
     after the other, `;` between them. SQL of `-` is read from standard input.
     """
     text = sys.stdin.read() if sql == "-" else sql
-    program = parse_program(text, "query")
+    program = parse_statements(text, "query")
     with open_workspace(log, registry, state_dir, functions) as workspace:
         runner = Runner(workspace)
         for statement in program.statements:
-            if follow and isinstance(statement, Query) and not runner.plan(statement, program).follows:
+            if (
+                follow
+                and isinstance(statement, Query | DuckdbQuery)
+                and not runner.plan(statement, program).follows
+            ):
                 message = (
                     "this query cannot be followed: its result depends on more than one record at a time"
                 )
@@ -71,7 +74,7 @@ def command(
                 whole = print_answer(runner.run(statement, program, follow=follow), form)
             if not whole:
                 return
-            warn(runner.warnings)
+            warn(runner.warnings, program.source)
             runner.warnings.clear()
 
 

@@ -139,7 +139,7 @@ class _Arrow:
 
 def _is_nested(kind: pa.DataType) -> bool:
     # Arrow counts unions as nested, too; they are printed as the text of what they hold.
-    return (pa.types.is_nested(kind) and not pa.types.is_union(kind)) or pa.types.is_dictionary(kind)
+    return pa.types.is_nested(kind) and not pa.types.is_union(kind)
 
 
 def _csv_type(kind: pa.DataType) -> pa.DataType:

@@ -11,8 +11,7 @@ from headrace.cli.failures import reported, warn
 from headrace.cli.options import examples, log_options
 from headrace.cli.results import RESULT_FORMATS
 from headrace.cli.workspace import open_workspace
-from headrace.engine.statements import Runner
-from headrace.sql import parse_program
+from headrace.engine.statements import Runner, parse_statements
 
 ROWS = 10_000
 """Most rows of a query in the shell, where the query itself says nothing."""
@@ -51,7 +50,7 @@ def command(form: str, state_dir: str | None, log: str | None, registry: str | N
             click.echo(f"{workspace.log.name} - \\help for help, \\q to leave")
             shell.loop()
             return
-        program = parse_program(sys.stdin.read(), "standard input")
+        program = parse_statements(sys.stdin.read(), "standard input")
         runner = Runner(workspace)
         for statement in program.statements:
             if not print_answer(runner.run(statement, program), form):

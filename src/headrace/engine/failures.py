@@ -23,6 +23,8 @@ def failure_of(error: Exception) -> str:
         return "a number is out of the range of its type"
     if isinstance(error, duckdb.InvalidInputException):
         return "a function does not accept a value"
+    if isinstance(error, duckdb.Error) and "SELECT list is empty" in str(error):
+        return "it has no columns: there are no values for PIVOT to make them of"
     if isinstance(error, duckdb.Error):
         return f"the query failed ({type(error).__name__})"
     return "a value does not fit the type of the target topic"

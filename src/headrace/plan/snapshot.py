@@ -71,19 +71,21 @@ class SnapshotPlan:
     Args:
         scans: the topics; a topic that is named twice is scanned twice, each with its own name.
         query: a SELECT over the scans' relations.
-        names: of the result's columns as the user wrote them, in order (DuckDB's may differ in case).
+        names: of the result's columns as the user wrote them, in order (DuckDB's may differ in case); None: as DuckDB has them.
         limit: stop after so many rows, where no row that comes later can change them; None reads to the end.
         setup: SQL to run once on the connection before the query.
         functions: user functions that the query calls.
         states: the stores of processors; one that is named twice is read twice.
+        views: SQL that makes the tables which the query names, over the relations; to be run before it.
         follows: whether `--follow` makes sense: one scan, and each record gives its rows independent of all others.
     """
 
     scans: tuple[Scan, ...]
     query: str
-    names: tuple[str, ...]
+    names: tuple[str, ...] | None
     limit: int | None = None
     setup: tuple[str, ...] = ()
     functions: tuple[UserFunction, ...] = ()
     follows: bool = False
     states: tuple[StateScan, ...] = ()
+    views: tuple[str, ...] = ()

@@ -188,7 +188,15 @@ class Query:
     span: Span
 
 
-Statement = Set | With | Insert | CreateTable | Query | Command
+@dataclass(frozen=True, slots=True)
+class DuckdbQuery:
+    """A snapshot query in DuckDB's own SQL, which this grammar does not read."""
+
+    text: str
+    span: Span
+
+
+Statement = Set | With | Insert | CreateTable | Query | DuckdbQuery | Command
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sqlglot import exp
 
 from headrace.errors import Diagnostic, ProgramError, Source, Span
 from headrace.errors.codes import sql as codes
 from headrace.sql.commands import CreateView, Delete
 from headrace.sql.cursor import Fault
-from headrace.sql.nodes import CreateTable, Insert, Program, Query, Set, Statement, With
+from headrace.sql.nodes import CreateTable, DuckdbQuery, Insert, Program, Query, Set, Statement, With
 from headrace.sql.spans import nearest_span
 from headrace.sql.statements import StatementGrammar
 from headrace.sql.tokens import Token, tokenize
 from headrace.sql.words import STATEMENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MAX_HEIGHT = 150
 """How high an expression tree may be, chains of one operator counted once: what printing can follow on Python's stack."""
@@ -24,12 +29,14 @@ _MAX_DIAGNOSTICS = 20
 _EXAMPLE = "the least is `INSERT INTO target SELECT STREAM * FROM topic`"
 
 
-def parse_program(text: str, name: str = "SQL") -> Program:
+def parse_program(text: str, name: str = "SQL", *, in_duckdb: Callable[[str], bool] | None = None) -> Program:
     """Read a program: statements with `;` between.
 
     Args:
         text: the SQL, of either dialect.
         name: the name under which the user knows the text, for messages.
+        in_duckdb: asked of each statement that cannot be read, whether it is a query in DuckDB's own SQL; such a
+            statement is no fault, but a `DuckdbQuery`. None: there are none.
 
     Raises:
         ProgramError: with a diagnostic for each fault, in the order of the text.
@@ -54,7 +61,13 @@ def parse_program(text: str, name: str = "SQL") -> Program:
             if item.span is not None and begin <= item.span.start < grammar.token.end
         ]
         remaining = [item for item in remaining if item not in lexical]
-        faults.extend(lexical or found)
+        wrong = lexical or found
+        if wrong and in_duckdb is not None and grammar.at_end():
+            own = text[begin : grammar.previous.end]
+            if in_duckdb(own):
+                statements.append(DuckdbQuery(own, Span(begin, begin + len(own))))
+                continue
+        faults.extend(wrong)
         if statement is not None:
             statements.append(statement)
     faults.extend(remaining[: max(_MAX_DIAGNOSTICS - len(faults), 0)])

@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from headrace.sql.nodes import ColumnDef, CreateTable, Insert, Named, Program, Query, Set, Statement, With
+from headrace.sql.nodes import (
+    ColumnDef,
+    CreateTable,
+    DuckdbQuery,
+    Insert,
+    Named,
+    Program,
+    Query,
+    Set,
+    Statement,
+    With,
+)
 from headrace.sql.print_commands import command_text
 from headrace.sql.print_expressions import expression, type_name
 from headrace.sql.print_queries import query as query_text
@@ -46,6 +57,8 @@ def _statement(statement: Statement) -> str:
         case Query():
             lines = [_names(statement.names)] if statement.names else []
             return "\n".join([*lines, query_text(statement.query, "\n")])
+        case DuckdbQuery():
+            return statement.text
         case _:
             return command_text(statement, _name, _view)
 

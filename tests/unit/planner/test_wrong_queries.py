@@ -139,7 +139,7 @@ WRONG = [
     ),
     ("SELECT * FROM orders, «nothing»(3)", "SQL0303", "`nothing` gives no rows"),
     ("SELECT COLUMNS(«'z.*'») FROM orders", "SQL0201", "no column has a name like `z.*`"),
-    ("SELECT «COLUMNS(id)» FROM orders", "SQL0301", "COLUMNS takes `*` or a regular expression"),
+    ("SELECT «COLUMNS(id)» FROM orders", "SQL0331", "COLUMNS takes `*` or a regular expression"),
     ("SELECT * EXCLUDE («nope») FROM orders", "SQL0201", "`*` has no column `nope`"),
     ("SELECT *«»", "SQL0105", "the query has no FROM"),
     ("SELECT id«,» FROM orders", "SQL0101", "the list of columns ends with a comma"),

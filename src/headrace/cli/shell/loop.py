@@ -16,9 +16,8 @@ from headrace.cli.failures import report, warn
 from headrace.cli.shell.commands import COMMANDS, Options, obey
 from headrace.cli.shell.completion import SqlCompleter
 from headrace.cli.shell.paging import paged
-from headrace.engine.statements import Done
+from headrace.engine.statements import Done, parse_statements
 from headrace.errors import HeadraceError
-from headrace.sql import parse_program
 from headrace.sql.nodes import Set
 
 if TYPE_CHECKING:
@@ -78,7 +77,7 @@ class Shell:
 
     def _run(self, text: str) -> None:
         try:
-            program = parse_program(text, "sql")
+            program = parse_statements(text, "sql")
             for statement in program.statements:
                 began = time.monotonic()
                 answer = self._runner.run(statement, program)

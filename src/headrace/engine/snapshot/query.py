@@ -31,6 +31,10 @@ _RESULT_ROWS = 8192
 """Rows of one batch of the result."""
 
 
+_DUCKDB_ALONE = ("BIT", "BIGNUM", "UHUGEINT", "TIME WITH TIME ZONE")
+"""Types that DuckDB gives to Arrow as bytes of its own, or cut."""
+
+
 class SnapshotQuery:
     """A snapshot query over what the topics hold now. A context manager; belongs to one thread."""
 
@@ -79,9 +83,12 @@ class SnapshotQuery:
             register(self._connection, plan.functions)
             for relation in self._relations:
                 self._connection.register(relation.name, relation)
+            for statement in plan.views:
+                self._connection.execute(statement)
             with interruptible(self._connection.interrupt):
-                described = self._connection.sql(plan.query)
-                self.schema: pa.Schema = self._named(described.limit(0).to_arrow_table().schema)
+                # A PIVOT has looked for its columns by now, in the topics: it is not to look again.
+                self._result = self._opened()
+                self.schema: pa.Schema = self._named(self._result.limit(0).to_arrow_table().schema)
                 """Names and types of the result."""
         except BaseException:
             self._connection.close()
@@ -123,7 +130,7 @@ class SnapshotQuery:
         left = min(given) if given else None
         self._budget = Budget(self._limits)
         try:
-            reader = self._connection.sql(self._plan.query).to_arrow_reader(_RESULT_ROWS)
+            reader = self._result.to_arrow_reader(_RESULT_ROWS)
             for batch in reader:
                 if not batch.num_rows:
                     continue
@@ -181,6 +188,13 @@ class SnapshotQuery:
     ) -> None:
         self.close()
 
+    def _opened(self) -> duckdb.DuckDBPyRelation:
+        try:
+            return _transportable(self._connection.sql(self._plan.query))
+        except duckdb.Error as error:
+            # A PIVOT reads the topics by now.
+            raise self._cause() or _query_failed(error) from error
+
     def _scan(self, scan: Scan, *, follow: bool = False) -> TopicScan:
         return TopicScan(
             scan,
@@ -201,7 +215,8 @@ class SnapshotQuery:
         return next((relation.error for relation in self._relations if relation.error is not None), None)
 
     def _named(self, schema: pa.Schema) -> pa.Schema:
-        fields = [field.with_name(name) for field, name in zip(schema, self._plan.names, strict=True)]
+        names = self._result.columns if self._plan.names is None else self._plan.names
+        fields = [field.with_name(name) for field, name in zip(schema, names, strict=True)]
         return pa.schema([shown_as(field, self._times) for field in fields])
 
     def _renamed(self, batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -259,6 +274,19 @@ class _Relation:
         except HeadraceError as error:
             self.error = error
             raise
+
+
+def _transportable(result: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+    """Make text of the columns whose types Arrow has no form for."""
+    if not any(str(kind) in _DUCKDB_ALONE for kind in result.types):
+        return result
+    names = ['"' + name.replace('"', '""') + '"' for name in result.columns]
+    return result.project(
+        ", ".join(
+            f"CAST({name} AS VARCHAR) AS {name}" if str(kind) in _DUCKDB_ALONE else name
+            for name, kind in zip(names, result.types, strict=True)
+        )
+    )
 
 
 def _bad_record(place: str) -> None:

@@ -17,8 +17,10 @@ from headrace.engine.statements.workspace import refused
 from headrace.engine.statements.writing import insert
 from headrace.errors import Diagnostic, ProgramError
 from headrace.errors.codes import catalog as codes
-from headrace.planner.snapshot import check_size, plan_query
+from headrace.errors.codes import plan as plan_codes
+from headrace.planner.snapshot import check_size, is_duckdb_query, plan_duckdb_query, plan_query
 from headrace.planner.user_functions import program_functions
+from headrace.sql import parse_program
 from headrace.sql.commands import (
     CreateSynonym,
     CreateView,
@@ -31,7 +33,7 @@ from headrace.sql.commands import (
     Truncate,
     Use,
 )
-from headrace.sql.nodes import CreateTable, Insert, Program, Query, Set, With
+from headrace.sql.nodes import CreateTable, DuckdbQuery, Insert, Program, Query, Set, With
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -42,6 +44,15 @@ if TYPE_CHECKING:
     from headrace.functions.user import UserFunctions
     from headrace.plan.snapshot import SnapshotPlan
     from headrace.sql.nodes import Statement
+
+
+def parse_statements(text: str, name: str) -> Program:
+    """Read the statements of `headrace query` and of the shell: what a program may hold, and queries in DuckDB's own SQL.
+
+    Raises:
+        ProgramError: with a diagnostic for each fault, in the order of the text.
+    """
+    return parse_program(text, name, in_duckdb=is_duckdb_query)
 
 
 class Runner:
@@ -82,11 +93,28 @@ class Runner:
                 raise KeyboardInterrupt from None
             raise
 
-    def plan(self, query: Query, program: Program) -> SnapshotPlan:
+    def plan(self, query: Query | DuckdbQuery, program: Program) -> SnapshotPlan:
         """Plan a query with the names of earlier WITH statements."""
+        if isinstance(query, DuckdbQuery):
+            return self._plan_in_duckdb(query, program)
         catalog = self._workspace.catalog
         whole = Program((*self._named, query), program.source)
-        return plan_query(whole, catalog, self._workspace.states, catalog.definitions)
+        try:
+            return plan_query(whole, catalog, self._workspace.states, catalog.definitions)
+        except ProgramError as fault:
+            if any(item.code != plan_codes.DUCKDB_FORM for item in fault.diagnostics):
+                raise
+            text = program.source.text[query.span.start : query.span.end]
+            return self._plan_in_duckdb(DuckdbQuery(text, query.span), program)
+
+    def _plan_in_duckdb(self, query: DuckdbQuery, program: Program) -> SnapshotPlan:
+        catalog = self._workspace.catalog
+        before = Program(tuple(self._named), program.source)
+        plan, warnings = plan_duckdb_query(
+            query, before, catalog, self._workspace.states, catalog.definitions
+        )
+        self.warnings += warnings
+        return plan
 
     def _run(self, statement: Statement, program: Program, *, follow: bool) -> Answer:
         workspace = self._workspace
@@ -101,7 +129,7 @@ class Runner:
             case With():
                 self._named.append(statement)
                 return Done("")
-            case Query():
+            case Query() | DuckdbQuery():
                 return self._query(statement, program, follow=follow)
             case Insert():
                 return insert(
@@ -132,7 +160,7 @@ class Runner:
     def _user_functions(self, program: Program) -> UserFunctions:
         return program_functions(Program(tuple(self._named), program.source), {})
 
-    def _query(self, query: Query, program: Program, *, follow: bool) -> Rows:
+    def _query(self, query: Query | DuckdbQuery, program: Program, *, follow: bool) -> Rows:
         plan = self.plan(query, program)
         settings, workspace = self.settings, self._workspace
         if not settings.live_aggregates:
@@ -141,7 +169,7 @@ class Runner:
         running = nullcontext(None) if workspace.running is None else workspace.running.noted(text)
         killed: list[Callable[[], bool]] = []
         limits = Limits(
-            None if query.query.args.get("limit") is not None else self._rows,
+            None if isinstance(query, Query) and query.query.args.get("limit") is not None else self._rows,
             settings.max_bytes,
             settings.max_seconds,
             settings.idle_seconds,

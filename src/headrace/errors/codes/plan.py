@@ -269,3 +269,24 @@ BAD_TOPIC_NAME = Code(
     "A topic is to be created whose name Kafka does not take: names have letters, digits, `.`, `_` and `-`, at most 249 of them, and are "
     "neither `.` nor `..`.",
 )
+
+DUCKDB_FORM = Code(
+    "SQL0331",
+    "form that DuckDB alone has",
+    "The form belongs to DuckDB's SQL and not to the language of programs. `headrace query` and the shell give a whole query that has one to "
+    "DuckDB as it stands; views, INSERT and programs cannot have it.",
+)
+
+DUCKDB_REFUSES = Code(
+    "SQL0332",
+    "query that DuckDB refuses",
+    "The query has a form that only DuckDB's own SQL has, so DuckDB reads it as it stands: columns are named without regard to case, names "
+    "stand between double quotes, and functions are DuckDB's. What it says against the query is shown.",
+)
+
+READ_BY_DUCKDB = Code(
+    "SQL0333",
+    "function of DuckDB in place of ours",
+    "A query with a form that only DuckDB's own SQL has is read by DuckDB as it stands. It calls a function that in all other queries and in "
+    "programs is Headrace's, and may differ: `SUBSTRING` counts from 0 there and from 1 in DuckDB.",
+)

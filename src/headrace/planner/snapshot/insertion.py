@@ -99,6 +99,7 @@ def _plan(
     earlier = [item for item in program.statements if isinstance(item, With | Set)]
     query = Query(insert.query, insert.names, insert.span)
     rows = plan_query(Program((*earlier, query), program.source), catalog, states, definitions)
+    assert rows.names is not None
     paths = insert.columns or _paths(insert, rows.names, target)
     if len(paths) != len(rows.names):
         message = f"{len(paths)} columns are named, and each row has {len(rows.names)} values"

@@ -130,7 +130,9 @@ def _origin(
         if not origin.alias:
             _call_alias(origin)
         return _aside(
-            worker.names, state_table(origin.this, worker.stored, worker.states, worker.names), origin
+            worker.names,
+            state_table(origin.this, worker.stored, worker.states, worker.names, worker.prefix),
+            origin,
         )
     if isinstance(origin.this, exp.Anonymous):
         within = worker.expressions(sources, named)
@@ -202,7 +204,7 @@ def _scan(
         message = f"there is no topic `{name}`"
         way_out = did_you_mean(name, [*named, *worker.catalog.names()])
         raise refusal(catalog_codes.UNKNOWN_TOPIC, message, span_of(node), way_out)
-    draft = ScanDraft(f"t{len(worker.scans)}", TopicReads(topic, worker.names))
+    draft = ScanDraft(f"{worker.prefix}t{len(worker.scans)}", TopicReads(topic, worker.names))
     worker.scans.append(draft)
     return draft
 
@@ -223,6 +225,9 @@ def _join(
             raise refusal(codes.NOT_YET, message, nearest_span(join.args[key]))
     built = exp.Join(this=node)
     method = join.args.get("method")
+    if method == "POSITIONAL":
+        message = "records of topics have no position to be joined by"
+        raise refusal(codes.DUCKDB_FORM, message, nearest_span(join), "write ON")
     for key in ("side", "kind", "method"):
         if join.args.get(key) and join.args[key] != "NATURAL":
             built.set(key, join.args[key])
@@ -234,7 +239,7 @@ def _join(
         built.set("on", within.condition(on, "ON"))
     elif join.args.get("using"):
         built.set("on", _using(within, join, sources, join.args["using"]))
-    elif method != "POSITIONAL" and _needs_condition(join):
+    elif _needs_condition(join):
         built.set("on", _same_key(within, join, sources))
     if join.args.get("kind") in _ONE_SIDED:
         sources.scopes.pop()

@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 from sqlglot import exp
 
-from headrace.catalog import Definitions, declared_topic
+from headrace.catalog import Definitions
 from headrace.errors import Diagnostic, ProgramError
 from headrace.errors.codes import plan as codes
 from headrace.functions import macros_in, setup_sql
@@ -20,6 +20,7 @@ from headrace.planner.expressions import Expressions
 from headrace.planner.faults import refusal
 from headrace.planner.inputs import source_columns
 from headrace.planner.relations import Names, columns_in
+from headrace.planner.snapshot.declared import DeclaredTables
 from headrace.planner.snapshot.queries import SnapshotQueries
 from headrace.planner.snapshot.sources import Sources, View
 from headrace.planner.snapshot.views import stored_view
@@ -31,19 +32,16 @@ from headrace.planner.user_functions import (
     with_aggregates,
     written_out,
 )
-from headrace.sql.nodes import CreateTable, Insert, Query, With
+from headrace.sql.nodes import Insert, Query, With
 from headrace.sql.spans import set_span, span_of
 from headrace.types.sql import duckdb_type, is_integer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from headrace.catalog import CatalogTopic, TopicCatalog
-    from headrace.catalog.infer import JsonSample
+    from headrace.catalog import TopicCatalog
     from headrace.errors import Source, Span
-    from headrace.formats.interface import Format, Registry
     from headrace.functions.user import UserFunctions
-    from headrace.log.interface import TopicDescription
     from headrace.plan.snapshot import StateScan
     from headrace.planner.snapshot.bounds import Constant
     from headrace.planner.snapshot.origins import ScanDraft
@@ -59,6 +57,8 @@ def plan_query(
     catalog: TopicCatalog,
     states: StoredStates | None = None,
     definitions: Definitions | None = None,
+    *,
+    prefix: str = "",
 ) -> SnapshotPlan:
     """Plan a snapshot query.
 
@@ -67,6 +67,7 @@ def plan_query(
         catalog: what the topics hold.
         states: what STATE() can read; None if nothing.
         definitions: views and synonyms of the log.
+        prefix: of the names of the plan's relations.
 
     Raises:
         ProgramError: what is wrong with it, with places in the text.
@@ -82,8 +83,9 @@ def plan_query(
     alone = calls_user_functions(program, user, views.values())
     duck = connection_alone() if alone else connection()
     try:
-        declared = _Declared.over(program, catalog)
-        return _plan(program, queries[0], declared, states, definitions or Definitions(), views, duck, user)
+        declared = DeclaredTables.over(program, catalog)
+        worker = _worker(program, declared, states, definitions, duck, user, prefix)
+        return _plan(program, queries[0], worker, views, duck)
     except ProgramError as fault:
         raise ProgramError(fault.diagnostics, program.source) from None
     except RecursionError:
@@ -93,20 +95,36 @@ def plan_query(
         duck.close()
 
 
+def _worker(
+    program: Program,
+    catalog: TopicCatalog,
+    states: StoredStates | None,
+    definitions: Definitions | None,
+    duck: duckdb.DuckDBPyConnection,
+    user: UserFunctions,
+    prefix: str,
+) -> SnapshotQueries:
+    typer = Typer(duck, grouped=True, user=user)
+    return SnapshotQueries(
+        catalog,
+        typer,
+        Names(typer),
+        program.source,
+        _constants(typer, duck, program.source),
+        states,
+        definitions.synonyms if definitions is not None else {},
+        prefix,
+    )
+
+
 def _plan(
     program: Program,
     query: Query,
-    catalog: TopicCatalog,
-    states: StoredStates | None,
-    definitions: Definitions,
+    worker: SnapshotQueries,
     views: Mapping[str, exp.Expression],
     duck: duckdb.DuckDBPyConnection,
-    user: UserFunctions,
 ) -> SnapshotPlan:
-    typer = Typer(duck, grouped=True, user=user)
-    names = Names(typer)
-    constants = _constants(typer, duck, program.source)
-    worker = SnapshotQueries(catalog, typer, names, program.source, constants, states, definitions.synonyms)
+    typer, user = worker.typer, worker.typer.user
     query = with_aggregates(query, user)
     earlier = [with_aggregates(item, user) for item in program.statements if isinstance(item, With)]
     entries = [entry for item in earlier for entry in item.names] + list(query.names)
@@ -161,15 +179,7 @@ def _check(
     aggregates: frozenset[str],
 ) -> None:
     """Let DuckDB bind the whole: what its parts cannot tell is whether they fit each other (GROUP BY)."""
-    tables = []
-    for scan in scans:
-        nulls = [f"CAST(NULL AS {duckdb_type(item.type)}) AS {item.name}" for item in scan.source.columns]
-        tables.append(f"{scan.relation} AS (SELECT {', '.join([*nulls, 'false AS _tombstone'])})")
-    for state in states:
-        nulls = [
-            f"CAST(NULL AS {duckdb_type(item.type)}) AS c{index}" for index, item in enumerate(state.columns)
-        ]
-        tables.append(f"{state.relation} AS (SELECT {', '.join(nulls)})")
+    tables = [f"{relation} AS ({rows})" for relation, rows in relations_without_rows(scans, states)]
     try:
         duck.sql((f"WITH {', '.join(tables)} " if tables else "") + f"SELECT * FROM ({shown})")
     except duckdb.Error as fault:
@@ -183,6 +193,18 @@ def _check(
         if "aggregate" in str(fault):
             message = "an aggregate stands where there is no group"
         raise refusal(codes.BAD_GROUPING, message, span_of(query.query)) from None
+
+
+def relations_without_rows(scans: Sequence[Scan], states: Sequence[StateScan]) -> Iterator[tuple[str, str]]:
+    """Give the name of each relation, and a query with its columns: to let DuckDB bind what reads them."""
+    for scan in scans:
+        nulls = [f"CAST(NULL AS {duckdb_type(item.type)}) AS {item.name}" for item in scan.source.columns]
+        yield scan.relation, f"SELECT {', '.join([*nulls, 'false AS _tombstone'])} WHERE false"
+    for state in states:
+        nulls = [
+            f"CAST(NULL AS {duckdb_type(item.type)}) AS c{index}" for index, item in enumerate(state.columns)
+        ]
+        yield state.relation, f"SELECT {', '.join(nulls)} WHERE false"
 
 
 def _outside_aggregates(query: exp.Expression, name: str, aggregates: frozenset[str]) -> Span | None:
@@ -247,44 +269,3 @@ def _is_plain(query: exp.Expression, aggregates: frozenset[str]) -> bool:
     if any(not isinstance(inner.parent, sources) for inner in query.find_all(exp.Subquery)):
         return False
     return not any(str(call.this).lower() in aggregates for call in query.find_all(exp.Anonymous))
-
-
-class _Declared:
-    """A catalog with the CREATE TABLEs of a query's text over it."""
-
-    def __init__(self, below: TopicCatalog, declared: dict[str, CatalogTopic]) -> None:
-        self._below = below
-        self._declared = declared
-
-    @classmethod
-    def over(cls, program: Program, below: TopicCatalog) -> TopicCatalog:
-        """Give the catalog as a query sees it."""
-        declared = {}
-        for statement in program.statements:
-            if isinstance(statement, CreateTable):
-                there = below.describe(statement.name)
-                declared[statement.name] = declared_topic(statement, there.partitions if there else 1)
-        return cls(below, declared)
-
-    @property
-    def registry(self) -> Registry | None:
-        """The schema registry."""
-        return self._below.registry
-
-    def names(self) -> list[str]:
-        """Give the names of all topics."""
-        return self._below.names()
-
-    def describe(self, name: str) -> TopicDescription | None:
-        """Give partitions and settings."""
-        return self._below.describe(name)
-
-    def topic(
-        self, name: str, key_format: Format | None = None, value_format: Format | None = None
-    ) -> CatalogTopic | None:
-        """Give what a topic holds: as declared, else as the log and the registry say."""
-        return self._declared.get(name) or self._below.topic(name, key_format, value_format)
-
-    def seen_json(self, name: str, part: str) -> JsonSample | None:
-        """Give what some records hold."""
-        return self._below.seen_json(name, part)

@@ -16,6 +16,7 @@ from headrace.planner.rules.extract_formats import conjuncts, extract_formats
 from headrace.planner.snapshot import origins, sets
 from headrace.planner.snapshot.aggregates import RULES, aggregate, is_aggregate, needs_over, order
 from headrace.planner.snapshot.bounds import Constant, reads_last_offset
+from headrace.planner.snapshot.forms import refuse_forms
 from headrace.planner.snapshot.grouping import check_ordinals, group, refuse_misplaced
 from headrace.planner.snapshot.rows import declarable, element, values
 from headrace.planner.snapshot.sources import Bound, Output, Sources, View
@@ -48,6 +49,8 @@ class SnapshotQueries:
     constant: Constant
     stored: StoredStates | None = None
     synonyms: Mapping[str, str] = field(default_factory=dict)
+    prefix: str = ""
+    """Of the names of relations."""
     scans: list[ScanDraft] = field(default_factory=list)
     states: list[StateScan] = field(default_factory=list)
     inlined: dict[str, exp.Expression] = field(default_factory=dict)
@@ -113,6 +116,7 @@ class SnapshotQueries:
             rule = RULES.get(type(node))
             if rule is not None:
                 return rule(node, within)
+            refuse_forms(node)
             if is_aggregate(node, within):
                 assert isinstance(node, exp.Anonymous)
                 return aggregate(node, within)
@@ -138,6 +142,9 @@ class SnapshotQueries:
             return self._inlined(type(node)(this=exp.Subquery(this=bound.query)), bound.outputs[0].value.type)
         if _is_unnest(node):
             array = within.value(node.expressions[0])
+            if pa.types.is_struct(array.type):
+                message = "the fields of a record as columns"
+                raise refusal(codes.DUCKDB_FORM, message, nearest_span(node), "name them one by one")
             element(array, node.expressions[0], within)
             return exp.Anonymous(this="unnest", expressions=[array.node])
         return None
@@ -285,5 +292,8 @@ def _limits(node: exp.Expression, built: exp.Expression) -> None:
         if part is None:
             continue
         if not isinstance(part.expression, exp.Literal) or not part.expression.is_int:
-            raise refusal(codes.TYPE_MISMATCH, f"{key.upper()} takes a whole number", nearest_span(part))
+            # DuckDB takes expressions and percentages too.
+            constant = isinstance(part.expression, exp.Literal | exp.Neg)
+            code = codes.TYPE_MISMATCH if constant else codes.DUCKDB_FORM
+            raise refusal(code, f"{key.upper()} takes a whole number", nearest_span(part))
         built.set(key, type(part)(expression=part.expression.copy()))

@@ -10,10 +10,10 @@ from headrace.planner.faults import refusal
 
 if TYPE_CHECKING:
     from headrace.plan.snapshot import SnapshotPlan
-    from headrace.sql.nodes import Query
+    from headrace.sql.nodes import DuckdbQuery, Query
 
 
-def check_size(query: Query, plan: SnapshotPlan) -> None:
+def check_size(query: Query | DuckdbQuery, plan: SnapshotPlan) -> None:
     """Refuse a query that puts records together and reads a topic from its beginning to its end.
 
     Raises:

@@ -176,6 +176,9 @@ class Sources:
                 return self.outer.resolve(parts)
             except ProgramError:
                 pass
+        if len(names) == 1 and self.scope_named(names[0]) is not None:
+            message = f"`{names[0]}` is a source, and no column of it"
+            raise refusal(codes.DUCKDB_FORM, message, cover(parts), "write `*`, or name its columns")
         if fault is None:
             raise refusal(codes.UNKNOWN_COLUMN, f"there is no column `{names[0]}`", cover(parts))
         raise fault

@@ -33,6 +33,9 @@ def items(node: exp.Expression, sources: Sources, within: Expressions) -> list[t
     star = node if isinstance(node, exp.Star) else node.this if isinstance(node, exp.Column) else None
     if isinstance(star, exp.Star):
         return _star(node, star, sources, within)
+    if isinstance(node, exp.Binary) and isinstance(node.this, exp.Star):
+        message = "a condition on the names that `*` means"
+        raise refusal(codes.DUCKDB_FORM, message, nearest_span(node), "write `COLUMNS('regular expression')`")
     if isinstance(node, exp.Alias):
         return [(node.alias, within.value(node.this))]
     if isinstance(node, Target):
@@ -66,7 +69,8 @@ def _star(
     facet = sources.star(parts)
     if facet is None or facet is Facet.HEADERS:
         message = f"`{within.words(node)}` means no part of a source"
-        raise refusal(codes.UNKNOWN_COLUMN, message, nearest_span(node))
+        # DuckDB lets it mean the fields of a record in a column.
+        raise refusal(codes.DUCKDB_FORM, message, nearest_span(node))
     owner = sources.scope_named(parts[0].name) if parts else None
     scopes = [owner] if owner is not None else sources.scopes
     found: list[tuple[str, Typed]] = []
@@ -111,7 +115,7 @@ def _each_column(
         names = _matching(argument, sources.columns())
     else:
         message = "COLUMNS takes `*` or a regular expression"
-        raise refusal(codes.TYPE_MISMATCH, message, nearest_span(expander))
+        raise refusal(codes.DUCKDB_FORM, message, nearest_span(expander))
     found = []
     for name in names:
         whole = exp.Paren(this=node.copy())

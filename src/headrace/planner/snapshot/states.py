@@ -37,7 +37,11 @@ def is_state(node: exp.Expression) -> bool:
 
 
 def state_table(
-    call: exp.Expression, stored: StoredStates | None, scans: list[StateScan], names: Names
+    call: exp.Expression,
+    stored: StoredStates | None,
+    scans: list[StateScan],
+    names: Names,
+    prefix: str = "",
 ) -> Bound:
     """Bind a call of STATE.
 
@@ -46,6 +50,7 @@ def state_table(
         stored: what can be read.
         scans: of the query; one is added.
         names: of the query.
+        prefix: of the names of relations.
 
     Raises:
         ProgramError: the arguments are not two texts, or nothing is known of the store.
@@ -65,7 +70,7 @@ def state_table(
         raise refusal(
             catalog_codes.UNKNOWN_STATE, message, nearest_span(call), did_you_mean(store, known) or has
         )
-    scan = StateScan(f"state{len(scans)}", application, store, columns)
+    scan = StateScan(f"{prefix}state{len(scans)}", application, store, columns)
     scans.append(scan)
     query = exp.Select(from_=exp.From(this=exp.to_table(scan.relation)))
     outputs = []
