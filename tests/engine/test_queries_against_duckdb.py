@@ -280,6 +280,7 @@ WRONG = {
     "SELECT id,\n  n: id\nFROM orders\nWHERE «nope» > 'id'": ("SQL0332", 'column "nope" not found'),
     "«SUMMARIZE FROM read_csv('/etc/passwd')»": ("SQL0332", "disabled by configuration"),
     "«SELECT n: count(*) FROM range(3), orders, read_text('x')»": ("SQL0332", "disabled by configuration"),
+    "PIVOT orders ON country USING count(*) LIMITS «1»": ("SQL0332", "syntax error at or near"),
     "SELECT «nope».* FROM orders": ("SQL0332", 'Referenced table "nope" not found'),
 }
 

@@ -50,12 +50,15 @@ _NO_COLUMNS: Final = "SELECT list is empty"
 """Said of a PIVOT that makes all its columns of values, as long as there are no rows."""
 
 _NAMED: Final = re.compile(r'"([^"]+)"')
+_OWN: Final = ("PIVOT", "UNPIVOT", "SUMMARIZE")
 _KINDS: Final = (duckdb.StatementType.SELECT, duckdb.StatementType.MULTI)
 """MULTI is a PIVOT that looks for its columns itself."""
 
 
 def is_duckdb_query(text: str) -> bool:
-    """Say whether DuckDB reads a text as one query; whether it can be run is another matter."""
+    """Say whether a text is for DuckDB: it reads it as one query, or is to say what is wrong with a form of its own."""
+    if text.partition(" ")[0].upper() in _OWN:
+        return True
     with connection() as duck:
         try:
             found = duck.extract_statements(text)
