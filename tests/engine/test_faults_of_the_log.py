@@ -6,13 +6,14 @@ import json
 import logging
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pytest
 
+from headrace.catalog import Catalog
 from headrace.engine import Processor, ProcessorOptions
 from headrace.errors import RunError
 from headrace.errors.codes import log as codes
@@ -21,6 +22,8 @@ from headrace.log import open_log
 from headrace.log.errors import LogError
 from headrace.log.interface import ProducerOptions, TopicDescription, TopicPartition
 from headrace.plan.topology import ErrorPolicy, Guarantee, RunSettings
+from headrace.planner import plan_program
+from headrace.sql import parse_program
 from tests.engine.programs import committed, create, doubling, expected, fill, numbers, read, results, unique
 
 if TYPE_CHECKING:
@@ -242,3 +245,27 @@ def test_a_fenced_processor_joins_anew_and_doubles_nothing(log: Log) -> None:
     ).run()
     assert results(log, sink) == expected(range(3100))
     assert processor.metrics.snapshot().events["member_fenced"] >= 1
+
+
+@pytest.mark.kafka
+def test_no_topic_is_made_if_the_broker_would_refuse_one_of_them(kafka: KafkaAddress) -> None:
+    names = {"source": unique("seen"), "first": unique("first"), "second": unique("second")}
+    text = """
+        SET defaults.topic.autocreate = true;
+        SET topic.`{second}`.cleanup.policy = 'compcat';
+        INSERT INTO {first} SELECT STREAM n, COUNT(*) AS many FROM {source} GROUP BY n;
+        INSERT INTO {second} SELECT STREAM n FROM {source};
+    """
+    with open_log(kafka.url) as log:
+        create(log, names["source"], 1)
+        fill(log, names["source"], [b'{"n": 1}'])
+        with closing(Catalog(log, None)) as catalog:
+            topology = plan_program(parse_program(text.format(**names)), catalog)
+        with pytest.raises(LogError) as refused:
+            Processor(topology, log, None, ProcessorOptions(names["first"], until_end=True)).run()
+        assert names["second"] in refused.value.diagnostics[0].message
+        assert "compcat" in refused.value.diagnostics[0].message
+        with closing(log.admin()) as admin:
+            assert [name for name in admin.topics() if name in names.values() or "app" in name] == [
+                names["source"]
+            ]

@@ -47,6 +47,16 @@ def test_a_topic_is_made_once(admin: Admin, name: str) -> None:
     assert name in admin.topics()
 
 
+def test_whether_topics_could_be_made_is_asked_without_making_them(admin: Admin, name: str) -> None:
+    admin.create(TopicDescription(name, 1))
+    other = f"{name}-other"
+    admin.check_new([TopicDescription(name, 1), TopicDescription(other, -1, -1)])
+    with pytest.raises(LogError):
+        admin.check_new([TopicDescription(other, 2), TopicDescription(f"{name} with blanks", 1)])
+    admin.check_new([])
+    assert admin.describe(other) is None
+
+
 def test_the_log_has_a_default_for_partitions(admin: Admin, name: str) -> None:
     assert admin.create(TopicDescription(name, -1, -1))
     found = admin.describe(name)

@@ -108,9 +108,24 @@ def as_text(column: pa.Array[Any]) -> pa.Array[Any]:
     return whole
 
 
+def finite_times(column: pa.Array[Any]) -> pa.Array[Any]:
+    """Give dates and times with null for DuckDB's infinities: its largest and smallest number, a wrong date elsewhere."""
+    if types.is_timestamp(column.type):
+        numbers, most = pc.cast(column, pa.int64()), (1 << 63) - 1
+    elif types.is_date32(column.type):
+        numbers, most = pc.cast(column, pa.int32()), (1 << 31) - 1
+    else:
+        return column
+    infinite = pc.is_in(numbers, pa.array([most, -most], numbers.type))
+    if not pc.any(infinite).as_py():
+        return column
+    kept: pa.Array[Any] = pc.if_else(infinite, pa.scalar(None, column.type), column)
+    return kept
+
+
 def _finite(column: pa.Array[Any]) -> pa.Array[Any]:
     if not types.is_floating(column.type):
-        return column
+        return finite_times(column)
     finite = pc.is_finite(column)
     if pc.all(finite).as_py() is not False:
         return column

@@ -11,7 +11,7 @@ import pyarrow as pa
 from pyarrow import csv
 
 from headrace.cli.json_lines import write_lines
-from headrace.cli.plain import as_text, for_json, for_table, plain_type
+from headrace.cli.plain import as_text, finite_times, for_json, for_table, plain_type
 from headrace.cli.tables import TableWriter
 from headrace.errors import Diagnostic, RunError
 from headrace.errors.codes.run import QUERY_FAILED
@@ -122,7 +122,8 @@ class _Csv:
                 columns.append(encoded.data.cast(pa.string()))
                 errors += encoded.errors
             else:
-                columns.append(as_text(column) if plain_type(column.type) != column.type else column)
+                plain = plain_type(column.type) == column.type
+                columns.append(finite_times(column) if plain else as_text(column))
         rows = pa.RecordBatch.from_arrays(columns, schema=self._flat)
         self._written.write_batch(self._refused.kept(rows, errors))
         sys.stdout.flush()

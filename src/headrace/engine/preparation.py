@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from headrace.engine.pipeline import SchemaIds
-from headrace.engine.state.topics import check_inputs, discard, ensure, internal_topics
+from headrace.engine.state.topics import check_inputs, check_internal, discard, internal_topics, stored_in
 from headrace.errors import Diagnostic, RunError
 from headrace.errors.codes.run import TOPIC_MISSING
 from headrace.formats.registered import KINDS
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 _LETTER_ROOM: Final = 1 << 16
 """Bytes that a dead letter may be larger than the record it holds: the headers with the reason."""
+
+
+_NOT_TO_BE_MADE: Final = TopicDescription("", partitions=-1, replication=-1)
+"""Stands for a target that the program may not create."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +56,7 @@ def prepare(
     """
     admin = log.admin()
     try:
-        discard(admin, topology, discarded)
-        found: list[TopicDescription | None] = [*ensure(admin, internal_topics(topology))]
-        check_inputs(admin, topology)
-        outer = [sink for sink in topology.sinks.values() if not sink.internal]
-        found += [_ensure(admin, sink.topic, sink.create) for sink in outer]
-        settings = topology.settings
-        if (
-            ErrorPolicy.DLQ in (settings.on_read_error, settings.on_write_error)
-            and settings.dead_letter_topic
-        ):
-            letters = settings.dead_letter_topic
-            found.append(_ensure(admin, letters, _for_letters(admin, letters, topology)))
-        if topology.operators and settings.late_topic:
-            late = settings.late_topic
-            found.append(_ensure(admin, late, _for_letters(admin, late, topology)))
+        found = _topics(topology, admin, discarded)
     finally:
         admin.close()
     ids: dict[str, SchemaIds] = {}
@@ -79,30 +69,60 @@ def prepare(
     return Targets(ids, (min(limits), max(limits)) if limits else None)
 
 
-def _for_letters(admin: Admin, topic: str, topology: Topology) -> TopicDescription:
+def _topics(topology: Topology, admin: Admin, discarded: Collection[str]) -> list[TopicDescription]:
+    """Create what is missing, once the log has agreed to all of it, and give the topics that are written to as they are."""
+    changelogs = stored_in(topology, discarded)
+    internal = internal_topics(topology)
+    there = {item.name: admin.describe(item.name) for item in internal}
+    there.update(dict.fromkeys(changelogs))
+    check_internal(internal, there)
+    check_inputs(admin, topology)
+    wanted = {item.name: item for item in internal}
+    for sink in topology.sinks.values():
+        if not sink.internal:
+            there[sink.topic] = admin.describe(sink.topic)
+            wanted[sink.topic] = sink.create or _NOT_TO_BE_MADE
+    for name in _for_failures(topology):
+        there[name] = admin.describe(name)
+        if there[name] is None:
+            wanted[name] = _for_letters(name, admin, topology)
+    missing = {name: item for name, item in wanted.items() if there[name] is None}
+    for name, item in missing.items():
+        if item is _NOT_TO_BE_MADE:
+            raise _missing_target(name)
+    admin.check_new(list(missing.values()))
+    discard(admin, changelogs)
+    for item in missing.values():
+        admin.create(item)
+        there[item.name] = admin.describe(item.name)
+    # Another process may have been quicker.
+    check_internal(internal, there)
+    return [item for item in there.values() if item is not None]
+
+
+def _for_failures(topology: Topology) -> list[str]:
+    """Give the names of the topics for dead letters and late records."""
+    settings = topology.settings
+    found = []
+    if ErrorPolicy.DLQ in (settings.on_read_error, settings.on_write_error) and settings.dead_letter_topic:
+        found.append(settings.dead_letter_topic)
+    if topology.operators and settings.late_topic:
+        found.append(settings.late_topic)
+    return found
+
+
+def _for_letters(name: str, admin: Admin, topology: Topology) -> TopicDescription:
     """Describe a topic for dead letters or late records that takes every record of the sources."""
     sources = [admin.describe(source.topic) for source in topology.sources.values()]
     limits = [source.record_limit for source in sources if source is not None and source.record_limit]
     configs = {"max.message.bytes": str(max(limits) + _LETTER_ROOM)} if limits else {}
-    return TopicDescription(topic, partitions=-1, replication=-1, configs=configs)
+    return TopicDescription(name, partitions=-1, replication=-1, configs=configs)
 
 
-def _ensure(admin: Admin, topic: str, create: TopicDescription | None) -> TopicDescription | None:
-    found = admin.describe(topic)
-    if found is not None:
-        return found
-    if create is None:
-        raise RunError(
-            (
-                Diagnostic(
-                    TOPIC_MISSING,
-                    f"target topic `{topic}` does not exist",
-                    help="create it, or allow it with `SET defaults.topic.autocreate=true;`",
-                ),
-            )
-        )
-    admin.create(create)
-    return admin.describe(topic)
+def _missing_target(topic: str) -> RunError:
+    message = f"target topic `{topic}` does not exist"
+    way_out = "create it, or allow it with `SET defaults.topic.autocreate=true;`"
+    return RunError((Diagnostic(TOPIC_MISSING, message, help=way_out),))
 
 
 def _register(registry: Registry | None, schema: tuple[str, str] | None, form: Format) -> int | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from headrace.engine.ends import partitions_of_topics
 from headrace.engine.state.directory import home_of, state_failed
 from headrace.engine.state.naming import named
-from headrace.engine.state.topics import discard
+from headrace.engine.state.topics import discard, stored_in
 from headrace.errors import Diagnostic, RunError
 from headrace.errors.codes.run import APPLICATION_RUNS, NO_OFFSETS, STATE_WOULD_STAY
 from headrace.log.errors import FencedError
@@ -125,7 +125,7 @@ class Reset:
         if self._discards and self._topology is not None:
             with closing(self._log.admin()) as admin:
                 self._refuse_members(len(admin.group_members(self._application)))
-                discard(admin, self._topology, self.stores)
+                discard(admin, stored_in(self._topology, self.stores))
                 if state_dir is not None:
                     _remove(home_of(state_dir, self._application, admin.identity()))
         commit_offsets(self._log, self._application, {item.place: item.after for item in self.moves})

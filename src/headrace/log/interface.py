@@ -256,6 +256,13 @@ class Admin(Protocol):
     def describe(self, topic: str) -> TopicDescription | None:
         """Give what is known of a topic, None if there is none."""
 
+    def check_new(self, wanted: Sequence[TopicDescription]) -> None:
+        """Ask whether all of these topics could be created, and create none; those that are there are no fault.
+
+        Raises:
+            LogError: as `create` would, for the first that cannot.
+        """
+
     def create(self, topic: TopicDescription) -> bool:
         """Create and wait until it can be used; False if it existed already.
 

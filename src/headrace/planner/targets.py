@@ -128,7 +128,9 @@ class Targets:
         if declared is not None:
             if declared.value.format in READ_ONLY:
                 message = f"`{insert.target}` holds {declared.value.format}, which is for reading only"
-                raise refusal(codes.INCOMPATIBLE_TARGET, message, insert.target_span)
+                raise refusal(
+                    codes.INCOMPATIBLE_TARGET, message, insert.target_span, "write to another topic"
+                )
             return _declared(insert.target, settings, declared, create)
         reads = branch.reads
         key_format = _format(_plain(insert.store_key), insert.store_key_span, reads.key_format)
@@ -293,7 +295,8 @@ def finish(target: Target, topics: Topics, span: Span | None) -> None:
         reasons = registry.check(subject, side.schema, KINDS[side.format])
         if reasons:
             message = f"the {facet.value[1:]} does not fit the schema of `{subject}` in the registry"
-            raise refusal(codes.INCOMPATIBLE_TARGET, message, span, None, tuple(reasons))
+            way_out = "give the columns the types that the schema has, or write to another topic"
+            raise refusal(codes.INCOMPATIBLE_TARGET, message, span, way_out, tuple(reasons))
         if facet is Facet.KEY:
             target.register_key = (subject, side.schema)
         else:
@@ -344,7 +347,9 @@ def _check_store(target: Target, insert: Insert) -> None:
     ):
         if name is not None and _format(name, span, side.format) is not side.format:
             message = f"the {what} of `{target.name}` are {side.format}, not {name.upper()}"
-            raise refusal(codes.INCOMPATIBLE_TARGET, message, span)
+            clause = "KEY AS" if what == "keys" else "VALUE AS"
+            way_out = f"write `STORE {clause} {side.format}`, or write to another topic"
+            raise refusal(codes.INCOMPATIBLE_TARGET, message, span, way_out)
 
 
 def _shaped(
@@ -403,7 +408,8 @@ def _misfit(
 ) -> ProgramError:
     message = f"the {what} does not fit what `{topic}` holds"
     notes = tuple(_differences(written, there, ""))
-    return ProgramError((Diagnostic(codes.INCOMPATIBLE_TARGET, message, span, None, notes),))
+    way_out = "CAST to what the topic holds, or write to another topic"
+    return ProgramError((Diagnostic(codes.INCOMPATIBLE_TARGET, message, span, way_out, notes),))
 
 
 def _differences(written: pa.DataType, there: pa.DataType, prefix: str) -> list[str]:

@@ -49,6 +49,10 @@ LATE = rows(
     "NULL",
     "TIMESTAMPTZ '2020-01-02 00:00:00+00'",
 )
+ENDLESS = rows("TIMESTAMP '2020-01-01'", "TIMESTAMP 'infinity'", "TIMESTAMP '-infinity'", "NULL")
+NESTED_ENDLESS = rows("[DATE '2020-01-01']", "[DATE 'infinity', DATE '2020-01-02']", "NULL")
+ENUM = rows("'a'::ENUM('a', 'b')", "'b'::ENUM('a', 'b')", "NULL")
+NANOS = rows("TIMESTAMP_NS '2020-01-01'", "TIMESTAMP_NS '2020-01-01 00:00:00.123456789'", "NULL")
 FAR_DAY = rows("DATE '2020-01-01'", "DATE '20000-01-01'", "DATE '2020-01-02'")
 MIDNIGHT = rows("TIME '10:00:00'", "TIME '24:00:00'")
 NESTED_LATE = rows("[DATE '2020-01-01']", "[DATE '20000-01-01', NULL]", "NULL")
@@ -64,6 +68,9 @@ NESTED_LATE = rows("[DATE '2020-01-01']", "[DATE '20000-01-01', NULL]", "NULL")
         pytest.param(
             LATE, ["20000-01-01 00:00:00+00:00", "null", "2020-01-02 00:00:00+00:00"], id="late timestamp"
         ),
+        pytest.param(ENDLESS, ["infinity", "-infinity", "null"], id="endless"),
+        pytest.param(ENUM, ["b", "null"], id="enum"),
+        pytest.param(NANOS, ["2020-01-01 00:00:00.123456789", "null"], id="nanoseconds"),
         pytest.param(FAR_DAY, ["20000-01-01", "2020-01-02"], id="far day"),
         pytest.param(MIDNIGHT, ["24:00:00"], id="24:00"),
         pytest.param(NESTED_LATE, ['["20000-01-01", null]', "null"], id="nested far day"),
@@ -84,6 +91,9 @@ def test_table(capfdbinary: pytest.CaptureFixture[bytes], query: str, cells: lis
         pytest.param(UNION, ["2"], id="union"),
         pytest.param(MAP, [{"2": None, "3": 1.5}, None, {}], id="map"),
         pytest.param(LATE, [568971820800000, None, 1577923200000], id="late timestamp"),
+        pytest.param(ENDLESS, [None, None, None], id="endless"),
+        pytest.param(NESTED_ENDLESS, [[None, "2020-01-02"], None], id="nested endless"),
+        pytest.param(ENUM, ["b", None], id="enum"),
     ],
 )
 def test_json(capfdbinary: pytest.CaptureFixture[bytes], query: str, values: list[object]) -> None:
@@ -103,6 +113,9 @@ def test_json(capfdbinary: pytest.CaptureFixture[bytes], query: str, values: lis
         pytest.param(NESTED_INTERVAL, ['"[{""i"":""1 day""},null]"', "", '"[]"'], id="nested interval"),
         pytest.param(UNION, ['"2"'], id="union"),
         pytest.param(MAP, ['"{""2"":null,""3"":1.5}"', "", '"{}"'], id="map"),
+        pytest.param(ENDLESS, ["", "", ""], id="endless"),
+        pytest.param(ENUM, ['"b"', ""], id="enum"),
+        pytest.param(NANOS, ["2020-01-01 00:00:00.123456789", ""], id="nanoseconds"),
     ],
 )
 def test_csv(capfdbinary: pytest.CaptureFixture[bytes], query: str, cells: list[str]) -> None:

@@ -10,7 +10,7 @@ from headrace.errors.codes.run import INTERNAL_TOPIC
 from headrace.plan.subtopologies import subtopologies
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from headrace.log.interface import Admin, TopicDescription
     from headrace.plan.topology import Topology
@@ -49,22 +49,21 @@ def internal_topics(topology: Topology) -> list[TopicDescription]:
     ]
 
 
-def ensure(admin: Admin, topics: Iterable[TopicDescription]) -> list[TopicDescription]:
-    """Create the topics that are missing and give all as they are.
+def check_internal(topics: Iterable[TopicDescription], there: Mapping[str, TopicDescription | None]) -> None:
+    """Check the internal topics that are there already.
+
+    Args:
+        topics: as the program wants them.
+        there: by name, as they are; without those that are not there.
 
     Raises:
-        RunError: a topic that is there has other partitions, or is cleaned up in another way.
+        RunError: one has other partitions, or is cleaned up in another way.
     """
-    found = []
     for topic in topics:
-        there = admin.describe(topic.name)
-        if there is None:
-            admin.create(topic)
-            there = admin.describe(topic.name)
-        if there is not None:
-            _check(topic, there)
-            found.append(there)
-    return found
+        found = there.get(topic.name)
+        fault = None if found is None else misfit(topic, found)
+        if fault is not None:
+            raise _unfit(fault)
 
 
 def check_inputs(admin: Admin, topology: Topology) -> None:
@@ -86,11 +85,15 @@ def check_inputs(admin: Admin, topology: Topology) -> None:
                 raise _unfit(message)
 
 
-def discard(admin: Admin, topology: Topology, stores: Collection[str]) -> None:
-    """Delete the changelogs of these stores; they are made anew by `ensure`."""
-    for operator in topology.operators:
-        if operator.store.name in stores:
-            admin.delete(operator.store.changelog.name)
+def stored_in(topology: Topology, stores: Collection[str]) -> list[str]:
+    """Give the changelogs of these stores."""
+    return [item.store.changelog.name for item in topology.operators if item.store.name in stores]
+
+
+def discard(admin: Admin, changelogs: Collection[str]) -> None:
+    """Delete changelogs whose state is given up; they are to be made anew."""
+    for name in changelogs:
+        admin.delete(name)
 
 
 def misfit(wanted: TopicDescription, there: TopicDescription) -> str | None:
@@ -105,12 +108,6 @@ def misfit(wanted: TopicDescription, there: TopicDescription) -> str | None:
         has, needs = (topic.configs.get(_POLICY, "delete") for topic in (there, wanted))
         return f"internal topic `{wanted.name}` has `{_POLICY}={has}`, the program needs `{needs}`"
     return None
-
-
-def _check(wanted: TopicDescription, there: TopicDescription) -> None:
-    fault = misfit(wanted, there)
-    if fault is not None:
-        raise _unfit(fault)
 
 
 def _unfit(message: str) -> RunError:

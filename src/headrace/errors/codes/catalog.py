@@ -13,7 +13,7 @@ UNKNOWN_TOPIC = Code(
 NOTHING_KNOWN = Code(
     "CAT0102",
     "nothing is known of the topic",
-    "The topic has no records yet, no schema in the registry and no declaration, so its fields are not known. "
+    "The topic has no records yet, or none but tombstones, no schema in the registry and no declaration, so its fields are not known. "
     "Declare it in the program with `CREATE TABLE name (column type, …) FORMAT (key, value)`, register its schema, "
     "or start the program when the topic has records.",
 )

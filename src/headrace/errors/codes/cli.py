@@ -14,7 +14,8 @@ BAD_CALL = Code(
 BAD_LINE = Code(
     "CLI0102",
     "line cannot be written",
-    "A line that `headrace produce` read is not JSON, does not fit the schema of the topic, or was refused by the log. "
+    "A line that `headrace produce` read is not JSON, lacks the field that --key or --timestamp names, is no envelope where --envelope "
+    "promises one, does not fit the schema of the topic, or was refused by the log. "
     "The lines before it have been written; mend the line and send the rest from there.",
 )
 

@@ -9,6 +9,8 @@ from headrace.log.embedded import groups, segments, topics
 from headrace.log.interface import TopicDescription, TopicPartition
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from headrace.log.embedded.database import Session
     from headrace.log.embedded.timing import Clock
     from headrace.log.interface import GroupMember, Offsets
@@ -40,6 +42,11 @@ class EmbeddedAdmin:
         """Give what is known of a topic, None if there is none."""
         with self._session.read() as tx:
             return topics.describe(tx, topic)
+
+    def check_new(self, wanted: Sequence[TopicDescription]) -> None:
+        """See `Admin.check_new`."""
+        for topic in wanted:
+            topics.check(topic)
 
     def create(self, topic: TopicDescription) -> bool:
         """Create the topic; False if it existed already."""

@@ -74,17 +74,22 @@ def end_offsets(tx: sqlite3.Connection, ids: Sequence[int]) -> dict[tuple[int, i
     return {(topic, partition): end for topic, partition, end in rows}
 
 
-def create(tx: sqlite3.Connection, topic: TopicDescription) -> bool:
-    """Make the topic; False if there is one of this name."""
+def check(topic: TopicDescription) -> None:
+    """Refuse a topic that could not be made."""
     if not is_topic_name(topic.name):
         raise log_error(
             codes.BAD_TOPIC,
             f"`{topic.name}` cannot be the name of a topic",
             WAY_OUT,
         )
-    partitions = 1 if topic.partitions == -1 else topic.partitions
-    if partitions < 1:
+    if topic.partitions < 1 and topic.partitions != -1:
         raise log_error(codes.BAD_TOPIC, f"topic `{topic.name}` needs at least one partition")
+
+
+def create(tx: sqlite3.Connection, topic: TopicDescription) -> bool:
+    """Make the topic; False if there is one of this name."""
+    check(topic)
+    partitions = 1 if topic.partitions == -1 else topic.partitions
     if find(tx, topic.name) is not None:
         return False
     configs = json.dumps(dict(topic.configs), sort_keys=True)

@@ -26,7 +26,7 @@ from headrace.log.kafka.faults import RETRIABLE, fault_of
 from headrace.log.kafka.properties import admin_properties
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
     from confluent_kafka import TopicPartitionInfo
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _UNKNOWN: Final = "UNKNOWN_TOPIC_OR_PART"
+_THERE: Final = "TOPIC_ALREADY_EXISTS"
 _NO_NAME: Final = "TOPIC_EXCEPTION"
 """What Kafka says of a topic whose name none can have."""
 _NEW: Final = "LEADER_NOT_AVAILABLE"
@@ -107,17 +108,24 @@ class KafkaAdmin:
             None if limit is None else int(limit.value),
         )
 
+    def check_new(self, wanted: Sequence[TopicDescription]) -> None:
+        """See `Admin.check_new`."""
+        if not wanted:
+            return
+        client = self._ready(_creating(wanted[0].name), wanted[0].name)
+        futures = client.create_topics(
+            [_new_topic(item) for item in wanted], operation_timeout=_SECONDS, validate_only=True
+        )
+        for name, future in futures.items():
+            self._wait(_creating(name), future, unless=_THERE)
+
     def create(self, topic: TopicDescription) -> bool:
         """Create and wait until it can be used; False if it existed already."""
-        new = NewTopic(
-            topic.name,
-            num_partitions=topic.partitions,
-            replication_factor=topic.replication,
-            config=dict(topic.configs),
+        doing = _creating(topic.name)
+        futures = self._ready(doing, topic.name).create_topics(
+            [_new_topic(topic)], operation_timeout=_SECONDS
         )
-        doing = f"cannot create `{topic.name}`"
-        futures = self._ready(doing, topic.name).create_topics([new], operation_timeout=_SECONDS)
-        created = self._wait(doing, futures[topic.name], unless="TOPIC_ALREADY_EXISTS")
+        created = self._wait(doing, futures[topic.name], unless=_THERE)
         self._memory.made(topic.name)
         self._await_partitions(topic.name, max(topic.partitions, 1))
         return created is not _UNCHANGED
@@ -295,6 +303,19 @@ class KafkaAdmin:
             raise fault_of(self._log, doing, _text(reason), reason.name()) from None
         except TimeoutError:
             raise fault_of(self._log, doing, "no answer in time", "_TIMED_OUT") from None
+
+
+def _new_topic(topic: TopicDescription) -> NewTopic:
+    return NewTopic(
+        topic.name,
+        num_partitions=topic.partitions,
+        replication_factor=topic.replication,
+        config=dict(topic.configs),
+    )
+
+
+def _creating(topic: str) -> str:
+    return f"cannot create `{topic}`"
 
 
 def _cluster(client: AdminClient) -> ClusterMetadata:
