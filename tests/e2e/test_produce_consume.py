@@ -9,28 +9,30 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+from tests.engine.programs import unique
 
-    Headrace = Callable[..., subprocess.CompletedProcess[str]]
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ALL = ("--until-end", "--envelope")
 
 
-def _environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith(("SQL", "HEADRACE_"))}
+class Headrace:
+    """The command, in a folder of its own, with a topic on one of the logs."""
 
+    def __init__(self, program: Path, folder: Path, **where: str) -> None:
+        self.topic = unique("t")
+        self._program = program
+        self._folder = folder
+        self._environment = {
+            name: value for name, value in os.environ.items() if not name.startswith(("SQL", "HEADRACE_"))
+        } | where
 
-@pytest.fixture
-def headrace(commands: Path, tmp_path: Path) -> Headrace:
-    """Call a command in a folder of its own that has the topic `t`."""
-
-    def call(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    def __call__(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [str(commands / "headrace"), *arguments],
-            cwd=tmp_path,
-            env=_environment(),
+            [str(self._program), *arguments],
+            cwd=self._folder,
+            env=self._environment,
             input=stdin,
             capture_output=True,
             text=True,
@@ -38,8 +40,27 @@ def headrace(commands: Path, tmp_path: Path) -> Headrace:
             timeout=60,
         )
 
-    assert call("topics", "create", "t").returncode == 0
-    return call
+    def started(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a call that goes on."""
+        pipe = subprocess.PIPE
+        call = [str(self._program), *arguments]
+        return subprocess.Popen(
+            call, cwd=self._folder, env=self._environment, stdout=pipe, stderr=pipe, text=True
+        )
+
+
+@pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
+def headrace(request: pytest.FixtureRequest, commands: Path, tmp_path: Path) -> Headrace:
+    """Give the command with a topic that is empty."""
+    where = {"HEADRACE_LOG": "sqlite:log.db"}
+    if request.param == "kafka":
+        where = {
+            "HEADRACE_LOG": request.getfixturevalue("kafka").url,
+            "HEADRACE_SCHEMA_REGISTRY": request.getfixturevalue("registry_url"),
+        }
+    made = Headrace(commands / "headrace", tmp_path, **where)
+    assert made("topics", "create", made.topic).returncode == 0
+    return made
 
 
 @pytest.mark.parametrize(
@@ -61,56 +82,57 @@ def headrace(commands: Path, tmp_path: Path) -> Headrace:
 def test_a_line_without_what_the_call_names_is_refused(
     headrace: Headrace, options: list[str], good: str, bad: str
 ) -> None:
-    done = headrace("produce", "t", *options, stdin=f"{good}\n\n{bad}\n{good}\n")
+    done = headrace("produce", headrace.topic, *options, stdin=f"{good}\n\n{bad}\n{good}\n")
     assert done.returncode == 1, done.stderr
     assert "line 3 cannot be written" in done.stderr
     assert "1 record written before it" in done.stderr
-    assert len(headrace("consume", "t", *ALL).stdout.splitlines()) == 1
+    assert len(headrace("consume", headrace.topic, *ALL).stdout.splitlines()) == 1
 
 
 def test_a_bare_line_is_named_before_a_schema_is_inferred_from_it(headrace: Headrace) -> None:
-    done = headrace("produce", "t", "--envelope", "--value-format", "AVRO", stdin='{"a":1}\n')
+    done = headrace("produce", headrace.topic, "--envelope", "--value-format", "AVRO", stdin='{"a":1}\n')
     assert (done.returncode, "line 1 cannot be written" in done.stderr) == (1, True)
-    assert headrace("schemas", "list").stdout == headrace("schemas", "list", "--log", "sqlite:new.db").stdout
+    assert headrace.topic not in headrace("schemas", "list").stdout
 
 
 @pytest.mark.parametrize(
     "options", [(), ("--envelope",), ("--value-format", "JSON"), ("--key-format", "INT")]
 )
 def test_an_empty_topic_has_nothing_to_print(headrace: Headrace, options: tuple[str, ...]) -> None:
-    done = headrace("consume", "t", "--until-end", *options)
+    done = headrace("consume", headrace.topic, "--until-end", *options)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_tombstones_are_shown(headrace: Headrace) -> None:
     assert (
-        headrace("produce", "t", "--envelope", stdin='{"key":"a"}\n{"key":null,"value":null}\n').returncode
+        headrace(
+            "produce", headrace.topic, "--envelope", stdin='{"key":"a"}\n{"key":null,"value":null}\n'
+        ).returncode
         == 0
     )
-    shown = headrace("consume", "t", *ALL).stdout
+    shown = headrace("consume", headrace.topic, *ALL).stdout
     assert sorted(line.split(',"timestamp"')[0] for line in shown.splitlines()) == [
         '{"key":"a","value":null',
         '{"key":null,"value":null',
     ]
-    refused = headrace("query", "SELECT * FROM t")
+    refused = headrace("query", f"SELECT * FROM `{headrace.topic}`")
     assert refused.returncode == 2
     assert "only tombstones" in refused.stderr
     assert "CREATE TABLE" in refused.stderr
 
 
-def test_the_first_records_tell_the_format_of_an_empty_topic(
-    headrace: Headrace, commands: Path, tmp_path: Path
-) -> None:
-    call = [str(commands / "headrace"), "consume", "t", "--from-beginning", "--envelope", "--max", "3"]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(
-        call, cwd=tmp_path, env=_environment(), stdout=pipe, stderr=pipe, text=True
-    ) as following:
+def test_the_first_records_tell_the_format_of_an_empty_topic(headrace: Headrace) -> None:
+    call = ("consume", headrace.topic, "--from-beginning", "--envelope", "--max", "3")
+    with headrace.started(*call) as following:
         # Time to find the topic empty; a slow start would make the test pass for less, never fail.
         time.sleep(1)
-        headrace("produce", "t", "--envelope", stdin='{"key":"a"}\n')
-        headrace("produce", "t", "--envelope", "--value-format", "LONG", stdin='{"key":"b","value":7}\n')
-        headrace("produce", "t", "--envelope", "--value-format", "LONG", stdin='{"key":"c","value":8}\n')
+        headrace("produce", headrace.topic, "--envelope", stdin='{"key":"a"}\n')
+        headrace(
+            "produce", headrace.topic, "--envelope", "--value-format", "LONG", stdin='{"key":"b","value":7}\n'
+        )
+        headrace(
+            "produce", headrace.topic, "--envelope", "--value-format", "LONG", stdin='{"key":"c","value":8}\n'
+        )
         shown, said = following.communicate(timeout=30)
     assert (following.returncode, said) == (0, "")
     assert sorted(line.split(',"timestamp"')[0] for line in shown.splitlines()) == [
@@ -124,6 +146,6 @@ def test_the_first_records_tell_the_format_of_an_empty_topic(
 @pytest.mark.parametrize("form", ["CSV", "XML", "DEBEZIUM_JSON"])
 def test_formats_that_need_a_declaration_are_not_offered(headrace: Headrace, command: str, form: str) -> None:
     assert form not in headrace(command, "--help").stdout.upper()
-    done = headrace(command, "t", "--value-format", form)
+    done = headrace(command, headrace.topic, "--value-format", form)
     assert done.returncode == 2
     assert "is not one of" in done.stderr
