@@ -17,6 +17,9 @@ use crate::producer::Failure;
 /// How often a client that knows no broker is given the ones of its configuration.
 const BOOTSTRAP_INTERVAL: Duration = Duration::from_secs(1);
 
+/// A topic of every cluster with transactions. Without a topic, the brokers would tell of all that there are.
+const TRANSACTIONS: &str = "__transaction_state";
+
 /// What the callbacks have seen. They run on threads of librdkafka and on ours, and only ever write here.
 #[derive(Default)]
 pub(crate) struct Events {
@@ -205,10 +208,24 @@ impl Client {
         })
     }
 
-    /// Wait until the client has heard of a controller: of its own it asks the first broker that it connects to.
-    pub(crate) fn await_broker(&self, wait: Duration) -> bool {
+    /// Whether a broker has told who controls the cluster: of its own the client asks the first one that it connects to.
+    pub(crate) fn knows_brokers(&self) -> bool {
         // SAFETY: the client is there for as long as `self` is.
-        unsafe { (self.library.controller)(self.handle, millis(wait)) >= 0 }
+        unsafe { (self.library.controller)(self.handle, 0) >= 0 }
+    }
+
+    /// Connect to a broker of the cluster now, not when there is something to send or a timer of a second rings.
+    ///
+    /// The first question may go to an address of the configuration; librdkafka 2.16 ends that connection when it hears
+    /// of the brokers behind it, and the second goes to one of these.
+    pub(crate) fn reach_brokers(&self, wait: Duration) {
+        let end = Instant::now() + wait;
+        for _ in 0..2 {
+            let left = end.saturating_duration_since(Instant::now());
+            if self.partition_count(TRANSACTIONS, left).is_err() {
+                return;
+            }
+        }
     }
 
     /// Ask any broker for its metadata: the only way to learn that one is connected again.

@@ -550,10 +550,7 @@ impl Consumer {
         self.client.keep_brokers();
         let events = self.client.events();
         let down = events.down.load(Ordering::Relaxed);
-        if !down
-            && !events.connected.load(Ordering::Relaxed)
-            && self.client.await_broker(Duration::ZERO)
-        {
+        if !down && !events.connected.load(Ordering::Relaxed) && self.client.knows_brokers() {
             events.up();
         }
         if down && Instant::now() >= self.next_probe {

@@ -185,7 +185,7 @@ impl Producer {
     /// Fetch the producer id, fence former producers with this transactional id and finish what they left open.
     pub fn init_transactions(&self, timeout: Duration) -> Result<()> {
         // Without a connected broker librdkafka looks for the coordinator again only after half a second.
-        self.client.await_broker(timeout.min(CALL));
+        self.client.reach_brokers(timeout.min(CALL));
         self.retry(timeout, |library, handle, wait| unsafe {
             (library.init_transactions)(handle, wait)
         })
