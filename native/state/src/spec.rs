@@ -71,6 +71,10 @@ pub struct Call {
     /// Separator of STRING_AGG, or the quantile as text.
     #[serde(default)]
     pub parameter: Option<String>,
+    /// Where a row stands for several: the value column (int64) that says by how much the call's number of values grows. The
+    /// first value column then says for how many rows a row stands. All calls have one, or none.
+    #[serde(default)]
+    pub weight: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headrace.engine.assembly import Assembly
+from headrace.engine.combining import Combiner
 from headrace.engine.faults import Fault, Stage
 from headrace.engine.guarded import GuardedQuery
 from headrace.formats import make_encoder
@@ -118,13 +119,33 @@ class Computation:
 class PipelineRunner:
     """One pipeline over the records of a topic, compiled. Belongs to one thread."""
 
-    def __init__(self, pipeline: Pipeline, sink: Sink, ids: SchemaIds, relation: InputRelation) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        sink: Sink,
+        ids: SchemaIds,
+        relation: InputRelation,
+        *,
+        combines: bool = False,
+    ) -> None:
+        """Compile.
+
+        Args:
+            pipeline: the plan.
+            sink: where the records go.
+            ids: what the registry gave for its schemas.
+            relation: where `input` is.
+            combines: rows of one group may go as one, where the plan says how.
+        """
         self._pipeline = pipeline
         self._topic = sink.topic
         # Nobody reads the headers of a repartition topic.
         self._passes_headers = not sink.internal
         self._computation = Computation(pipeline, sink, ids, relation)
         self._key, self._value = self._computation.key, self._computation.value
+        self._combiner: Combiner | None = None
+        if combines and pipeline.combined is not None:
+            self._combiner = Combiner(pipeline.combined, relation, self._key, self._value)
 
     def process(
         self, rows: pa.RecordBatch, records: pa.RecordBatch, faults: dict[int, Fault]
@@ -136,6 +157,10 @@ class PipelineRunner:
             records: the records that `_row` counts.
             faults: by row of the records; the first fault of a record stands.
         """
+        combined = self._combiner.run(rows, faults) if self._combiner is not None else None
+        if combined is not None:
+            yield Output(self._topic, *combined)
+            return
         for computed in self._computation.run(rows, faults):
             output = self._write(computed, records, faults)
             if output is not None:

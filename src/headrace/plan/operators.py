@@ -66,6 +66,8 @@ class Feed:
         changes: what the rows are.
         labels: what the program calls the columns of key and value, one for each; for people, and to tell the columns of one
             version of a program from those of another. Empty if it has no names for them.
+        parts: columns that the query gives in place of `value`, where a row may stand for several rows of one group; the first
+            (int64) says for how many. Named `u0`, ….
     """
 
     source: str
@@ -76,6 +78,12 @@ class Feed:
     sets_time: bool = False
     sets_op: bool = False
     labels: tuple[str, ...] = ()
+    parts: tuple[Column, ...] = ()
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Give what the query gives: the key, and the value or what stands for it."""
+        return (*self.key, *(self.parts or self.value))
 
 
 class WindowKind(StrEnum):
@@ -148,6 +156,19 @@ class AggregateCall:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """What rows that stand for several bring along for a call, by indices of the feed's `parts`.
+
+    Args:
+        argument: the sum, the least or the greatest of the rows, or how many there are to count; None for COUNT(*).
+        weight: by how much the call's number of values grows where the argument is not null.
+    """
+
+    argument: int | None
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
 class Aggregate:
     """GROUP BY.
 
@@ -163,6 +184,8 @@ class Aggregate:
     """Give RETRACT changes instead of UPSERT."""
     keeps_nulls: bool = False
     """A row whose keys are all null is a group like others; else it is in none."""
+    parts: tuple[Part, ...] = ()
+    """With `parts` of the feed: for each call, in place of its arguments and filter."""
 
 
 class JoinKind(StrEnum):

@@ -19,6 +19,7 @@ from headrace.plan.operators import (
     LookupJoin,
     Operator,
     Order,
+    Part,
     Rank,
     Store,
     StreamJoin,
@@ -100,6 +101,7 @@ def _options_data(kernel: Kernel) -> dict[str, Any]:
             "window": None if kernel.window is None else _window_data(kernel.window),
             "retracts": kernel.retracts,
             **({"keeps_nulls": True} if kernel.keeps_nulls else {}),
+            **({"parts": [[part.argument, part.weight] for part in kernel.parts]} if kernel.parts else {}),
         }
     if isinstance(kernel, StreamJoin):
         return {
@@ -125,6 +127,7 @@ def _options(kind: type[Any], data: dict[str, Any]) -> dict[str, Any]:
         found["calls"] = tuple(_call(item) for item in data["calls"])
         found["emit"] = Emit(data["emit"])
         found["window"] = None if data["window"] is None else _window(data["window"])
+        found["parts"] = tuple(Part(*item) for item in data.get("parts", ()))
     elif "kind" in found:
         found["kind"] = JoinKind(data["kind"])
         if data.get("window") is not None:
@@ -144,6 +147,7 @@ def _feed_data(feed: Feed) -> dict[str, Any]:
         "sets_time": feed.sets_time,
         "sets_op": feed.sets_op,
         "labels": list(feed.labels),
+        **({"parts": [_column_data(column) for column in feed.parts]} if feed.parts else {}),
     }
 
 
@@ -157,6 +161,7 @@ def _feed(data: dict[str, Any]) -> Feed:
         data["sets_time"],
         data["sets_op"],
         tuple(data.get("labels", ())),
+        tuple(_column(item) for item in data.get("parts", ())),
     )
 
 

@@ -6,6 +6,7 @@ Warnings are left out: they belong to the moment of planning. So are the client'
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any, Final
 
 from headrace.formats.interface import Format, Side, Windowing
@@ -13,6 +14,7 @@ from headrace.functions.user import resolve
 from headrace.log.interface import OffsetReset, TopicDescription
 from headrace.plan.operators_json import operator_data, operator_from
 from headrace.plan.topology import (
+    Combined,
     ErrorPolicy,
     Facet,
     Guarantee,
@@ -205,6 +207,7 @@ def _pipeline_data(item: Pipeline) -> dict[str, Any]:
         "key_columns": [{"name": column.name, "path": list(column.path)} for column in item.key_columns],
         "value_columns": [{"name": column.name, "path": list(column.path)} for column in item.value_columns],
         "deletes": item.deletes,
+        **({} if item.combined is None else {"combined": asdict(item.combined)}),
     }
 
 
@@ -220,6 +223,7 @@ def _pipeline(data: dict[str, Any]) -> Pipeline:
         key_columns=_columns(data["key_columns"]),
         value_columns=_columns(data["value_columns"]),
         deletes=data.get("deletes", True),
+        combined=Combined(**data["combined"]) if "combined" in data else None,
     )
 
 

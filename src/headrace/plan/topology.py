@@ -111,6 +111,27 @@ class OutputColumn:
 
 
 @dataclass(frozen=True, slots=True)
+class Combined:
+    """The query of a pipeline for rows of one group put together: a batch then gives one row for each group in it.
+
+    It may stand in for the pipeline's own query where no row of the batch fails, and none of them is late because of another:
+    where the first window of the earliest ends, and its grace is over, only after the latest.
+
+    Args:
+        query: a SELECT over `input`. Output columns as the pipeline's, `_row` being the first row of each group; then `_time`,
+            the latest event time (epoch ms, int64), `_least`, the earliest, and `_undated`, whether a row of the group has none.
+        pane: length in ms of the stretches of time that no window divides; 0: there are no windows.
+        offset: how much later than at multiples of that they begin.
+        grace: of the windows, in ms.
+    """
+
+    query: str
+    pane: int = 0
+    offset: int = 0
+    grace: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Pipeline:
     """One DuckDB query from one source to one sink.
 
@@ -130,6 +151,7 @@ class Pipeline:
         deletes: what becomes of rows of kind DELETE and UPDATE_BEFORE of an operator: with True a row that goes, and is not
             replaced, is written as a tombstone of its key; with False (a repartition topic that carries `_op` as a column)
             they are written like others.
+        combined: into a repartition topic: how rows of one group may go as one; None: each row goes by itself.
     """
 
     id: str
@@ -142,6 +164,7 @@ class Pipeline:
     key_columns: tuple[OutputColumn, ...] = ()
     value_columns: tuple[OutputColumn, ...] = ()
     deletes: bool = True
+    combined: Combined | None = None
 
 
 @dataclass(frozen=True, slots=True)

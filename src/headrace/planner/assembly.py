@@ -17,6 +17,7 @@ from headrace.log.interface import TopicDescription
 from headrace.plan.operators import OP, TIME, Changes, Feed, Operator
 from headrace.plan.topology import (
     ROW,
+    Combined,
     Facet,
     InputColumn,
     KeyMode,
@@ -71,6 +72,8 @@ class _Draft:
     sets_op: bool = False
     key: tuple[OutputColumn, ...] = ()
     value: tuple[OutputColumn, ...] = ()
+    timed: exp.Select | None = None
+    """The same query with event times, where rows may be combined."""
 
 
 @dataclass(slots=True)
@@ -156,7 +159,8 @@ class _Assembly:
         """Note what a query reads."""
         if id(draft.reads) not in self.used and isinstance(draft.reads, TopicReads):
             self.topics.append(draft.reads)
-        self.used.setdefault(id(draft.reads), set()).update(columns_in([draft.query]))
+        queries = [draft.query] if draft.timed is None else [draft.query, draft.timed]
+        self.used.setdefault(id(draft.reads), set()).update(columns_in(queries))
         return draft
 
     def _operator(self, draft: OperatorDraft, fed: list[list[_Draft]]) -> Operator:
@@ -186,7 +190,9 @@ class _Assembly:
 
     def _repartitioned(self, operator: str, feed: FeedDraft, queries: list[_Draft]) -> Feed:
         """Send the rows of a feed through a topic whose key is that of the operator."""
-        key, value = feed.key_columns(), feed.value_columns()
+        key = feed.key_columns()
+        parts = () if feed.merged is None else feed.merged.columns()
+        value = parts or feed.value_columns()
         short = "-".join(part for part in (operator, feed.label, "repartition") if part)
         topic = f"{APPLICATION}-{short}"
         assert feed.repartition is not None
@@ -205,10 +211,10 @@ class _Assembly:
             topic, feed.repartition, -1, {"cleanup.policy": "delete", "retention.ms": "-1"}
         )
         self.sinks[topic] = Sink(topic, *sides, create, internal=True)
+        key_mode = KeyMode.ENCODE if key else KeyMode.NONE
         for draft in queries:
-            self._pipeline(
-                draft, topic, short, KeyMode.ENCODE if key else KeyMode.NONE, ValueMode.ENCODE, deletes=False
-            )
+            combined = self._combined(draft, feed)
+            self._pipeline(draft, topic, short, key_mode, ValueMode.ENCODE, deletes=False, combined=combined)
         columns = [(Facet.KEY, column.name, column.type) for column in key]
         columns += [(Facet.VALUE, name, kind) for name, kind in carried]
         inputs = tuple(
@@ -222,7 +228,34 @@ class _Assembly:
         )
         sets_op = carried[-1:] == [(OP, pa.int8())]
         query = f"SELECT {selected} FROM input"
-        return Feed(topic, query, key, value, feed.changes, False, sets_op, feed.labels())
+        whole = feed.value_columns()
+        return Feed(topic, query, key, whole, feed.changes, False, sets_op, feed.labels(), parts)
+
+    def _combined(self, draft: _Draft, feed: FeedDraft) -> Combined | None:
+        """Give the query that puts rows of one group together."""
+        if draft.timed is None or feed.merged is None:
+            return None
+        merged = feed.merged
+        keys = [column.name for column in feed.key_columns()]
+        values = [
+            f"{merge.format(column.name)} AS {column.name}"
+            for merge, column in zip(merged.merges, merged.columns(), strict=True)
+        ]
+        grouped = list(keys)
+        if keys:
+            # Rows without a group are counted one by one.
+            absent = " AND ".join(f"{name} IS NULL" for name in keys)
+            grouped.append(f"CASE WHEN {absent} THEN {ROW} END")
+        offset = 0 if merged.window is None else merged.window.offset
+        if merged.pane:
+            grouped.append(f"({TIME} - {offset}) // {merged.pane}")
+        times = [f"max({TIME}) AS {TIME}", f"min({TIME}) AS _least", f"count({TIME}) < count(*) AS _undated"]
+        selected = ", ".join([f"min({ROW}) AS {ROW}", *keys, *values, *times])
+        # Without a group all rows are one; without rows there is none.
+        groups = f"GROUP BY {', '.join(grouped)}" if grouped else "HAVING count(*) > 0"
+        query = f"SELECT {selected} FROM ({self._text(draft.timed)}) AS rows {groups} ORDER BY 1"
+        grace = 0 if merged.window is None else merged.window.grace
+        return Combined(query, merged.pane, offset, grace)
 
     def _pipeline(
         self,
@@ -233,6 +266,7 @@ class _Assembly:
         value_mode: ValueMode,
         *,
         deletes: bool,
+        combined: Combined | None = None,
     ) -> None:
         source = self._source(draft.reads)
         self.pipelines.append(
@@ -247,6 +281,7 @@ class _Assembly:
                 key_columns=draft.key,
                 value_columns=draft.value,
                 deletes=deletes,
+                combined=combined,
             )
         )
 
@@ -256,7 +291,10 @@ class _Assembly:
         return self.names[id(reads)]
 
     def _finished(self, draft: _Draft) -> str:
-        query = draft.query.copy()
+        return self._text(draft.query)
+
+    def _text(self, drafted: exp.Select) -> str:
+        query = drafted.copy()
         over_input(query, self.substitutes)
         return text(query)
 
@@ -289,10 +327,11 @@ def _written(target: Target, writer: Writer) -> _Draft:
 def _fed(branch: Branch, feed: FeedDraft) -> _Draft:
     """Draft the query of one branch into an operator."""
     rows = branch.rows
-    keys, values = feed.key_columns(), feed.value_columns()
+    keys, values, found = feed.key_columns(), feed.value_columns(), branch.value
+    if feed.merged is not None:
+        values, found = feed.merged.columns(), feed.merged.values
     columns = [
-        (column.name, part.node)
-        for column, part in zip([*keys, *values], [*branch.key, *branch.value], strict=True)
+        (column.name, part.node) for column, part in zip([*keys, *values], [*branch.key, *found], strict=True)
     ]
     columns += _time(rows)
     paths = [OutputColumn(column.name, (column.name,)) for column in values]
@@ -306,14 +345,19 @@ def _fed(branch: Branch, feed: FeedDraft) -> _Draft:
     query = rows.output(columns)
     record = feed.key_format is Format.ROWS
     key = tuple(OutputColumn(column.name, (column.name,) if record else ()) for column in keys)
-    return _Draft(rows.reads, query, rows.sets_time, columns[-1:] == [(OP, op)], key, tuple(paths))
+    timed = None
+    if feed.merged is not None:
+        timed = rows.output(columns if rows.sets_time else [*columns, (TIME, _time_of(rows))])
+    return _Draft(rows.reads, query, rows.sets_time, columns[-1:] == [(OP, op)], key, tuple(paths), timed)
 
 
 def _time(rows: SelectRelation) -> list[tuple[str, exp.Expression]]:
-    if not rows.sets_time:
-        return []
+    return [(TIME, _time_of(rows))] if rows.sets_time else []
+
+
+def _time_of(rows: SelectRelation) -> exp.Expression:
     time = rows.time or rows.source.pull(Facet.META, ("timestamp",))
-    return [(TIME, time.node)]
+    return time.node
 
 
 def _event_time(rows: SelectRelation) -> exp.Select | None:

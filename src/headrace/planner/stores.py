@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 APPLICATION: Final = "{application}"
 """Stands for the application id in the names of internal topics."""
 
-_NOT_STORED: Final = ("grace", "broadcast", "retracts", "keeps_nulls")
-"""Parts of an operator that change for how long state is of use and what comes out of it, and not what it says."""
+_NOT_STORED: Final = ("grace", "broadcast", "retracts", "keeps_nulls", "parts")
+"""Parts of an operator that change how long state is of use, what comes out of it or how rows come in, and not what it says."""
 
 
 _LATER: Final = {("Window", "offset"), ("StreamJoin", "window")}

@@ -61,7 +61,7 @@ def test_queries_give_the_columns_that_operators_and_sinks_take(path: Path) -> N
         for feed in operator.feeds:
             whole = feed not in operator.task_feeds
             found = result_schema(topology, feed.source, feed.query, whole=whole)
-            expected = [pa.field(column.name, column.type) for column in (*feed.key, *feed.value)]
+            expected = [pa.field(column.name, column.type) for column in feed.columns]
             expected += [pa.field(TIME, pa.int64())] if feed.sets_time else []
             expected += [pa.field(OP, pa.int8())] if feed.sets_op else []
             assert found == pa.schema([pa.field(ROW, pa.int32()), *expected])
@@ -69,6 +69,11 @@ def test_queries_give_the_columns_that_operators_and_sinks_take(path: Path) -> N
         found = result_schema(topology, pipeline.source, pipeline.query)
         names = [column.name for column in (*pipeline.key_columns, *pipeline.value_columns)]
         assert found.names == [ROW, *names, *([TIME] if pipeline.sets_time else [])]
+        if pipeline.combined is not None:
+            combined = result_schema(topology, pipeline.source, pipeline.combined.query)
+            plain = [*found][: 1 + len(names)]
+            assert [*combined][: len(plain)] == plain
+            assert combined.names[len(plain) :] == [TIME, "_least", "_undated"]
 
 
 @pytest.mark.parametrize("path", STATEFUL, ids=name_of)

@@ -1,6 +1,6 @@
 //! The rows of a batch on their way into groups.
 
-use arrow_buffer::BooleanBuffer;
+use arrow_buffer::{BooleanBuffer, ScalarBuffer};
 
 use super::group::Group;
 use super::heap::Heap;
@@ -14,6 +14,8 @@ pub struct BoundRows<'a> {
     pub(super) values: Vec<Values>,
     /// One for each tally; None: every row counts.
     pub(super) masks: Vec<Option<BooleanBuffer>>,
+    /// Where rows stand for several: what a row adds to the number of rows, and to each tally.
+    pub(super) weights: Option<Vec<ScalarBuffer<i64>>>,
 }
 
 impl BoundRows<'_> {
@@ -91,13 +93,24 @@ impl BoundRows<'_> {
                 return Err(failure);
             }
         }
-        words[0] = words[0].wrapping_add(SIGN.cast_unsigned());
+        words[0] = words[0].wrapping_add(self.weight::<SIGN>(0, row));
         for tally in 0..self.masks.len() {
             if self.counts(tally, row) {
-                words[1 + tally] = words[1 + tally].wrapping_add(SIGN.cast_unsigned());
+                words[1 + tally] =
+                    words[1 + tally].wrapping_add(self.weight::<SIGN>(1 + tally, row));
             }
         }
         Ok(())
+    }
+
+    /// What a row adds to the number of rows, or to a tally.
+    #[inline]
+    fn weight<const SIGN: i64>(&self, word: usize, row: usize) -> u64 {
+        let weight = self
+            .weights
+            .as_ref()
+            .map_or(1, |weights| weights[word][row]);
+        (SIGN * weight).cast_unsigned()
     }
 
     #[inline]

@@ -40,7 +40,11 @@ impl Accumulators {
             rows,
             arguments: Vec::new(),
             tallies: Vec::new(),
+            weight: None,
         };
+        if calls.iter().any(|call| call.weight.is_some()) {
+            compiler.weight = Some(compiler.weight_column(0)?);
+        }
         let mut planned = Vec::new();
         for (call, field) in calls.iter().zip(results) {
             planned.push(compiler.plan(call, field)?);
@@ -72,6 +76,8 @@ struct Compiler<'a> {
     rows: Rows,
     arguments: Vec<(usize, Codec)>,
     tallies: Vec<Tally>,
+    /// Says for how many rows a row stands.
+    weight: Option<usize>,
 }
 
 impl Compiler<'_> {
@@ -83,6 +89,10 @@ impl Compiler<'_> {
                 "the filter of {function} is not a boolean"
             )));
         }
+        let weight = call
+            .weight
+            .map(|column| self.weight_column(column))
+            .transpose()?;
         let value = match call.arguments[..] {
             [] => None,
             [column] => Some(self.column(column)?),
@@ -91,7 +101,7 @@ impl Compiler<'_> {
         if function == "COUNT" && !(call.distinct && value.is_some()) {
             let from = match (value, filter) {
                 (None, None) => Source::Rows,
-                _ => Source::Tally(self.tally(value, filter)),
+                _ => Source::Tally(self.tally(value, filter, weight)),
             };
             expect(function, field.data_type() == &DataType::Int64)?;
             return Ok(Planned {
@@ -123,7 +133,7 @@ impl Compiler<'_> {
         } else {
             Make::Value(Arc::new(Codec::new(field.data_type())?))
         };
-        let tally = self.tally(Some(value), filter);
+        let tally = self.tally(Some(value), filter, weight);
         Ok(Planned {
             make,
             from: Source::Call {
@@ -143,6 +153,14 @@ impl Compiler<'_> {
         }
     }
 
+    fn weight_column(&self, value: usize) -> Result<usize> {
+        let column = self.column(value)?;
+        if self.input.field(column).data_type() != &DataType::Int64 {
+            return Err(Error::spec("a weight is a 64-bit integer"));
+        }
+        Ok(column)
+    }
+
     fn argument(&mut self, column: usize) -> Result<usize> {
         if let Some(found) = self
             .arguments
@@ -157,8 +175,17 @@ impl Compiler<'_> {
     }
 
     /// Each call counts its values itself, so that one that is added to a state later can begin with none.
-    fn tally(&mut self, value: Option<usize>, filter: Option<usize>) -> usize {
-        self.tallies.push(Tally { value, filter });
+    fn tally(
+        &mut self,
+        value: Option<usize>,
+        filter: Option<usize>,
+        weight: Option<usize>,
+    ) -> usize {
+        self.tallies.push(Tally {
+            value,
+            filter,
+            weight,
+        });
         self.tallies.len() - 1
     }
 
@@ -210,6 +237,7 @@ impl Compiler<'_> {
         Accumulators {
             arguments: self.arguments,
             tallies: self.tallies,
+            weight: self.weight,
             calls,
             fallible,
             outputs: outputs.into_iter().flatten().collect(),

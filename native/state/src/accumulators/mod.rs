@@ -57,7 +57,9 @@ pub mod values;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_buffer::i256;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_buffer::{ScalarBuffer, i256};
 
 pub use bound_rows::BoundRows;
 use column::Column;
@@ -204,6 +206,8 @@ pub struct Accumulators {
     /// Columns that are read, with their index in the batch.
     arguments: Vec<(usize, Codec)>,
     tallies: Vec<Tally>,
+    /// The column that says for how many rows a row stands; None: each for itself.
+    weight: Option<usize>,
     /// Those that may fail are first.
     calls: Vec<Call>,
     fallible: usize,
@@ -225,6 +229,8 @@ const INLINE_BYTES: usize = 1024;
 struct Tally {
     value: Option<usize>,
     filter: Option<usize>,
+    /// The column with the number of such rows, where a row stands for several.
+    weight: Option<usize>,
 }
 
 struct Call {
@@ -292,7 +298,25 @@ impl Accumulators {
                 .iter()
                 .map(|tally| values::mask(batch, tally.value, tally.filter))
                 .collect(),
+            weights: self.weights(batch),
         })
+    }
+
+    /// By how much each row raises the number of rows, and then each tally.
+    fn weights(&self, batch: &RecordBatch) -> Option<Vec<ScalarBuffer<i64>>> {
+        let column = |index: usize| {
+            batch
+                .column(index)
+                .as_primitive::<Int64Type>()
+                .values()
+                .clone()
+        };
+        let rows = self.weight?;
+        let tallies = self
+            .tallies
+            .iter()
+            .map(|tally| tally.weight.unwrap_or(rows));
+        Some(std::iter::once(rows).chain(tallies).map(column).collect())
     }
 
     /// Take the rows of another group in. A total must fit: see [`Self::check`] and [`BoundRows::is_safe`].

@@ -131,6 +131,7 @@ fn call(function: &str, column: usize) -> Call {
         filter: None,
         limit: None,
         parameter: None,
+        weight: None,
     }
 }
 

@@ -76,7 +76,7 @@ class FeedRunner:
         """
         self._feed = feed
         self._upstream = upstream
-        self._columns = (*feed.key, *feed.value)
+        self._columns = feed.columns
         self._schema = schema(self._columns)
         self._query = GuardedQuery(relation, feed.query, self._shape)
 

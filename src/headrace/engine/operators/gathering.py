@@ -1,4 +1,4 @@
-"""What several sources give one repartition topic in a step, in the order of their records."""
+"""What sources give a repartition topic in a step, in the order of their records."""
 
 from __future__ import annotations
 
@@ -23,13 +23,15 @@ _ORIGIN = ["topic", "partition", "offset"]
 def gathered(parts: Sequence[tuple[Output, Arrived]]) -> list[Sending]:
     """Give one sending for outputs to one topic, ordered as the records that they came from: one source alone would be early.
 
+    Records of one source may stand by partition, and what came of them is smaller than they: that is put in order.
+
     Args:
         parts: outputs to one topic, each with the records that its rows count.
     """
-    if len(parts) < 2 or any(
-        not output.records.schema.equals(parts[0][0].records.schema) for output, _ in parts
-    ):
-        return [Sending(output, arrived.records) for output, arrived in parts]
+    if len(parts) == 1:
+        return [_sorted(*parts[0])]
+    if any(not output.records.schema.equals(parts[0][0].records.schema) for output, _ in parts):
+        return [_sorted(output, arrived) for output, arrived in parts]
     rows, seq, first = [], [], 0
     for output, arrived in parts:
         own = output.rows.to_numpy()
@@ -41,6 +43,15 @@ def gathered(parts: Sequence[tuple[Output, Arrived]]) -> list[Sending]:
     origin = _whole([arrived.records.select(_ORIGIN) for _, arrived in parts])
     places = pc.take(pa.array(np.concatenate(rows), pa.int32()), order)
     return [Sending(Output(parts[0][0].topic, records, places), origin)]
+
+
+def _sorted(output: Output, arrived: Arrived) -> Sending:
+    seq = arrived.seq[output.rows.to_numpy()]
+    if (seq[1:] >= seq[:-1]).all():
+        return Sending(output, arrived.records)
+    order = pa.array(np.argsort(seq, kind="stable"), pa.int64())
+    rows = output.rows.take(order)
+    return Sending(Output(output.topic, output.records.take(order), rows), arrived.records)
 
 
 def _whole(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from headrace.engine.refusals import Refusals
     from headrace.engine.state.kernels import NativeKernel
     from headrace.formats.interface import Registry
-    from headrace.plan.operators import Operator
+    from headrace.plan.operators import Feed, Operator
     from headrace.plan.topology import SourceTopic, Topology
 
 WHOLE = -1
@@ -109,7 +109,7 @@ class Graph:
         self.refusals = refusals
         self._application = application
         self._late_topic = topology.settings.late_topic
-        self._met = _met(topology)
+        self._repartitions = frozenset(sink.topic for sink in topology.sinks.values() if sink.internal)
         self.sources: dict[str, SourceNode] = {}
         self.tables: dict[str, SourceNode] = {}
         self.operators: dict[str, OperatorNode] = {}
@@ -139,7 +139,11 @@ class Graph:
                 sink, known = topology.sinks[pipeline.sink], ids[pipeline.sink]
                 if pipeline.source in self.sources:
                     found = self.sources[pipeline.source]
-                    found.pipelines.append(PipelineRunner(pipeline, sink, known, found.relation))
+                    # Of a row that is late the record itself is to be kept, where somebody wants it.
+                    combines = self._late_topic is None
+                    found.pipelines.append(
+                        PipelineRunner(pipeline, sink, known, found.relation, combines=combines)
+                    )
                 else:
                     stage = self.operators[pipeline.source]
                     changes = stage.operator.changes
@@ -189,7 +193,7 @@ class Graph:
                 )
             for pipeline in node.pipelines:
                 for output in pipeline.process(rows, item.records, faults):
-                    if output.topic in self._met:
+                    if output.topic in self._repartitions:
                         meeting.setdefault(output.topic, []).append((output, item))
                     else:
                         step.sendings.append(Sending(output, item.records))
@@ -260,9 +264,9 @@ class Graph:
         done = node.kernel.process([None if item is None else item.fed.batch for item in inputs])
         for index, row, reason in done.failed:
             self._kernel_failed(node, inputs[index], row, reason, step)
-        for item, late in zip(inputs, done.late, strict=True):
+        for feed, item, late in zip(node.operator.feeds, inputs, done.late, strict=True):
             if item is not None and len(late):
-                self._late(node, item, late, step)
+                self._late(node, feed, item, late, step)
         self._pass_on(node, done.rows, step)
 
     def _pass_on(self, node: OperatorNode, rows: pa.RecordBatch, step: Step) -> None:
@@ -302,10 +306,14 @@ class Graph:
         lineage = Lineage(*(batch.column(index).to_numpy() for index in range(len(LEADING))))
         self._judge(_stand_in(node.operator.id, lineage, [0]), {0: fault}, step)
 
-    def _late(self, node: OperatorNode, item: _Input, late: pa.Int32Array, step: Step) -> None:
+    def _late(self, node: OperatorNode, feed: Feed, item: _Input, late: pa.Int32Array, step: Step) -> None:
         rows = np.unique(item.fed.rows[late.to_numpy()])
+        count = len(rows)
+        if feed.parts:
+            stands_for = item.fed.batch.column(len(LEADING) + len(feed.key))
+            count = int(pc.sum(stands_for.take(late)).as_py())
         name = node.operator.id
-        step.late[name] = step.late.get(name, 0) + len(rows)
+        step.late[name] = step.late.get(name, 0) + count
         if self._late_topic is None or item.records is None:
             return
         chosen = pa.array(rows, pa.int32())
@@ -357,16 +365,6 @@ class Graph:
         self.sources.clear()
         self.tables.clear()
         self.operators.clear()
-
-
-def _met(topology: Topology) -> frozenset[str]:
-    """Give the repartition topics into which rows of several sources go."""
-    writers: dict[str, set[str]] = {}
-    for pipeline in topology.pipelines:
-        sink = topology.sinks[pipeline.sink]
-        if sink.internal and pipeline.source in topology.sources:
-            writers.setdefault(sink.topic, set()).add(pipeline.source)
-    return frozenset(topic for topic, sources in writers.items() if len(sources) > 1)
 
 
 def _lineage_of(arrived: Arrived) -> Lineage:

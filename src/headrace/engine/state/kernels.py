@@ -46,7 +46,7 @@ LEADING = (
 
 def make_kernel(operator: Operator) -> NativeKernel:
     """Give a kernel without tasks."""
-    inputs = [schema((*feed.key, *feed.value)) for feed in operator.feeds]
+    inputs = [schema(feed.columns) for feed in operator.feeds]
     return NativeKernel(json.dumps(specification(operator)), inputs, schema(operator.columns))
 
 
@@ -70,17 +70,7 @@ def _kernel(kernel: Kernel) -> dict[str, Any]:
         case Aggregate():
             return {
                 "kernel": "aggregate",
-                "calls": [
-                    {
-                        "function": call.function,
-                        "arguments": list(call.arguments),
-                        "distinct": call.distinct,
-                        "filter": call.filter,
-                        "limit": call.limit,
-                        "parameter": call.parameter,
-                    }
-                    for call in kernel.calls
-                ],
+                "calls": _calls(kernel),
                 "emit": kernel.emit.value,
                 "window": None if kernel.window is None else _window(kernel.window),
                 "retracts": kernel.retracts,
@@ -111,6 +101,29 @@ def _kernel(kernel: Kernel) -> dict[str, Any]:
                 "limit": kernel.limit,
                 "retracts": kernel.retracts,
             }
+
+
+def _calls(kernel: Aggregate) -> list[dict[str, Any]]:
+    if kernel.parts:
+        return [
+            {
+                "function": call.function,
+                "arguments": [] if part.argument is None else [part.argument],
+                "weight": part.weight,
+            }
+            for call, part in zip(kernel.calls, kernel.parts, strict=True)
+        ]
+    return [
+        {
+            "function": call.function,
+            "arguments": list(call.arguments),
+            "distinct": call.distinct,
+            "filter": call.filter,
+            "limit": call.limit,
+            "parameter": call.parameter,
+        }
+        for call in kernel.calls
+    ]
 
 
 def _window(window: Window) -> dict[str, Any]:

@@ -25,7 +25,7 @@ def make_migration(old: Operator, new: Operator, calls: Sequence[int | None]) ->
     sides = [
         (
             json.dumps(specification(operator)),
-            [schema((*feed.key, *feed.value)) for feed in operator.feeds],
+            [schema(feed.columns) for feed in operator.feeds],
             schema(operator.columns),
         )
         for operator in (old, new)

@@ -234,10 +234,14 @@ class MergedInputs:
         cuts = self._cuts(keys)
         free = []
         for index, held in enumerate(self._inputs):
-            numbers, at = np.unique(held.partitions, return_inverse=True)
-            found = [cuts.get(self._group(number), _NO_CUT) for number in numbers.tolist()]
-            key = np.array([cut[0] for cut in found], np.int64)[at]
-            lane = np.array([cut[1] for cut in found], np.int64)[at]
+            if not cuts:
+                free.append(np.ones(len(held.partitions), np.bool_))
+                continue
+            found = np.empty((int(held.partitions.max(initial=-1)) + 1, 2), np.int64)
+            found[:] = _NO_CUT
+            for number in _numbers(held.partitions):
+                found[number] = cuts.get(self._group(number), _NO_CUT)
+            key, lane = found[held.partitions, 0], found[held.partitions, 1]
             mine = self._lanes(index)
             free.append((keys[index] < key) | ((keys[index] == key) & (mine <= lane)))
         return free
@@ -246,10 +250,9 @@ class MergedInputs:
         """Give, for each group of partitions that are merged, key and lane of the last record that may go."""
         ends: dict[TopicPartition, int] = {}
         for index, held in enumerate(self._inputs):
-            numbers, first = np.unique(held.partitions[::-1], return_index=True)
-            for number, row in zip(numbers.tolist(), first.tolist(), strict=True):
+            for number, row in _last_rows(held.partitions):
                 # The keys of a partition never fall: its last one is its largest.
-                ends[TopicPartition(held.topic, number)] = int(keys[index][len(keys[index]) - 1 - row])
+                ends[TopicPartition(held.topic, number)] = int(keys[index][row])
         behind = self._behind(self._places(ends))
         index_of = {held.topic: index for index, held in enumerate(self._inputs)}
         cuts: dict[int, tuple[int, int]] = {}
@@ -310,12 +313,7 @@ class MergedInputs:
             if count:
                 records = held.records()
                 taken = records if count == records.num_rows else records.filter(pa.array(mask))
-                places = seq[start : start + count]
-                if self._owned is not None and (places[1:] < places[:-1]).any():
-                    # They go on to other topics in this order.
-                    inner = np.argsort(places)
-                    taken, places = taken.take(pa.array(inner, pa.int64())), places[inner]
-                released.arrived.append(Arrived(held.source, taken, places))
+                released.arrived.append(Arrived(held.source, taken, seq[start : start + count]))
                 held.keep(~mask)
             start += count
 
@@ -327,19 +325,18 @@ class MergedInputs:
         """See `Inputs`; to be asked after `release`."""
         found = {}
         for held in self._inputs:
-            numbers, first = np.unique(held.partitions, return_index=True)
-            for number, row in zip(numbers.tolist(), first.tolist(), strict=True):
-                found[TopicPartition(held.topic, number)] = int(held.offsets[row])
+            for number, row in _last_rows(held.partitions[::-1]):
+                found[TopicPartition(held.topic, number)] = int(held.offsets[::-1][row])
         return found
 
     def full(self) -> Set[TopicPartition]:
         """See `Inputs`."""
-        counted = [np.unique(held.partitions, return_counts=True) for held in self._inputs]
-        most = max(_LEAST_SHARE, MOST_HELD // max(1, sum(len(numbers) for numbers, _ in counted)))
+        counted = [np.bincount(held.partitions) for held in self._inputs]
+        most = max(_LEAST_SHARE, MOST_HELD // max(1, sum(np.count_nonzero(counts) for counts in counted)))
         return {
-            TopicPartition(held.topic, int(number))
-            for held, (numbers, counts) in zip(self._inputs, counted, strict=True)
-            for number in numbers[counts >= most].tolist()
+            TopicPartition(held.topic, number)
+            for held, counts in zip(self._inputs, counted, strict=True)
+            for number in np.flatnonzero(counts >= most).tolist()
         }
 
     def drop(self, partitions: Set[TopicPartition] | None = None) -> None:
@@ -352,6 +349,20 @@ class MergedInputs:
             gone = [item.partition for item in partitions if item.topic == held.topic]
             held.fresh = [batch for batch in (_without(item, gone) for item in held.fresh) if batch.num_rows]
             held.keep(~np.isin(held.partitions, gone))
+
+
+def _numbers(partitions: npt.NDArray[np.int32]) -> list[int]:
+    """Give the numbers that occur, ascending. There are few of them: cheaper to count than to sort."""
+    found: list[int] = np.flatnonzero(np.bincount(partitions)).tolist()
+    return found
+
+
+def _last_rows(partitions: npt.NDArray[np.int32]) -> list[tuple[int, int]]:
+    """Give for each number that occurs the last row that has it."""
+    last = np.full(int(partitions.max(initial=-1)) + 1, -1)
+    # Of several rows with one number, the last one stays.
+    last[partitions] = np.arange(len(partitions))
+    return [(number, row) for number, row in enumerate(last.tolist()) if row >= 0]
 
 
 def _running_maximum(partitions: npt.NDArray[np.int32], times: Longs) -> Longs:

@@ -66,6 +66,8 @@ def _pipeline(pipeline: Pipeline, topology: Topology) -> list[str]:
     if pipeline.sets_time:
         lines.append("  timestamp: from EVENTTIME BY")
     lines.append(f"  query: {pipeline.query}")
+    if pipeline.combined is not None:
+        lines.append(f"  rows of one group go as one: {pipeline.combined.query}")
     return [*lines, *_columns_of(pipeline.query, topology.sources.get(pipeline.source), "  ")]
 
 
@@ -83,6 +85,9 @@ def _operator(operator: Operator, topology: Topology) -> list[str]:
     for feed in operator.feeds:
         columns = ", ".join(_column(column) for column in (*feed.key, *feed.value))
         lines.append(f"  from {feed.source} ({feed.changes.value}): {columns or 'no columns'}")
+        if feed.parts:
+            parts = ", ".join(_column(column) for column in feed.parts)
+            lines.append(f"    a row may stand for several: {parts}")
         lines.append(f"    query: {feed.query}")
         known = topology.sources if feed in operator.task_feeds else topology.tables
         lines += _columns_of(feed.query, known.get(feed.source), "    ")

@@ -90,7 +90,9 @@ class AggregateDraft(OperatorDraft):
             for call in self.calls
         )
         retracts = self.changes is Changes.RETRACT
-        return Aggregate(feeds[0], calls, self.emit, self.window, retracts, self.keeps_nulls)
+        merged = self.feeds[0].merged
+        parts = () if merged is None else tuple(merged.parts)
+        return Aggregate(feeds[0], calls, self.emit, self.window, retracts, self.keeps_nulls, parts)
 
     def label(self, name: str) -> str:
         """Give what the program calls a column."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from headrace.formats.interface import Path
     from headrace.planner.relations import Names, Reads, Relation
+    from headrace.planner.stateful.combining import Merged
 
 _PREFIXES: Final = "kwnavlr"
 
@@ -65,6 +66,7 @@ class FeedDraft:
         repartition: partitions of the topic through which rows go to the task of their key; None if they are there already.
         label: which input of an operator with several it is, for the name of that topic.
         key_format: of the keys in that topic, where they stand beside those of a topic that others write.
+        merged: how rows of one group may become one on their way into that topic; None: they go one by one, as they are.
     """
 
     branches: list[Branch]
@@ -72,6 +74,7 @@ class FeedDraft:
     repartition: int | None = None
     label: str = ""
     key_format: Format = Format.ROWS
+    merged: Merged | None = None
 
     @property
     def partitions(self) -> int:

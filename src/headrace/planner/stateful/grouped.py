@@ -19,6 +19,7 @@ from headrace.planner.relations import Item, SelectRelation
 from headrace.planner.rules.extract_formats import conjuncts
 from headrace.planner.stateful.aggregate import AggregateDraft
 from headrace.planner.stateful.calls import Calls, aggregates_in, brought
+from headrace.planner.stateful.combining import merged
 from headrace.planner.stateful.drafts import (
     Branch,
     FeedDraft,
@@ -124,7 +125,7 @@ def grouped(
     having = _having(select, within, faults)
     if found is None or having is None or not all(row.good for row in rows):
         return None
-    _feed(feed, rows, calls, items)
+    _feed(draft, rows, calls, items)
     return _result(relation, found.items, having, names)
 
 
@@ -200,8 +201,9 @@ def _keys(rows: Sequence[Rows], items: Sequence[GroupItem]) -> list[list[Typed]]
     return found
 
 
-def _feed(feed: FeedDraft, rows: Sequence[Rows], calls: Calls, items: Sequence[GroupItem]) -> None:
+def _feed(draft: AggregateDraft, rows: Sequence[Rows], calls: Calls, items: Sequence[GroupItem]) -> None:
     """Complete the input of the operator, now that its columns are known."""
+    (feed,) = draft.feeds
     over_table = any(row.relation.has_kinds for row in rows)
     words = [item.node.sql() for item in items] + [column.node.sql() for column in calls.values]
     for row, branch in zip(rows, feed.branches, strict=True):
@@ -216,6 +218,7 @@ def _feed(feed: FeedDraft, rows: Sequence[Rows], calls: Calls, items: Sequence[G
     if len(rows) > 1 or not together(rows[0].relation, feed.branches[0].key):
         whole = max(row.relation.reads.partitions for row in rows)
         feed.repartition = whole if feed.branches[0].key else 1
+        feed.merged = merged(feed, draft.calls, draft.emit, draft.window)
 
 
 def _having(select: exp.Select, within: Expressions, faults: Faults) -> list[exp.Expression] | None:
