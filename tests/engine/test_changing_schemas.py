@@ -78,6 +78,9 @@ class DoorRegistry:
     def subjects(self) -> list[str]:
         return self._enter().subjects()
 
+    def close(self) -> None:
+        """Hold nothing."""
+
 
 @pytest.fixture
 def registry() -> Iterator[DoorRegistry]:

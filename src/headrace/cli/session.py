@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -50,5 +50,8 @@ def open_session(log: str | None, registry: str | None) -> Iterator[Session]:
     url = log or environment.log or DEFAULT_LOG
     with open_log(url, environment.client) as opened:
         schemas = open_registry(registry or environment.registry, opened, environment.registry_client)
-        with closing(Catalog(opened, schemas)) as catalog:
+        with (
+            closing(schemas) if schemas is not None else nullcontext(),
+            closing(Catalog(opened, schemas)) as catalog,
+        ):
             yield Session(opened, schemas, catalog, environment)

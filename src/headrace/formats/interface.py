@@ -168,3 +168,6 @@ class Registry(Protocol):
 
     def subjects(self) -> list[str]:
         """Give the names of all subjects."""
+
+    def close(self) -> None:
+        """Free the connections; may be called twice."""

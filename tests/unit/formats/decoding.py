@@ -64,6 +64,9 @@ class Schemas:
     def subjects(self) -> list[str]:
         raise NotImplementedError
 
+    def close(self) -> None:
+        """Hold nothing."""
+
 
 def binary(values: Sequence[bytes | str | None]) -> pa.BinaryArray:
     return pa.array([v.encode() if isinstance(v, str) else v for v in values], pa.binary())
