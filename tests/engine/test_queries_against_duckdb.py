@@ -257,6 +257,21 @@ def test_forms_of_duckdb_alone_give_what_duckdb_gives(
         assert sorted(rows(found), key=str) == sorted(rows(expected), key=str)
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("SELECT id // 4 AS n FROM orders WHERE id = 9", [{"n": 2}]),
+        ("SELECT id // their number\nFROM orders WHERE id = 9", [{"id": 9}]),
+        ("SELECT id FROM orders WHERE id = 9 // the ninth", [{"id": 9}]),
+        ("SELECT '//' AS s FROM orders WHERE id = 9", [{"s": "//"}]),
+    ],
+)
+def test_two_slashes_divide_where_duckdb_can_run_that(
+    text: str, found: list[dict[str, Any]], log: Log
+) -> None:
+    assert run(log, text).to_pylist() == found
+
+
 def test_names_of_the_session_are_tables_of_a_duckdb_query(log: Log) -> None:
     text = "WITH few AS (SELECT id, country FROM orders WHERE id < 6); PIVOT few ON country USING count(*)"
     assert sorted(run(log, text).column_names) == ["DE", "FR", "GB", "id"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 import click
@@ -46,6 +47,8 @@ def command(form: str, state_dir: str | None, log: str | None, registry: str | N
             from headrace.cli.shell import Shell
 
             history = workspace.states.root / "history.sql" if workspace.states.root else None
+            # A shell that was started in the background of a script is one nevertheless.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             shell = Shell(Runner(workspace, rows=ROWS), workspace, history)
             click.echo(f"{workspace.log.name} - \\help for help, \\q to leave")
             shell.loop()

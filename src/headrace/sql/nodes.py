@@ -190,10 +190,14 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class DuckdbQuery:
-    """A snapshot query in DuckDB's own SQL, which this grammar does not read."""
+    """A snapshot query in DuckDB's own SQL, which this grammar does not read.
+
+    `otherwise`: what this grammar reads, where both do and mean something else by `//`: a comment here, a division there.
+    """
 
     text: str
     span: Span
+    otherwise: Query | None = None
 
 
 Statement = Set | With | Insert | CreateTable | Query | DuckdbQuery | Command

@@ -26,6 +26,9 @@ MAX_CHAIN = 900
 """How high it may be with every operator counted: what DuckDB follows (its `max_expression_depth` is 1000)."""
 
 _MAX_DIAGNOSTICS = 20
+_DIVISION = "//"
+"""Of whole numbers in DuckDB; here, as in Lenses SQL, a comment."""
+
 _EXAMPLE = "the least is `INSERT INTO target SELECT STREAM * FROM topic`"
 
 
@@ -62,11 +65,12 @@ def parse_program(text: str, name: str = "SQL", *, in_duckdb: Callable[[str], bo
         ]
         remaining = [item for item in remaining if item not in lexical]
         wrong = lexical or found
-        if wrong and in_duckdb is not None and grammar.at_end():
-            own = text[begin : grammar.previous.end]
-            if in_duckdb(own):
-                statements.append(DuckdbQuery(own, Span(begin, begin + len(own))))
-                continue
+        own = None
+        if in_duckdb is not None and grammar.at_end() and (wrong or isinstance(statement, Query)):
+            own = _for_duckdb(grammar, begin, None if wrong else statement, in_duckdb)
+        if own is not None:
+            statements.append(own)
+            continue
         faults.extend(wrong)
         if statement is not None:
             statements.append(statement)
@@ -117,6 +121,28 @@ def _statement(grammar: StatementGrammar) -> tuple[Statement | None, list[Diagno
         return None, grammar.found
     _check_end(grammar)
     return statement, grammar.found
+
+
+def _for_duckdb(
+    grammar: StatementGrammar, begin: int, read: Statement | None, in_duckdb: Callable[[str], bool]
+) -> DuckdbQuery | None:
+    """Give a statement as DuckDB's, if it is one.
+
+    Args:
+        grammar: at its end.
+        begin: where it begins in the text.
+        read: what this grammar makes of it; None if it cannot be read.
+        in_duckdb: whether a text is a query in DuckDB's own SQL.
+    """
+    # What `//` cuts off belongs to the statement that it may be a division in.
+    whole = grammar.text[begin : grammar.token.start].rstrip()
+    texts = [whole] if _DIVISION in whole else []
+    if read is None:
+        texts.append(grammar.text[begin : grammar.previous.end])
+    for own in texts:
+        if in_duckdb(own):
+            return DuckdbQuery(own, Span(begin, begin + len(own)), read if isinstance(read, Query) else None)
+    return None
 
 
 def _check_end(grammar: StatementGrammar) -> None:

@@ -96,7 +96,12 @@ class Runner:
     def plan(self, query: Query | DuckdbQuery, program: Program) -> SnapshotPlan:
         """Plan a query with the names of earlier WITH statements."""
         if isinstance(query, DuckdbQuery):
-            return self._plan_in_duckdb(query, program)
+            try:
+                return self._plan_in_duckdb(query, program)
+            except ProgramError:
+                if query.otherwise is None:
+                    raise
+                query = query.otherwise
         catalog = self._workspace.catalog
         whole = Program((*self._named, query), program.source)
         try:
