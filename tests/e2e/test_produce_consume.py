@@ -49,16 +49,25 @@ class Headrace:
         )
 
 
+@pytest.fixture
+def headrace(commands: Path, tmp_path: Path) -> Headrace:
+    """Give the command with a topic that is empty, on the embedded log."""
+    return ready(Headrace(commands / "headrace", tmp_path, HEADRACE_LOG="sqlite:log.db"))
+
+
 @pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
-def headrace(request: pytest.FixtureRequest, commands: Path, tmp_path: Path) -> Headrace:
-    """Give the command with a topic that is empty."""
+def on_both(request: pytest.FixtureRequest, commands: Path, tmp_path: Path) -> Headrace:
+    """Give the command with a topic that is empty, on each of the logs."""
     where = {"HEADRACE_LOG": "sqlite:log.db"}
     if request.param == "kafka":
         where = {
             "HEADRACE_LOG": request.getfixturevalue("kafka").url,
             "HEADRACE_SCHEMA_REGISTRY": request.getfixturevalue("registry_url"),
         }
-    made = Headrace(commands / "headrace", tmp_path, **where)
+    return ready(Headrace(commands / "headrace", tmp_path, **where))
+
+
+def ready(made: Headrace) -> Headrace:
     assert made("topics", "create", made.topic).returncode == 0
     return made
 
@@ -89,10 +98,10 @@ def test_a_line_without_what_the_call_names_is_refused(
     assert len(headrace("consume", headrace.topic, *ALL).stdout.splitlines()) == 1
 
 
-def test_a_bare_line_is_named_before_a_schema_is_inferred_from_it(headrace: Headrace) -> None:
-    done = headrace("produce", headrace.topic, "--envelope", "--value-format", "AVRO", stdin='{"a":1}\n')
+def test_a_bare_line_is_named_before_a_schema_is_inferred_from_it(on_both: Headrace) -> None:
+    done = on_both("produce", on_both.topic, "--envelope", "--value-format", "AVRO", stdin='{"a":1}\n')
     assert (done.returncode, "line 1 cannot be written" in done.stderr) == (1, True)
-    assert headrace.topic not in headrace("schemas", "list").stdout
+    assert on_both.topic not in on_both("schemas", "list").stdout
 
 
 @pytest.mark.parametrize(
@@ -103,35 +112,35 @@ def test_an_empty_topic_has_nothing_to_print(headrace: Headrace, options: tuple[
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_tombstones_are_shown(headrace: Headrace) -> None:
+def test_tombstones_are_shown(on_both: Headrace) -> None:
     assert (
-        headrace(
-            "produce", headrace.topic, "--envelope", stdin='{"key":"a"}\n{"key":null,"value":null}\n'
+        on_both(
+            "produce", on_both.topic, "--envelope", stdin='{"key":"a"}\n{"key":null,"value":null}\n'
         ).returncode
         == 0
     )
-    shown = headrace("consume", headrace.topic, *ALL).stdout
+    shown = on_both("consume", on_both.topic, *ALL).stdout
     assert sorted(line.split(',"timestamp"')[0] for line in shown.splitlines()) == [
         '{"key":"a","value":null',
         '{"key":null,"value":null',
     ]
-    refused = headrace("query", f"SELECT * FROM `{headrace.topic}`")
+    refused = on_both("query", f"SELECT * FROM `{on_both.topic}`")
     assert refused.returncode == 2
     assert "only tombstones" in refused.stderr
     assert "CREATE TABLE" in refused.stderr
 
 
-def test_the_first_records_tell_the_format_of_an_empty_topic(headrace: Headrace) -> None:
-    call = ("consume", headrace.topic, "--from-beginning", "--envelope", "--max", "3")
-    with headrace.started(*call) as following:
+def test_the_first_records_tell_the_format_of_an_empty_topic(on_both: Headrace) -> None:
+    call = ("consume", on_both.topic, "--from-beginning", "--envelope", "--max", "3")
+    with on_both.started(*call) as following:
         # Time to find the topic empty; a slow start would make the test pass for less, never fail.
         time.sleep(1)
-        headrace("produce", headrace.topic, "--envelope", stdin='{"key":"a"}\n')
-        headrace(
-            "produce", headrace.topic, "--envelope", "--value-format", "LONG", stdin='{"key":"b","value":7}\n'
+        on_both("produce", on_both.topic, "--envelope", stdin='{"key":"a"}\n')
+        on_both(
+            "produce", on_both.topic, "--envelope", "--value-format", "LONG", stdin='{"key":"b","value":7}\n'
         )
-        headrace(
-            "produce", headrace.topic, "--envelope", "--value-format", "LONG", stdin='{"key":"c","value":8}\n'
+        on_both(
+            "produce", on_both.topic, "--envelope", "--value-format", "LONG", stdin='{"key":"c","value":8}\n'
         )
         shown, said = following.communicate(timeout=30)
     assert (following.returncode, said) == (0, "")

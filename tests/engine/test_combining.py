@@ -102,7 +102,7 @@ def run(
 
 @pytest.mark.parametrize("emit", ["", "EMIT FINAL"])
 @pytest.mark.parametrize("window", WINDOWS)
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=ROWS, partitions=st.integers(2, 3), batch=st.sampled_from([1, 7, 1000]))
 @example(rows=[(1, 5, 0), (1, None, 100), (1, 2, 200), (None, 1, 300), (2, 9, 400)], partitions=2, batch=1000)
 @example(rows=[(1, 5, 0), (1, 5, 20_000), (1, 7, 100), (2, 7, 19_000)], partitions=2, batch=1000)
