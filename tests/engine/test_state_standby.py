@@ -91,10 +91,10 @@ def test_an_instance_has_the_state_of_tasks_that_another_runs(
             restored(caplog)
         give(log, source, range(2000, 2500))
         wait_for(lambda: total() >= 2500)
-        # What the other one ran, with nothing to read for it.
+        # What the other one ran, with nothing to read for it but what came since the last look: a busy machine is late with that.
         taken = restored(caplog)
         assert len(taken) == 2
-        assert not any(taken.values())
+        assert all(read < 100 for read in taken.values()), taken
         time.sleep(0.5)
     for state in (one, two):
         # In step but for the records since it was last looked: nothing is read from the beginning.
