@@ -93,7 +93,7 @@ def run(
             planned(log, text), log, None, ProcessorOptions("app", until_end=True, batch_records=batch)
         )
         processor.run()
-        found = {row["key"]: json.loads(row["value"]) for row in read(log, "result")}
+        found = {row["key"]: (json.loads(row["value"]), row["timestamp"]) for row in read(log, "result")}
         with closing(log.admin()) as admin:
             (topic,) = [name for name in admin.topics() if name.endswith("-repartition")]
         late = sum(processor.metrics.snapshot().late.values())

@@ -87,14 +87,15 @@ def test_an_instance_has_the_state_of_tasks_that_another_runs(
             wait_for(lambda: total() >= 2000)
             # Those that it runs and those that it follows.
             wait_for(lambda: folders(one) == folders(two) == 4)
-            time.sleep(4 * INTERVAL)
+            # Rounds of following: on a busy machine one may take as long as four of them should.
+            time.sleep(12 * INTERVAL)
             restored(caplog)
         give(log, source, range(2000, 2500))
         wait_for(lambda: total() >= 2500)
-        # What the other one ran, with nothing to read for it but what came since the last look: a busy machine is late with that.
+        # What the other one ran, with nothing to read for it.
         taken = restored(caplog)
         assert len(taken) == 2
-        assert all(read < 100 for read in taken.values()), taken
+        assert not any(taken.values())
         time.sleep(0.5)
     for state in (one, two):
         # In step but for the records since it was last looked: nothing is read from the beginning.

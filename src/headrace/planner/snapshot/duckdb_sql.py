@@ -2,7 +2,7 @@
 
 The text goes to DuckDB as it stands; so names and functions mean what they mean there. Each topic, view or name of WITH that
 it names is a view of DuckDB, with the columns that `SELECT *` gives. Where the text names `_key`, `_value` or `_meta`, its
-views have these columns too; they always having them would put them into every `*`, PIVOT and SUMMARIZE.
+views have these columns too; if they always had, these would be part of every `*`, PIVOT and SUMMARIZE.
 """
 
 from __future__ import annotations
