@@ -33,7 +33,7 @@ def pages() -> dict[str, str]:
 
 def _commands() -> str:
     parts = ["# Command line", "The help of each command, as `--help` prints it."]
-    root = click.Context(main, info_name="headrace")
+    root = click.Context(main, info_name="headrace", **main.context_settings)
     parts.append(_help(main, root))
     for name in COMMANDS:
         command = main.get_command(root, name)

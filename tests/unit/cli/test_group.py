@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from headrace.cli.group import COMMANDS, main
 
-CONTEXT = click.Context(main, info_name="headrace")
+CONTEXT = click.Context(main, info_name="headrace", **main.context_settings)
 
 
 def every_command() -> list[tuple[str, click.Command]]:
