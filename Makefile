@@ -100,7 +100,7 @@ EXAMPLES ?= 2000
 KILLS ?= 200
 .PHONY: soak
 soak: native ## long runs: kernels beside oracles, cases in every variant, 200 random kills
-	HEADRACE_FUZZ_EXAMPLES=$(EXAMPLES) $(PYTEST) -n 2 tests/unit/state $(ARGS)
+	HEADRACE_FUZZ_EXAMPLES=$(EXAMPLES) $(PYTEST) -n 2 tests/unit/state tests/unit/formats $(ARGS)
 	HEADRACE_ALL_VARIANTS=1 $(PYTEST) -n 2 tests/unit/test_run_cases.py tests/recovery/test_killed_cases.py $(ARGS)
 	$(BIN)/python -m tests.recovery.soak --kills $(KILLS)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import sys
 import tempfile
 from collections import defaultdict
 from enum import Enum, auto
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+from headrace.cli import WithoutPandas
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -26,6 +29,9 @@ TOGETHER: Final[Mapping[str, str]] = {
     "tests/engine/test_faults_of_the_log.py::test_a_broker_that_restarts": "stop their broker, and share it",
     "tests/kafka/test_run_cases.py": "use the same names of topics",
     "tests/e2e/test_flights.py": "use a file that takes seconds to make",
+    "tests/engine/test_streams_and_queries_agree.py": "read topics that take a second to fill",
+    "tests/engine/test_queries_against_duckdb.py": "read topics that take a second to fill",
+    "tests/unit/benchmarks/test_nexmark_queries.py": "use events that take a second to make",
 }
 """What runs in one worker of pytest-xdist, before all else, by the beginning of the name, and why."""
 
@@ -44,12 +50,13 @@ def pytest_configure(config: pytest.Config) -> None:
     """Put files into memory, where there is room, and the state of processors anywhere but into the home folder.
 
     Workers, servers and commands inherit both. On a disk a partition of a topic costs the broker half as much again. With
-    TMPDIR set, files lie there, and those of failed tests stay.
+    TMPDIR set, files lie there, and those of failed tests stay. Pandas is hidden as commands hide it: half a second a worker.
     """
     if "TMPDIR" not in os.environ and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ENOUGH:
         _forget_killed_runs()
         _name_folder(config, "TMPDIR", _MEMORY)
         tempfile.tempdir = None
+    sys.meta_path.insert(0, WithoutPandas())
     if "HEADRACE_STATE_DIR" not in os.environ:
         _name_folder(config, "HEADRACE_STATE_DIR", None)
 

@@ -23,7 +23,7 @@ from tests.servers.process import die_with_parent
 
 def load() -> None:
     """Import whatever a command may need, except what commands must do without."""
-    sys.meta_path.insert(0, cli._WithoutPandas())
+    sys.meta_path.insert(0, cli.WithoutPandas())
     for module in pkgutil.iter_modules(cli.__path__):
         importlib.import_module(f"headrace.cli.{module.name}")
     importlib.import_module("headrace.log.kafka")

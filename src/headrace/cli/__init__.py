@@ -9,13 +9,14 @@ from importlib.abc import MetaPathFinder
 from headrace.cli import group
 
 
-class _WithoutPandas(MetaPathFinder):
+class WithoutPandas(MetaPathFinder):
     """Hides pandas. Where it is installed, pyarrow imports it as soon as an array is made; no command needs it."""
 
     hides_packages = True
     """Taken away before user functions are loaded, which may need it."""
 
     def find_spec(self, fullname: str, path: object, target: object = None) -> None:
+        """Say that there is no pandas, and leave every other module to others."""
         if fullname == "pandas":
             message = "pandas is not used by the command line"
             raise ModuleNotFoundError(message, name=fullname)
@@ -26,5 +27,5 @@ def main() -> None:
     # NumPy's algebra, which nothing here needs, else starts a thread for each core that looks for work for a while.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # A third of the start-up time otherwise.
-    sys.meta_path.insert(0, _WithoutPandas())
+    sys.meta_path.insert(0, WithoutPandas())
     group.main()

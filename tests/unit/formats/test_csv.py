@@ -133,7 +133,7 @@ WRITTEN = pa.struct(
     ),
     st.sampled_from([",", ";", "|", "\t", "^"]),
 )
-@settings(max_examples=examples(100))
+@settings(max_examples=examples(50))
 def test_what_is_written_is_read_as_it_was(rows: list[dict[str, Any] | None], delimiter: str) -> None:
     values: Any = pa.array(rows, WRITTEN)
     side = Side(Format.CSV, WRITTEN, properties={"delimiter": delimiter})

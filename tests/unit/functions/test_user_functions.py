@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headrace.cli import _WithoutPandas
+from headrace.cli import WithoutPandas
 from headrace.errors import ProgramError
 from headrace.functions.user import UserFunction, UserFunctionError, UserFunctions, from_file, load, resolve
 from headrace.functions.user.annotations import user_type
@@ -275,7 +275,7 @@ def test_a_file_that_cannot_be_used_says_why(body: str, words: str, tmp_path: Pa
 def test_a_file_may_import_what_the_command_line_hides(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hiding = _WithoutPandas()
+    hiding = WithoutPandas()
     monkeypatch.setattr(sys, "meta_path", [hiding, *sys.meta_path])
     from_file(written(tmp_path, "@scalar\ndef one(x: int) -> int: return 1\n"))
     assert hiding not in sys.meta_path
