@@ -68,6 +68,18 @@ _LATER: dict[type[exp.Expression], str] = {
     exp.Placeholder: "a parameter",
 }
 
+_JOIN = "join with the rows that it must find, each key once: `JOIN (SELECT TABLE k FROM t GROUP BY k) AS found ON …`"
+_INSTEAD: dict[type[exp.Expression], str] = {
+    exp.Window: "`ROW_NUMBER() OVER (…) <= n` keeps the first rows of an order; aggregates take a window of time: "
+    "`GROUP BY …, HOP(…)`",
+    exp.In: _JOIN,
+    exp.Exists: _JOIN,
+    exp.Any: _JOIN,
+    exp.Subquery: _JOIN,
+    exp.Select: _JOIN,
+}
+"""What to write in a stream in place of what cannot run there yet."""
+
 
 @dataclass(slots=True)
 class Expressions:
@@ -111,13 +123,18 @@ class Expressions:
         if isinstance(node, exp.In) and not node.args.get("query"):
             return operators.among(self, node)
         if later is not None or isinstance(node, exp.In):
-            if isinstance(node, exp.Placeholder):
-                message, way_out = "a parameter has no value here", "write the value itself"
-                raise refusal(codes.NOT_YET, message, nearest_span(node), way_out)
-            where = "in a stream yet" if self.inner is None else "here"
-            message = f"{later or 'IN (SELECT …)'} cannot run {where}"
-            raise refusal(codes.NOT_YET, message, nearest_span(node))
+            raise self._not_yet(node, later or "IN (SELECT …)")
         return self._generic(node)
+
+    def _not_yet(self, node: exp.Expression, what: str) -> ProgramError:
+        if isinstance(node, exp.Placeholder):
+            message, way_out = "a parameter has no value here", "write the value itself"
+            return refusal(codes.NOT_YET, message, nearest_span(node), way_out)
+        in_a_stream = self.inner is None
+        message = f"{what} cannot run {'in a stream yet' if in_a_stream else 'here'}"
+        return refusal(
+            codes.NOT_YET, message, nearest_span(node), _INSTEAD.get(type(node)) if in_a_stream else None
+        )
 
     def condition(self, node: exp.Expression, clause: str) -> exp.Expression:
         """Give the DuckDB expression of a condition; it must be true, false or null."""

@@ -264,6 +264,12 @@ class Queries:
         if name in later:
             message = f"`{name}` is used before it is defined"
             raise refusal(codes.FORWARD_REFERENCE, message, span, "move its WITH up")
+        if name in self.topics.declared:
+            message = f"`{name}` is declared, but there is no such topic"
+            way_out = (
+                f"a declaration says what a topic holds; `headrace topics create {name}` makes the topic"
+            )
+            raise refusal(catalog_codes.UNKNOWN_TOPIC, message, span, way_out)
         known = [*named, *self.topics.all_names()]
         message = f"there is no topic `{name}`"
         raise refusal(catalog_codes.UNKNOWN_TOPIC, message, span, did_you_mean(name, known))
