@@ -11,6 +11,7 @@ use arrow_array::{
 use arrow_buffer::{NullBufferBuilder, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 
+use crate::direct::{Record, headers};
 use crate::error::{Error, Result};
 use crate::ffi::*;
 use crate::library::{Library, text};
@@ -69,6 +70,10 @@ impl Batches {
         self.bytes
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.full.is_empty() && self.building.iter().all(|(_, one)| one.offsets.is_empty())
+    }
+
     /// Copy a record in.
     ///
     /// # Safety
@@ -92,20 +97,45 @@ impl Batches {
                 }
             };
         }
-        let builder = &mut self.building[self.current].1;
-        if !builder.has_room(message) {
+        self.make_room(self.current, message.key_len, message.len)?;
+        self.bytes += unsafe { self.building[self.current].1.push(library, message) };
+        Ok(())
+    }
+
+    /// Where the records of a topic go that do not come from librdkafka.
+    pub(crate) fn slot(&mut self, topic: &str) -> usize {
+        let found = self.building.iter().position(|(_, one)| one.topic == topic);
+        found.unwrap_or_else(|| {
+            let builder = TopicBuilder::new(topic.to_owned());
+            self.building.push((std::ptr::null_mut(), builder));
+            self.building.len() - 1
+        })
+    }
+
+    /// Copy a record in, of the topic that the slot was given for.
+    pub(crate) fn append(&mut self, slot: usize, record: &Record<'_>) -> Result<()> {
+        let length = |part: Option<&[u8]>| part.map_or(0, <[u8]>::len);
+        self.make_room(slot, length(record.key), length(record.value))?;
+        self.bytes += self.building[slot].1.append(record);
+        Ok(())
+    }
+
+    fn make_room(&mut self, slot: usize, key: usize, value: usize) -> Result<()> {
+        let builder = &mut self.building[slot].1;
+        if !builder.has_room(key, value) {
             let name = builder.topic.clone();
             let full = std::mem::replace(builder, TopicBuilder::new(name));
             self.full.push(full.finish()?);
         }
-        self.bytes += unsafe { self.building[self.current].1.push(library, message) };
         Ok(())
     }
 
     pub(crate) fn finish(self) -> Result<Vec<RecordBatch>> {
         let mut batches = self.full;
         for (_, builder) in self.building {
-            batches.push(builder.finish()?);
+            if !builder.offsets.is_empty() {
+                batches.push(builder.finish()?);
+            }
         }
         Ok(batches)
     }
@@ -136,11 +166,24 @@ impl TopicBuilder {
         }
     }
 
-    fn has_room(&self, message: &Message) -> bool {
+    fn has_room(&self, key: usize, value: usize) -> bool {
         let fits = |used: usize, more: usize| used.saturating_add(more) <= MAX_COLUMN_BYTES;
-        fits(self.values.values_slice().len(), message.len)
-            && fits(self.keys.values_slice().len(), message.key_len)
+        fits(self.values.values_slice().len(), value)
+            && fits(self.keys.values_slice().len(), key)
             && self.headers.has_room()
+    }
+
+    fn append(&mut self, record: &Record<'_>) -> usize {
+        self.partitions.push(record.partition);
+        self.offsets.push(record.offset);
+        let known = record.timestamp != -1;
+        self.timestamps
+            .push(if known { record.timestamp } else { 0 });
+        self.timestamp_valid.append(known);
+        self.keys.append_option(record.key);
+        self.values.append_option(record.value);
+        let length = |part: Option<&[u8]>| part.map_or(0, <[u8]>::len);
+        length(record.key) + length(record.value) + self.headers.append(record)
     }
 
     unsafe fn push(&mut self, library: &Library, message: &Message) -> usize {
@@ -214,19 +257,10 @@ impl HeadersBuilder {
         let present = unsafe { (library.message_headers)(message, &raw mut headers) } == 0
             && !headers.is_null();
         if !present {
-            if !self.ends.is_empty() {
-                self.end_row(false);
-            }
-            self.rows += 1;
+            self.pass();
             return 0;
         }
-        if self.ends.is_empty() {
-            self.ends.reserve(self.rows + 1);
-            for _ in 0..self.rows {
-                self.end_row(false);
-            }
-        }
-        let before = self.keys.values_slice().len() + self.values.values_slice().len();
+        let before = self.begin_row();
         let mut name: *const c_char = std::ptr::null();
         let mut value: *const c_void = std::ptr::null();
         let mut size = 0;
@@ -249,7 +283,45 @@ impl HeadersBuilder {
         }
         self.end_row(true);
         self.rows += 1;
-        self.keys.values_slice().len() + self.values.values_slice().len() - before
+        self.bytes() - before
+    }
+
+    fn append(&mut self, record: &Record<'_>) -> usize {
+        if record.headers.0 == 0 {
+            self.pass();
+            return 0;
+        }
+        let before = self.begin_row();
+        for (name, value) in headers(record.headers) {
+            self.keys.append_value(String::from_utf8_lossy(name));
+            self.values.append_option(value);
+        }
+        self.end_row(true);
+        self.rows += 1;
+        self.bytes() - before
+    }
+
+    /// A record without headers.
+    fn pass(&mut self) {
+        if !self.ends.is_empty() {
+            self.end_row(false);
+        }
+        self.rows += 1;
+    }
+
+    /// A record with headers, the first or not; gives how many bytes are there.
+    fn begin_row(&mut self) -> usize {
+        if self.ends.is_empty() {
+            self.ends.reserve(self.rows + 1);
+            for _ in 0..self.rows {
+                self.end_row(false);
+            }
+        }
+        self.bytes()
+    }
+
+    fn bytes(&self) -> usize {
+        self.keys.values_slice().len() + self.values.values_slice().len()
     }
 
     fn end_row(&mut self, valid: bool) {

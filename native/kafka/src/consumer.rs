@@ -1,6 +1,7 @@
 //! Reads records as Arrow batches.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ffi::c_void;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc;
@@ -10,6 +11,7 @@ use arrow_array::RecordBatch;
 
 use crate::batch::Batches;
 use crate::client::{Client, Events, lock, millis};
+use crate::direct::{self, Direct, Shared, Trouble};
 use crate::error::{Error, Result, code};
 use crate::ffi::*;
 use crate::group_offsets::{Asker, GroupOffset};
@@ -24,6 +26,14 @@ const PROBE_INTERVAL: Duration = Duration::from_millis(500);
 const PROBE_WAIT: Duration = Duration::from_millis(100);
 /// The call takes a millisecond; it waits for no broker.
 const GIVE_BACK: Duration = Duration::from_secs(20);
+
+/// After how long a partition that was handed back to librdkafka is read directly again; doubled each time, up to the most.
+const HOLD_OFF: Duration = Duration::from_secs(1);
+const MOST_HOLD_OFF: Duration = Duration::from_secs(60);
+/// It only tells librdkafka's own thread.
+const SEEK_WAIT: Duration = Duration::from_secs(1);
+
+type Place = (String, i32);
 
 /// What the group wants of this member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +72,23 @@ pub struct Consumer {
     closing: bool,
     /// Met after records that had to be given first.
     fault: Option<Error>,
+    /// Reads all partitions that it can read; librdkafka has them assigned and paused.
+    direct: Option<Direct>,
+    /// Partitions that librdkafka reads all the same.
+    lent: HashMap<Place, Lent>,
+    /// Partitions that were in trouble and are not with librdkafka yet.
+    returning: Vec<(Position, Trouble)>,
+    /// What the caller has paused.
+    paused: HashSet<Place>,
+    /// Whose turn it is, if both have something.
+    direct_first: bool,
+}
+
+/// A partition that librdkafka reads.
+struct Lent {
+    /// From when on it may be read directly again; None for never.
+    until: Option<Instant>,
+    hold_off: Duration,
 }
 
 // SAFETY: `taken` is empty between calls.
@@ -95,11 +122,20 @@ impl Consumer {
     /// # Errors
     /// A property is unknown, has a wrong value or contradicts another.
     pub fn new(library: &'static Library, properties: &BTreeMap<String, String>) -> Result<Self> {
+        let direct = Direct::new(properties);
+        let mut properties = properties.clone();
+        properties.remove(direct::PROPERTY);
+        let properties = &properties;
         let client = Client::new(library, CONSUMER, properties)?;
-        // SAFETY: the handle is a consumer's.
+        // SAFETY: the handle is a consumer's; the queue forgets the callback before what it is given goes (see Drop).
         let queue = unsafe {
             Error::check(library, (library.set_consumer)(client.handle))?;
-            OwnedQueue::own(library, (library.queue_consumer)(client.handle))
+            let queue = OwnedQueue::own(library, (library.queue_consumer)(client.handle));
+            if let Some(direct) = &direct {
+                let shared = direct.shared().cast_mut().cast();
+                (library.queue_event_callback)(queue.pointer, Some(on_event), shared);
+            }
+            queue
         };
         Ok(Self {
             queue,
@@ -110,6 +146,11 @@ impl Consumer {
             next_probe: Instant::now(),
             closing: false,
             fault: None,
+            direct,
+            lent: HashMap::new(),
+            returning: Vec::new(),
+            paused: HashSet::new(),
+            direct_first: false,
         })
     }
 
@@ -136,8 +177,11 @@ impl Consumer {
     /// Read exactly these partitions.
     pub fn assign(&mut self, positions: &[Position]) -> Result<()> {
         self.ends.clear();
+        self.paused.clear();
+        self.forget_all();
         let list = self.list(positions)?;
-        self.check(unsafe { (self.library().assign)(self.client.handle, list.pointer) })
+        self.check(unsafe { (self.library().assign)(self.client.handle, list.pointer) })?;
+        self.read_directly(positions)
     }
 
     /// Take up to `max_records` records, or about `max_bytes`.
@@ -160,16 +204,35 @@ impl Consumer {
         if let Some(fault) = self.fault.take() {
             return Err(fault);
         }
+        let batches = if self.has_direct() {
+            self.poll_both(max_records, max_bytes, timeout, linger)?
+        } else {
+            self.poll_queue(max_records, max_bytes, timeout, linger)?
+        };
+        if !batches.is_empty() {
+            self.client.events().up();
+            return batches.finish();
+        }
+        self.look_for_broker();
+        match self.fault.take().or_else(|| self.client.fault()) {
+            Some(fault) => Err(fault),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// What librdkafka has read.
+    fn poll_queue(
+        &mut self,
+        max_records: usize,
+        max_bytes: usize,
+        timeout: Duration,
+        linger: Duration,
+    ) -> Result<Batches> {
         let mut batches = Batches::default();
         let mut records = self.take_first(timeout, &mut batches)?;
         if records == 0 {
-            self.look_for_broker();
-            return match self.fault.take().or_else(|| self.client.fault()) {
-                Some(fault) => Err(fault),
-                None => Ok(Vec::new()),
-            };
+            return Ok(batches);
         }
-        self.client.events().up();
         let end = Instant::now() + linger;
         while records < max_records
             && batches.bytes() < max_bytes
@@ -183,7 +246,216 @@ impl Consumer {
                 break;
             }
         }
-        batches.finish()
+        Ok(batches)
+    }
+
+    /// What was read directly; or what librdkafka has read, of partitions that are lent to it. They take turns.
+    fn poll_both(
+        &mut self,
+        max_records: usize,
+        max_bytes: usize,
+        timeout: Duration,
+        linger: Duration,
+    ) -> Result<Batches> {
+        let deadline = Instant::now() + timeout;
+        loop {
+            self.hand_back()?;
+            let mut batches = Batches::default();
+            self.direct_first = !self.direct_first;
+            if self.direct_first
+                && self.take_directly(max_records, max_bytes, linger, &mut batches)?
+            {
+                return Ok(batches);
+            }
+            // Serves the group as well, and keeps librdkafka from taking us for dead.
+            let taken = self.take(max_records, Duration::ZERO, &mut batches)?;
+            if taken.records + taken.ends > 0 {
+                self.take_back()?;
+            }
+            if taken.records > 0 || self.fault.is_some() || self.rebalance().is_some() {
+                return Ok(batches);
+            }
+            if self.take_directly(max_records, max_bytes, linger, &mut batches)?
+                || Instant::now() >= deadline
+            {
+                return Ok(batches);
+            }
+            if let Some(direct) = &self.direct {
+                direct.wait(deadline);
+            }
+        }
+    }
+
+    /// Whether anything was there.
+    fn take_directly(
+        &mut self,
+        most: usize,
+        most_bytes: usize,
+        linger: Duration,
+        batches: &mut Batches,
+    ) -> Result<bool> {
+        let Some(direct) = &self.direct else {
+            return Ok(false);
+        };
+        let mut taken = direct.take(most, most_bytes, batches)?;
+        if taken == 0 {
+            return Ok(false);
+        }
+        let end = Instant::now() + linger;
+        while taken < most
+            && batches.bytes() < most_bytes
+            && Instant::now() < end
+            && self.rebalance().is_none()
+        {
+            direct.wait(end);
+            let more = direct.take(most - taken, most_bytes, batches)?;
+            taken += more;
+        }
+        Ok(true)
+    }
+
+    fn has_direct(&self) -> bool {
+        let reads = self
+            .direct
+            .as_ref()
+            .is_some_and(|direct| !direct.is_empty());
+        reads || !self.lent.is_empty() || !self.returning.is_empty()
+    }
+
+    /// Read partitions directly that librdkafka was just given, from these offsets.
+    fn read_directly(&mut self, positions: &[Position]) -> Result<()> {
+        let Some(direct) = &self.direct else {
+            return Ok(());
+        };
+        let (ours, rest): (Vec<_>, Vec<_>) = positions
+            .iter()
+            .cloned()
+            .partition(|position| position.offset >= 0);
+        for position in rest {
+            self.lent.insert(key(&position), Lent::new());
+        }
+        if ours.is_empty() {
+            return Ok(());
+        }
+        let list = self.list(&ours)?;
+        self.check(unsafe { (self.library().pause)(self.client.handle, list.pointer) })?;
+        direct.add(&ours, |position| self.paused.contains(&key(position)));
+        Ok(())
+    }
+
+    /// Let librdkafka read what cannot be read directly now.
+    fn hand_back(&mut self) -> Result<()> {
+        let Some(direct) = &self.direct else {
+            return Ok(());
+        };
+        self.returning.extend(direct.troubled());
+        if self.returning.is_empty() {
+            return Ok(());
+        }
+        for (position, trouble) in std::mem::take(&mut self.returning) {
+            let one = std::slice::from_ref(&position);
+            if self.seek_queue(one, SEEK_WAIT).is_err() {
+                // It was assigned a moment ago, and is taken at the next try.
+                self.returning.push((position, trouble));
+                continue;
+            }
+            if !self.paused.contains(&key(&position)) {
+                self.set_paused(one, false)?;
+            }
+            let before = self.lent.get(&key(&position)).map(|lent| lent.hold_off);
+            let hold_off = before.map_or(HOLD_OFF, |before| (before * 2).min(MOST_HOLD_OFF));
+            let until = (trouble == Trouble::Passing).then(|| Instant::now() + hold_off);
+            self.lent.insert(key(&position), Lent { until, hold_off });
+        }
+        Ok(())
+    }
+
+    /// Read directly again what librdkafka was lent, if it reads well there.
+    fn take_back(&mut self) -> Result<()> {
+        let now = Instant::now();
+        let due: Vec<Position> = self
+            .lent
+            .iter()
+            .filter(|(place, lent)| {
+                lent.until.is_some_and(|until| until <= now) && !self.paused.contains(*place)
+            })
+            .map(|((topic, partition), _)| Position {
+                topic: topic.clone(),
+                partition: *partition,
+                offset: OFFSET_INVALID,
+            })
+            .collect();
+        if due.is_empty() {
+            return Ok(());
+        }
+        let met: Vec<_> = self
+            .positions(&due)?
+            .into_iter()
+            .filter(|position| position.offset >= 0)
+            .collect();
+        self.forget_ends(&met);
+        self.read_directly(&met)
+    }
+
+    fn forget(&mut self, positions: &[Position]) {
+        for position in positions {
+            self.lent.remove(&key(position));
+            self.paused.remove(&key(position));
+        }
+        self.returning
+            .retain(|(one, _)| !positions.iter().any(|other| key(other) == key(one)));
+        if let Some(direct) = &self.direct {
+            direct.remove(positions);
+        }
+    }
+
+    fn forget_all(&mut self) {
+        self.lent.clear();
+        self.returning.clear();
+        if let Some(direct) = &self.direct {
+            direct.clear();
+        }
+    }
+
+    fn set_paused(&self, partitions: &[Position], paused: bool) -> Result<()> {
+        let list = self.list(partitions)?;
+        let call = if paused {
+            self.library().pause
+        } else {
+            self.library().resume
+        };
+        // SAFETY: the list outlives the call.
+        self.check(unsafe { call(self.client.handle, list.pointer) })?;
+        list.positions().map(drop)
+    }
+
+    /// Pause or resume: what is read directly there, the rest at librdkafka.
+    fn hold(&mut self, partitions: &[Position], paused: bool) -> Result<()> {
+        let mut rest = Vec::new();
+        for position in partitions {
+            if paused {
+                self.paused.insert(key(position));
+            } else {
+                self.paused.remove(&key(position));
+            }
+            match &self.direct {
+                Some(direct) if direct.holds(position) => direct.pause(position, paused),
+                // It goes back as it should be by then.
+                _ if self.is_returning(position) => {}
+                _ => rest.push(position.clone()),
+            }
+        }
+        if rest.is_empty() {
+            Ok(())
+        } else {
+            self.set_paused(&rest, paused)
+        }
+    }
+
+    fn is_returning(&self, position: &Position) -> bool {
+        self.returning
+            .iter()
+            .any(|(one, _)| key(one) == key(position))
     }
 
     /// The event of the group that waits, if any.
@@ -201,6 +473,12 @@ impl Consumer {
         let handle = self.client.handle;
         let eager = unsafe { text((library.rebalance_protocol)(handle)) } == "EAGER";
         let list = self.list(positions)?;
+        if eager {
+            self.forget_all();
+        }
+        if event.kind != RebalanceKind::Assign {
+            self.forget(&event.partitions);
+        }
         if self.closing && event.kind != RebalanceKind::Assign {
             return self.give_back(eager, list);
         }
@@ -210,11 +488,12 @@ impl Consumer {
         // SAFETY: the list outlives the calls, which copy it.
         unsafe {
             if eager {
-                self.check((library.assign)(handle, list.pointer))
+                self.check((library.assign)(handle, list.pointer))?;
             } else {
-                Error::take(library, (library.incremental_assign)(handle, list.pointer))
+                Error::take(library, (library.incremental_assign)(handle, list.pointer))?;
             }
         }
+        self.read_directly(positions)
     }
 
     /// Give partitions back while leaving.
@@ -253,8 +532,9 @@ impl Consumer {
         // SAFETY: the list outlives the call, which copies it.
         unsafe {
             let added = (self.library().incremental_assign)(self.client.handle, list.pointer);
-            Error::take(self.library(), added)
+            Error::take(self.library(), added)?;
         }
+        self.read_directly(positions)
     }
 
     pub fn assignment(&self) -> Result<Vec<Position>> {
@@ -263,20 +543,36 @@ impl Consumer {
         unsafe { List::own(self.library(), pointer) }.positions()
     }
 
-    pub fn pause(&self, partitions: &[Position]) -> Result<()> {
-        let list = self.list(partitions)?;
-        self.check(unsafe { (self.library().pause)(self.client.handle, list.pointer) })?;
-        list.positions().map(drop)
+    pub fn pause(&mut self, partitions: &[Position]) -> Result<()> {
+        self.hold(partitions, true)
     }
 
-    pub fn resume(&self, partitions: &[Position]) -> Result<()> {
-        let list = self.list(partitions)?;
-        self.check(unsafe { (self.library().resume)(self.client.handle, list.pointer) })?;
-        list.positions().map(drop)
+    pub fn resume(&mut self, partitions: &[Position]) -> Result<()> {
+        self.hold(partitions, false)
     }
 
     /// Go on reading elsewhere; records that were fetched before are not given any more.
     pub fn seek(&mut self, positions: &[Position], timeout: Duration) -> Result<()> {
+        let mut rest = Vec::new();
+        for position in positions {
+            match &self.direct {
+                Some(direct) if direct.holds(position) => direct.seek(position),
+                _ => rest.push(position.clone()),
+            }
+            for (one, _) in &mut self.returning {
+                if key(one) == key(position) {
+                    one.offset = position.offset;
+                }
+            }
+        }
+        if rest.is_empty() {
+            Ok(())
+        } else {
+            self.seek_queue(&rest, timeout)
+        }
+    }
+
+    fn seek_queue(&mut self, positions: &[Position], timeout: Duration) -> Result<()> {
         self.forget_ends(positions);
         let list = self.list(positions)?;
         let library = self.library();
@@ -303,6 +599,11 @@ impl Consumer {
                 .get(&place.topic)
                 .and_then(|ends| ends.get(&place.partition));
             place.offset = end.map_or(place.offset, |end| place.offset.max(*end));
+            if let Some(direct) = &self.direct
+                && direct.holds(place)
+            {
+                place.offset = direct.position(place).unwrap_or(OFFSET_INVALID);
+            }
         }
         Ok(found)
     }
@@ -392,6 +693,11 @@ impl Consumer {
     pub fn known_ends(&self, partitions: &[Position]) -> Result<Vec<Position>> {
         let mut found = Vec::new();
         for place in partitions {
+            if let Some(offset) = self.direct.as_ref().and_then(|direct| direct.end(place)) {
+                let place = place.clone();
+                found.push(Position { offset, ..place });
+                continue;
+            }
             let name = c_string(&place.topic)?;
             let (mut low, mut high) = (0, 0);
             let result = unsafe {
@@ -570,6 +876,41 @@ impl Consumer {
     fn check(&self, code: i32) -> Result<()> {
         Error::check(self.library(), code)
     }
+}
+
+impl Lent {
+    /// One that librdkafka begins with: it has to find out where.
+    fn new() -> Self {
+        Self {
+            until: Some(Instant::now()),
+            hold_off: HOLD_OFF,
+        }
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        if self.direct.is_some() {
+            // SAFETY: the queue is there until the fields are dropped; after this nobody calls back.
+            unsafe {
+                (self.library().queue_event_callback)(
+                    self.queue.pointer,
+                    None,
+                    std::ptr::null_mut(),
+                );
+            }
+        }
+    }
+}
+
+fn key(position: &Position) -> Place {
+    (position.topic.clone(), position.partition)
+}
+
+/// # Safety
+/// `shared` is that of a `Direct` that is still there.
+unsafe extern "C" fn on_event(_: *mut Handle, shared: *mut c_void) {
+    unsafe { (*shared.cast::<Shared>()).wake() }
 }
 
 impl Client {

@@ -148,6 +148,7 @@ pub const OFFSET_INVALID: i64 = -1001;
 pub const ADMIN_GROUP_OFFSETS: c_int = 14;
 
 pub type LogCallback = unsafe extern "C" fn(*const Handle, c_int, *const c_char, *const c_char);
+pub type QueueCallback = unsafe extern "C" fn(*mut Handle, *mut c_void);
 pub type ErrorCallback = unsafe extern "C" fn(*mut Handle, c_int, *const c_char, *mut c_void);
 pub type DeliveryCallback = unsafe extern "C" fn(*mut Handle, *const Message, *mut c_void);
 pub type RebalanceCallback =

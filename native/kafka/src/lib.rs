@@ -6,6 +6,7 @@
 mod batch;
 mod client;
 mod consumer;
+mod direct;
 mod error;
 mod ffi;
 mod group_offsets;

@@ -70,6 +70,7 @@ library! {
 
     set_consumer = "rd_kafka_poll_set_consumer": fn(*mut Handle) -> c_int;
     queue_consumer = "rd_kafka_queue_get_consumer": fn(*mut Handle) -> *mut Queue;
+    queue_event_callback = "rd_kafka_queue_cb_event_enable": fn(*mut Queue, Option<QueueCallback>, *mut c_void);
     queue_new = "rd_kafka_queue_new": fn(*mut Handle) -> *mut Queue;
     queue_poll = "rd_kafka_queue_poll": fn(*mut Queue, c_int) -> *mut Event;
     event_error = "rd_kafka_event_error": fn(*mut Event) -> c_int;
