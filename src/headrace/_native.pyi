@@ -318,6 +318,9 @@ class KafkaConsumer:
     def known_ends(self, partitions: Sequence[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
         """Give the end offsets as the brokers last told them with records, open transactions included; asks nobody."""
 
+    def read_around(self) -> int:
+        """Give the number of partitions that are read straight from their brokers, around librdkafka."""
+
     def offsets_for_times(
         self, times: Sequence[tuple[str, int, int]], timeout: float
     ) -> list[tuple[str, int, int]]:

@@ -76,6 +76,8 @@ pub struct Consumer {
     direct: Option<Direct>,
     /// Partitions that librdkafka reads all the same.
     lent: HashMap<Place, Lent>,
+    /// For how long each partition was lent the last time.
+    hold_offs: HashMap<Place, Duration>,
     /// Partitions that were in trouble and are not with librdkafka yet.
     returning: Vec<(Position, Trouble)>,
     /// What the caller has paused.
@@ -88,7 +90,8 @@ pub struct Consumer {
 struct Lent {
     /// From when on it may be read directly again; None for never.
     until: Option<Instant>,
-    hold_off: Duration,
+    /// Where it was to go on; this is its position until librdkafka has met something.
+    from: i64,
 }
 
 // SAFETY: `taken` is empty between calls.
@@ -148,6 +151,7 @@ impl Consumer {
             fault: None,
             direct,
             lent: HashMap::new(),
+            hold_offs: HashMap::new(),
             returning: Vec::new(),
             paused: HashSet::new(),
             direct_first: false,
@@ -181,7 +185,7 @@ impl Consumer {
         self.forget_all();
         let list = self.list(positions)?;
         self.check(unsafe { (self.library().assign)(self.client.handle, list.pointer) })?;
-        self.read_directly(positions)
+        self.read_directly(positions, false)
     }
 
     /// Take up to `max_records` records, or about `max_bytes`.
@@ -323,7 +327,9 @@ impl Consumer {
     }
 
     /// Read partitions directly that librdkafka was just given, from these offsets.
-    fn read_directly(&mut self, positions: &[Position]) -> Result<()> {
+    ///
+    /// `met` says that something was met before these offsets already.
+    fn read_directly(&mut self, positions: &[Position], met: bool) -> Result<()> {
         let Some(direct) = &self.direct else {
             return Ok(());
         };
@@ -332,14 +338,16 @@ impl Consumer {
             .cloned()
             .partition(|position| position.offset >= 0);
         for position in rest {
-            self.lent.insert(key(&position), Lent::new());
+            // It has to find out first where that is.
+            let (until, from) = (Some(Instant::now()), OFFSET_INVALID);
+            self.lent.insert(key(&position), Lent { until, from });
         }
         if ours.is_empty() {
             return Ok(());
         }
         let list = self.list(&ours)?;
         self.check(unsafe { (self.library().pause)(self.client.handle, list.pointer) })?;
-        direct.add(&ours, |position| self.paused.contains(&key(position)));
+        direct.add(&ours, met, |position| self.paused.contains(&key(position)));
         Ok(())
     }
 
@@ -362,10 +370,12 @@ impl Consumer {
             if !self.paused.contains(&key(&position)) {
                 self.set_paused(one, false)?;
             }
-            let before = self.lent.get(&key(&position)).map(|lent| lent.hold_off);
-            let hold_off = before.map_or(HOLD_OFF, |before| (before * 2).min(MOST_HOLD_OFF));
+            let before = self.hold_offs.get(&key(&position));
+            let hold_off = before.map_or(HOLD_OFF, |before| (*before * 2).min(MOST_HOLD_OFF));
+            self.hold_offs.insert(key(&position), hold_off);
             let until = (trouble == Trouble::Passing).then(|| Instant::now() + hold_off);
-            self.lent.insert(key(&position), Lent { until, hold_off });
+            let from = position.offset;
+            self.lent.insert(key(&position), Lent { until, from });
         }
         Ok(())
     }
@@ -393,13 +403,17 @@ impl Consumer {
             .into_iter()
             .filter(|position| position.offset >= 0)
             .collect();
+        for position in &met {
+            self.lent.remove(&key(position));
+        }
         self.forget_ends(&met);
-        self.read_directly(&met)
+        self.read_directly(&met, true)
     }
 
     fn forget(&mut self, positions: &[Position]) {
         for position in positions {
             self.lent.remove(&key(position));
+            self.hold_offs.remove(&key(position));
             self.paused.remove(&key(position));
         }
         self.returning
@@ -411,6 +425,7 @@ impl Consumer {
 
     fn forget_all(&mut self) {
         self.lent.clear();
+        self.hold_offs.clear();
         self.returning.clear();
         if let Some(direct) = &self.direct {
             direct.clear();
@@ -493,7 +508,7 @@ impl Consumer {
                 Error::take(library, (library.incremental_assign)(handle, list.pointer))?;
             }
         }
-        self.read_directly(positions)
+        self.read_directly(positions, false)
     }
 
     /// Give partitions back while leaving.
@@ -534,7 +549,7 @@ impl Consumer {
             let added = (self.library().incremental_assign)(self.client.handle, list.pointer);
             Error::take(self.library(), added)?;
         }
-        self.read_directly(positions)
+        self.read_directly(positions, false)
     }
 
     pub fn assignment(&self) -> Result<Vec<Position>> {
@@ -599,13 +614,32 @@ impl Consumer {
                 .get(&place.topic)
                 .and_then(|ends| ends.get(&place.partition));
             place.offset = end.map_or(place.offset, |end| place.offset.max(*end));
-            if let Some(direct) = &self.direct
-                && direct.holds(place)
-            {
-                place.offset = direct.position(place).unwrap_or(OFFSET_INVALID);
-            }
+            place.offset = self.position_around(place).unwrap_or(place.offset);
         }
         Ok(found)
+    }
+
+    /// The position of a partition of which librdkafka knows none, or an old one.
+    fn position_around(&self, place: &Position) -> Option<i64> {
+        if let Some((one, _)) = self
+            .returning
+            .iter()
+            .find(|(one, _)| key(one) == key(place))
+        {
+            return Some(one.offset);
+        }
+        match (&self.direct, self.lent.get(&key(place))) {
+            (_, Some(lent)) => (place.offset < 0).then_some(lent.from),
+            (Some(direct), None) if direct.holds(place) => {
+                Some(direct.position(place).unwrap_or(OFFSET_INVALID))
+            }
+            _ => None,
+        }
+    }
+
+    /// How many partitions are read straight from their brokers.
+    pub fn read_around(&self) -> usize {
+        self.direct.as_ref().map_or(0, Direct::len)
     }
 
     /// The committed offsets; -1001 where there is none.
@@ -828,6 +862,8 @@ impl Consumer {
         };
         let mut taken = Taken::default();
         let mut result = Ok(());
+        // Of a partition that was paused a moment ago, something may be on its way.
+        let mut stale = (std::ptr::null_mut(), 0, false);
         for pointer in &mut self.taken[..count] {
             // SAFETY: the message is ours until it is destroyed here, whatever happens.
             unsafe {
@@ -842,6 +878,23 @@ impl Consumer {
                         self.fault.get_or_insert(fault);
                     }
                 } else if result.is_ok() {
+                    if let Some(direct) = &self.direct
+                        && (stale.0, stale.1) != (message.topic, message.partition)
+                    {
+                        let (topic, offset) = (text((library.topic_name)(message.topic)), 0);
+                        let partition = message.partition;
+                        let place = Position {
+                            topic,
+                            partition,
+                            offset,
+                        };
+                        stale = (message.topic, partition, direct.holds(&place));
+                    }
+                    if stale.2 {
+                        (library.message_destroy)(*pointer);
+                        *pointer = std::ptr::null_mut();
+                        continue;
+                    }
                     taken.records += 1;
                     result = batches.push(library, message);
                 }
@@ -875,16 +928,6 @@ impl Consumer {
 
     fn check(&self, code: i32) -> Result<()> {
         Error::check(self.library(), code)
-    }
-}
-
-impl Lent {
-    /// One that librdkafka begins with: it has to find out where.
-    fn new() -> Self {
-        Self {
-            until: Some(Instant::now()),
-            hold_off: HOLD_OFF,
-        }
     }
 }
 

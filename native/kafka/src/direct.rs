@@ -154,8 +154,17 @@ impl Direct {
         self.state().places.is_empty()
     }
 
-    /// Begin to read at these offsets.
-    pub(crate) fn add(&self, positions: &[Position], paused: impl Fn(&Position) -> bool) {
+    pub(crate) fn len(&self) -> usize {
+        self.state().places.len()
+    }
+
+    /// Begin to read at these offsets; `met` says that they are positions already, not only beginnings.
+    pub(crate) fn add(
+        &self,
+        positions: &[Position],
+        met: bool,
+        paused: impl Fn(&Position) -> bool,
+    ) {
         let mut state = self.state();
         for position in positions {
             state.forget(&place(position));
@@ -164,7 +173,7 @@ impl Direct {
                 leader: None,
                 version: state.versions,
                 given: position.offset,
-                met: false,
+                met,
                 next: position.offset,
                 end: None,
                 paused: paused(position),

@@ -256,6 +256,10 @@ impl KafkaConsumer {
         .map(places)
     }
 
+    fn read_around(&self, py: Python<'_>) -> PyResult<usize> {
+        with(py, &self.inner, |consumer| Ok(consumer.read_around()))
+    }
+
     fn offsets_for_times(
         &self,
         py: Python<'_>,

@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::io::Read;
 
+use ruzstd::decoding::StreamingDecoder;
+
 use super::wire::{Malformed, Reader};
 
 const HEAD: usize = 61;
@@ -31,9 +33,9 @@ pub(crate) struct Record<'a> {
 }
 
 /// The headers of a record, name and value.
-pub(crate) fn headers<'a>(
-    (count, bytes): (usize, &'a [u8]),
-) -> impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)> {
+pub(crate) fn headers(
+    (count, bytes): (usize, &[u8]),
+) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
     let mut reader = Reader::new(bytes);
     (0..count).map_while(move |_| {
         let name = reader.sized().ok()?.unwrap_or_default();
@@ -271,7 +273,7 @@ fn unpack(codec: i16, packed: &[u8]) -> Result<Option<Vec<u8>>, Malformed> {
         1 => read_all(flate2::read::MultiGzDecoder::new(packed))?,
         2 => snappy(packed)?,
         3 => read_all(lz4_flex::frame::FrameDecoder::new(packed))?,
-        4 => read_all(zstd::stream::read::Decoder::with_buffer(packed).map_err(|_| Malformed)?)?,
+        4 => read_all(StreamingDecoder::new(packed).map_err(|_| Malformed)?)?,
         _ => return Err(Malformed),
     };
     Ok(Some(unpacked))
@@ -305,4 +307,271 @@ fn snappy(packed: &[u8]) -> Result<Vec<u8>, Malformed> {
         unpacked.extend(block(reader.take(length)?)?);
     }
     Ok(unpacked)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    struct Batch {
+        base: i64,
+        attributes: i16,
+        producer: i64,
+        records: Vec<u8>,
+        count: i32,
+        last_delta: i32,
+    }
+
+    fn varint(into: &mut Vec<u8>, value: i64) {
+        let mut left = ((value << 1) ^ (value >> 63)).cast_unsigned();
+        while left >= 0x80 {
+            into.push((left & 0x7f) as u8 | 0x80);
+            left >>= 7;
+        }
+        into.push(left as u8);
+    }
+
+    fn sized(into: &mut Vec<u8>, part: Option<&[u8]>) {
+        varint(into, part.map_or(-1, |part| part.len() as i64));
+        into.extend_from_slice(part.unwrap_or_default());
+    }
+
+    fn record(delta: i64, key: Option<&[u8]>, value: Option<&[u8]>, names: &[&str]) -> Vec<u8> {
+        let mut body = vec![0];
+        varint(&mut body, delta * 10);
+        varint(&mut body, delta);
+        sized(&mut body, key);
+        sized(&mut body, value);
+        varint(&mut body, names.len() as i64);
+        for name in names {
+            sized(&mut body, Some(name.as_bytes()));
+            sized(&mut body, None);
+        }
+        let mut whole = Vec::new();
+        varint(&mut whole, body.len() as i64);
+        whole.extend(body);
+        whole
+    }
+
+    fn batch(base: i64, values: &[&str]) -> Batch {
+        let records = values
+            .iter()
+            .zip(0..)
+            .flat_map(|(value, delta)| record(delta, Some(b"k"), Some(value.as_bytes()), &[]))
+            .collect();
+        let count = i32::try_from(values.len()).expect("few");
+        Batch {
+            base,
+            attributes: 0,
+            producer: 7,
+            records,
+            count,
+            last_delta: count - 1,
+        }
+    }
+
+    fn control(base: i64, kind: i16) -> Batch {
+        let key = [0i16.to_be_bytes(), kind.to_be_bytes()].concat();
+        Batch {
+            attributes: CONTROL | TRANSACTIONAL,
+            records: record(0, Some(&key), Some(b"\0\0\0\0\0\0"), &[]),
+            ..batch(base, &["x"])
+        }
+    }
+
+    impl Batch {
+        fn bytes(&self) -> Vec<u8> {
+            let mut tail = vec![2];
+            tail.extend(0u32.to_be_bytes());
+            tail.extend(self.attributes.to_be_bytes());
+            tail.extend(self.last_delta.to_be_bytes());
+            tail.extend(1000i64.to_be_bytes());
+            tail.extend(5000i64.to_be_bytes());
+            tail.extend(self.producer.to_be_bytes());
+            tail.extend(0i16.to_be_bytes());
+            tail.extend(0i32.to_be_bytes());
+            tail.extend(self.count.to_be_bytes());
+            tail.extend(&self.records);
+            let mut whole = self.base.to_be_bytes().to_vec();
+            whole.extend(i32::try_from(tail.len() + 4).expect("small").to_be_bytes());
+            whole.extend((-1i32).to_be_bytes());
+            whole.extend(tail);
+            whole
+        }
+    }
+
+    type Seen = Vec<(i64, i64, Option<String>)>;
+
+    fn text(part: Option<&[u8]>) -> Option<String> {
+        part.map(|part| String::from_utf8_lossy(part).into_owned())
+    }
+
+    fn all(chunk: &mut Chunk, from: &mut i64, most: usize) -> Result<Seen, Malformed> {
+        let mut seen = Vec::new();
+        loop {
+            let (_, used_up) = chunk.give(0, from, most, |record| {
+                seen.push((record.offset, record.timestamp, text(record.value)));
+                true
+            })?;
+            if used_up {
+                return Ok(seen);
+            }
+        }
+    }
+
+    fn values(bytes: Vec<u8>, aborted: Vec<(i64, i64)>, from: i64) -> (Vec<String>, i64) {
+        let mut from = from;
+        let mut chunk = Chunk::new(bytes, aborted, true);
+        let seen = all(&mut chunk, &mut from, 2).expect("well formed");
+        let values = seen.into_iter().filter_map(|(_, _, value)| value);
+        (values.collect(), from)
+    }
+
+    #[test]
+    fn records_come_with_their_offsets_and_times() {
+        let bytes = [batch(5, &["a", "b"]).bytes(), batch(9, &["c"]).bytes()].concat();
+        assert_eq!(Chunk::end_of(&bytes).expect("whole"), Some(10));
+        let mut from = 5;
+        let seen = all(&mut Chunk::new(bytes, vec![], true), &mut from, 100).expect("whole");
+        let expected = [(5, 1000, "a"), (6, 1010, "b"), (9, 1000, "c")];
+        let expected = expected.map(|(offset, time, value)| (offset, time, Some(value.to_owned())));
+        assert_eq!((seen.as_slice(), from), (expected.as_slice(), 10));
+    }
+
+    #[test]
+    fn records_before_the_offset_are_passed_over_and_a_cut_batch_is_left() {
+        let whole = batch(5, &["a", "b", "c"]).bytes();
+        let cut = [&whole[..], &batch(8, &["d"]).bytes()[..65]].concat();
+        assert_eq!(Chunk::end_of(&cut).expect("whole"), Some(8));
+        assert_eq!(values(cut, vec![], 7), (vec!["c".to_owned()], 8));
+    }
+
+    #[test]
+    fn the_offset_goes_behind_records_that_compaction_has_taken() {
+        let mut emptied = batch(5, &["a"]);
+        emptied.last_delta = 40;
+        assert_eq!(
+            values(emptied.bytes(), vec![], 5),
+            (vec!["a".to_owned()], 46)
+        );
+        let nothing = Batch {
+            records: vec![],
+            count: 0,
+            ..batch(5, &["a"])
+        };
+        assert_eq!(values(nothing.bytes(), vec![], 5), (vec![], 6));
+    }
+
+    #[test]
+    fn aborted_transactions_and_control_records_are_left_out() {
+        let mut open = batch(0, &["gone"]);
+        open.attributes = TRANSACTIONAL;
+        let mut other = batch(1, &["kept"]);
+        (other.attributes, other.producer) = (TRANSACTIONAL, 8);
+        let mut later = batch(3, &["later"]);
+        later.attributes = TRANSACTIONAL;
+        let bytes = [
+            open.bytes(),
+            other.bytes(),
+            control(2, ABORT).bytes(),
+            later.bytes(),
+            control(4, 1).bytes(),
+        ]
+        .concat();
+        let kept = vec!["kept".to_owned(), "later".to_owned()];
+        assert_eq!(values(bytes.clone(), vec![(7, 0)], 0), (kept, 5));
+        let mut from = 0;
+        let seen = all(&mut Chunk::new(bytes, vec![], false), &mut from, 9).expect("whole");
+        assert_eq!(seen.len(), 3);
+    }
+
+    #[test]
+    fn null_is_apart_from_empty_and_headers_come_along() {
+        let mut one = batch(0, &["x", "y"]);
+        one.records = [
+            record(0, None, None, &["h", "i"]),
+            record(1, Some(b""), Some(b""), &[]),
+        ]
+        .concat();
+        one.attributes = APPEND_TIME;
+        let mut seen = Vec::new();
+        let mut chunk = Chunk::new(one.bytes(), vec![], true);
+        let given = chunk.give(3, &mut 0, 9, |record| {
+            let names: Vec<_> = headers(record.headers)
+                .map(|(name, _)| text(Some(name)))
+                .collect();
+            seen.push((
+                record.timestamp,
+                text(record.key),
+                text(record.value),
+                names.len(),
+            ));
+            true
+        });
+        assert!(matches!(given, Ok((2, true))));
+        let empty = Some(String::new());
+        assert_eq!(
+            seen,
+            [(5000, None, None, 2), (5000, empty.clone(), empty, 0)]
+        );
+    }
+
+    #[test]
+    fn every_codec_is_undone() {
+        let plain = batch(0, &["some text", "some text", "some text"]);
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(&plain.records).expect("to memory");
+        let block = snap::raw::Encoder::new()
+            .compress_vec(&plain.records)
+            .expect("small");
+        let mut java = b"\x82SNAPPY\0\0\0\0\x01\0\0\0\x01".to_vec();
+        java.extend(u32::try_from(block.len()).expect("small").to_be_bytes());
+        java.extend(&block);
+        let mut lz4 = lz4_flex::frame::FrameEncoder::new(Vec::new());
+        lz4.write_all(&plain.records).expect("to memory");
+        let level = ruzstd::encoding::CompressionLevel::Fastest;
+        let zstd = ruzstd::encoding::compress_to_vec(plain.records.as_slice(), level);
+        let packed = [
+            (1, gzip.finish().expect("to memory")),
+            (2, block),
+            (2, java),
+            (3, lz4.finish().expect("to memory")),
+            (4, zstd),
+        ];
+        for (codec, records) in packed {
+            let one = Batch {
+                attributes: codec,
+                records,
+                ..batch(0, &["", "", ""])
+            };
+            assert_eq!(
+                values(one.bytes(), vec![], 0).0,
+                ["some text"; 3],
+                "codec {codec}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_older_format_is_not_read() {
+        let mut bytes = batch(0, &["a"]).bytes();
+        bytes[MAGIC_AT] = 1;
+        assert!(Chunk::end_of(&bytes).is_err());
+    }
+
+    #[test]
+    fn damage_is_an_error_and_never_a_panic() {
+        let whole = [batch(0, &["a", "b"]).bytes(), control(2, ABORT).bytes()].concat();
+        for at in 0..whole.len() {
+            for value in [0, 1, 0x7f, 0x80, 0xff] {
+                let mut bytes = whole.clone();
+                bytes[at] = value;
+                // Whatever comes out, it comes to an end.
+                let _ = Chunk::end_of(&bytes);
+                let _ = all(&mut Chunk::new(bytes, vec![(7, 0)], true), &mut 0, 1);
+            }
+        }
+    }
 }

@@ -278,3 +278,89 @@ pub(super) fn fetched(answer: &[u8]) -> Result<Answer, Malformed> {
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_says_what_is_wanted() {
+        let limits = Limits {
+            wait_millis: 100,
+            min_bytes: 1,
+            max_bytes: 1000,
+            partition_bytes: 500,
+            read_committed: true,
+        };
+        let request = fetch_request(limits, &[("a", 0, 5), ("a", 3, 6), ("b", 1, 7)]);
+        let mut reader = Reader::new(&request);
+        let head = (reader.i32(), reader.i16(), reader.i16(), reader.i32());
+        let Ok(length) = usize::try_from(head.0.expect("there")) else {
+            panic!("the length is negative")
+        };
+        assert_eq!(length, request.len() - 4);
+        assert_eq!((head.1.expect("there"), head.2.expect("there")), FETCH);
+        assert_eq!(reader.text().expect("there"), CLIENT);
+        let sizes: Vec<_> = (0..4).map(|_| reader.i32().expect("there")).collect();
+        assert_eq!(
+            (sizes, reader.i8().expect("there")),
+            (vec![-1, 100, 1, 1000], 1)
+        );
+        let (_session, _epoch) = (reader.i32(), reader.i32());
+        let mut found = Vec::new();
+        for _ in 0..reader.count().expect("there") {
+            let topic = reader.text().expect("there");
+            for _ in 0..reader.count().expect("there") {
+                let partition = reader.i32().expect("there");
+                let (_epoch, offset, _start) = (reader.i32(), reader.i64(), reader.i64());
+                assert_eq!(reader.i32().expect("there"), 500);
+                found.push((topic.clone(), partition, offset.expect("there")));
+            }
+        }
+        let expected = [("a", 0, 5), ("a", 3, 6), ("b", 1, 7)];
+        assert_eq!(
+            found,
+            expected.map(|(topic, partition, offset)| (topic.to_owned(), partition, offset))
+        );
+    }
+
+    #[test]
+    fn numbers_of_variable_length_are_zigzag_coded() {
+        for (bytes, value) in [
+            (&[0][..], 0),
+            (&[1], -1),
+            (&[2], 1),
+            (&[0x80, 0x01], 64),
+            (
+                &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01],
+                i64::MIN,
+            ),
+        ] {
+            assert_eq!(Reader::new(bytes).varint().expect("whole"), value);
+        }
+        assert!(Reader::new(&[0x80; 11]).varint().is_err());
+        assert!(Reader::new(&[0x80]).varint().is_err());
+    }
+
+    #[test]
+    fn whatever_comes_is_read_or_refused() {
+        let mut state = 1u64;
+        for length in 0..2000 {
+            let bytes: Vec<u8> = (0..length % 200)
+                .map(|_| {
+                    state = state
+                        .wrapping_mul(6_364_136_223_846_793_005)
+                        .wrapping_add(1);
+                    // Small numbers, so that counts and lengths are met that fit.
+                    if state >> 62 == 0 {
+                        (state >> 33) as u8
+                    } else {
+                        (state >> 60) as u8 & 1
+                    }
+                })
+                .collect();
+            let _ = metadata(&bytes);
+            let _ = fetched(&bytes);
+        }
+    }
+}

@@ -254,6 +254,10 @@ class KafkaConsumer:
         with faults(self._log, "cannot tell ends"):
             return _offsets(self._native.known_ends(_unplaced(partitions)))
 
+    def read_around(self) -> int:
+        """Give how many partitions are read straight from their brokers, and not by librdkafka (docs/adr/0018)."""
+        return self._native.read_around()
+
     def offsets_at(
         self, times: Mapping[TopicPartition, int], timeout: float = 10.0
     ) -> dict[TopicPartition, int]:
