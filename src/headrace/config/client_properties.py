@@ -1,8 +1,11 @@
-"""The names of the properties that librdkafka knows. A test holds them against the library in the wheel."""
+"""The names of the properties that the Kafka clients know. A test holds them against the librdkafka in the wheel."""
 
 from __future__ import annotations
 
 from typing import Final
+
+DIRECT_FETCH: Final = "headrace.direct.fetch"
+"""Of our own client: `false` lets librdkafka read all partitions."""
 
 SHARED: Final = frozenset(
     [
@@ -119,6 +122,7 @@ SHARED: Final = frozenset(
 
 CONSUMER: Final = frozenset(
     [
+        DIRECT_FETCH,
         "auto.commit.enable",
         "auto.commit.interval.ms",
         "auto.offset.reset",

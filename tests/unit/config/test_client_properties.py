@@ -8,7 +8,7 @@ from pathlib import Path
 
 import confluent_kafka
 
-from headrace.config.client_properties import CONSUMER, PRODUCER, SHARED
+from headrace.config.client_properties import CONSUMER, DIRECT_FETCH, PRODUCER, SHARED
 from headrace.config.java_properties import EXPLAINED, RENAMED
 
 LINE = re.compile(r"([a-z0-9._]+)\s*\|\s*([CP*])\s*\|")
@@ -34,7 +34,7 @@ def test_every_property_of_librdkafka_is_known_with_its_side(tmp_path: Path) -> 
             found[match[2]].add(match[1])
 
     assert found["*"] == SHARED
-    assert found["C"] == CONSUMER
+    assert found["C"] | {DIRECT_FETCH} == CONSUMER
     assert found["P"] == PRODUCER
 
 
