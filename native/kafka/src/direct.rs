@@ -52,6 +52,8 @@ pub(crate) enum Trouble {
 }
 
 struct Settings {
+    /// By which brokers know us, for quotas and in their logs.
+    client: String,
     bootstrap: Vec<(String, u16)>,
     limits: Limits,
     buffer: usize,
@@ -130,6 +132,7 @@ impl Direct {
         };
         let kibibytes = usize::try_from(number("queued.max.messages.kbytes", 65_536)?).ok()?;
         let settings = Settings {
+            client: get("client.id").unwrap_or("rdkafka").to_owned(),
             bootstrap: addresses(get("bootstrap.servers")?)?,
             limits,
             buffer: kibibytes << 10,
@@ -467,7 +470,8 @@ impl Shared {
             match connect(host, *port) {
                 Ok(mut connection) => {
                     connection.set_read_timeout(Some(ANSWER))?;
-                    let request = wire::metadata_request(topics.iter().map(|topic| &**topic));
+                    let names = topics.iter().map(|topic| &**topic);
+                    let request = wire::metadata_request(&self.settings.client, names);
                     connection.write_all(&request)?;
                     let mut answer = Vec::new();
                     receive(&mut connection, &mut answer)?;
@@ -506,7 +510,7 @@ impl Shared {
                 .iter()
                 .map(|one| (&*one.place.0, one.place.1, one.offset))
                 .collect();
-            connection.write_all(&wire::fetch_request(limits, &asked))?;
+            connection.write_all(&wire::fetch_request(&self.settings.client, limits, &asked))?;
             receive(&mut connection, &mut answer)?;
             let mut found = wire::fetched(&answer).map_err(malformed)?;
             if found.error != 0 {

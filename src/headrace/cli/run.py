@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -155,6 +156,8 @@ def command(
             # The clock of a replay says nothing about how long an input was idle.
             topology = replace(topology, settings=replace(topology.settings, idle_timeout=0.0))
         processor = Processor(topology, replayed, session.registry, options)
+        # What is loaded by now stays: the collector need not look at all of it whenever a few batches have gone.
+        gc.freeze()
         with (
             stopped_by_signals(processor.stop),
             _served(processor, environment.port if port is None else port),

@@ -7,7 +7,6 @@ use std::ops::Range;
 
 const METADATA: (i16, i16) = (3, 4);
 const FETCH: (i16, i16) = (1, 11);
-const CLIENT: &str = "headrace";
 
 /// An answer ended early, or a length in it cannot be.
 #[derive(Debug)]
@@ -98,9 +97,10 @@ impl<'a> Reader<'a> {
 struct Request(Vec<u8>);
 
 impl Request {
-    fn new((api, version): (i16, i16), correlation: i32) -> Self {
+    fn new((api, version): (i16, i16), client: &str) -> Self {
         let mut request = Self(vec![0; 4]);
-        request.i16(api).i16(version).i32(correlation).text(CLIENT);
+        // One request at a time: answers need no numbers.
+        request.i16(api).i16(version).i32(0).text(client);
         request
     }
 
@@ -145,8 +145,11 @@ pub(super) struct Metadata {
     pub(super) leaders: Vec<(String, i32, i32)>,
 }
 
-pub(super) fn metadata_request<'a>(topics: impl ExactSizeIterator<Item = &'a str>) -> Vec<u8> {
-    let mut request = Request::new(METADATA, 0);
+pub(super) fn metadata_request<'a>(
+    client: &str,
+    topics: impl ExactSizeIterator<Item = &'a str>,
+) -> Vec<u8> {
+    let mut request = Request::new(METADATA, client);
     request.count(topics.len());
     for topic in topics {
         request.text(topic);
@@ -196,8 +199,8 @@ pub(super) struct Limits {
 }
 
 /// Ask for what is behind these offsets; `wanted` is in the order of topics.
-pub(super) fn fetch_request(limits: Limits, wanted: &[(&str, i32, i64)]) -> Vec<u8> {
-    let mut request = Request::new(FETCH, 0);
+pub(super) fn fetch_request(client: &str, limits: Limits, wanted: &[(&str, i32, i64)]) -> Vec<u8> {
+    let mut request = Request::new(FETCH, client);
     // No replica; no session, so each request says all.
     request
         .i32(-1)
@@ -292,7 +295,7 @@ mod tests {
             partition_bytes: 500,
             read_committed: true,
         };
-        let request = fetch_request(limits, &[("a", 0, 5), ("a", 3, 6), ("b", 1, 7)]);
+        let request = fetch_request("me", limits, &[("a", 0, 5), ("a", 3, 6), ("b", 1, 7)]);
         let mut reader = Reader::new(&request);
         let head = (reader.i32(), reader.i16(), reader.i16(), reader.i32());
         let Ok(length) = usize::try_from(head.0.expect("there")) else {
@@ -300,7 +303,7 @@ mod tests {
         };
         assert_eq!(length, request.len() - 4);
         assert_eq!((head.1.expect("there"), head.2.expect("there")), FETCH);
-        assert_eq!(reader.text().expect("there"), CLIENT);
+        assert_eq!(reader.text().expect("there"), "me");
         let sizes: Vec<_> = (0..4).map(|_| reader.i32().expect("there")).collect();
         assert_eq!(
             (sizes, reader.i8().expect("there")),
