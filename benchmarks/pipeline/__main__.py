@@ -73,31 +73,19 @@ class Bench:
         costs = [self._run(_source(format), format, guarantee) for _ in range(self._runs)]
         return self._figures(f"{format} → {format}, {guarantee.replace('_', ' ')}", costs, start)
 
-    def bare(self, format: Format) -> Figures:
+    def bare(self, format: Format, *flags: str) -> Figures:
         """Measure the native client alone, moving two thirds of the same records without decoding."""
         target = self._target()
         create(self._log, target)
-        command = [
-            sys.executable,
-            "-m",
-            "benchmarks.pipeline.bare",
-            "--source",
-            _source(format),
-            "--target",
-            target,
-        ]
-        costs = [run(command, self._environment) for _ in range(self._runs)]
-        empty = [
-            sys.executable,
-            "-m",
-            "benchmarks.pipeline.bare",
-            "--source",
-            f"{_source(format)}_empty",
-            "--target",
-            target,
-        ]
-        start = run(empty, self._environment)
-        return self._figures(f"bare client, {format} bytes", costs, start)
+
+        def command(source: str) -> list[str]:
+            module = [sys.executable, "-m", "benchmarks.pipeline.bare"]
+            return [*module, "--source", source, "--target", target, *flags]
+
+        costs = [run(command(_source(format)), self._environment) for _ in range(self._runs)]
+        start = run(command(f"{_source(format)}_empty"), self._environment)
+        name = "librdkafka alone" if flags else "bare client"
+        return self._figures(f"{name}, {format} bytes", costs, start)
 
     def start_up(self, format: Format) -> list[float]:
         """Measure how long it takes from the start of the process to its first result."""
@@ -186,7 +174,7 @@ def main() -> None:
         figures = []
         for format in FORMATS:
             figures += [bench.pipeline(format, guarantee) for guarantee in GUARANTEES]
-            figures.append(bench.bare(format))
+            figures += [bench.bare(format), bench.bare(format, "--librdkafka")]
         _print(figures)
         starts = bench.start_up(Format.JSON)
         print(f"\nstart to first result: median {statistics.median(starts):.2f} s, worst {max(starts):.2f} s")

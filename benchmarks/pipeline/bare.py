@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
+from headrace.config.client_properties import DIRECT_FETCH
 from headrace.log import open_log
 from headrace.log.interface import ConsumerOptions, ProducerOptions, TopicDescription, TopicPartition
 
@@ -62,9 +63,18 @@ def fill(log: Log, topic: str, records: int) -> None:
         raise RuntimeError(message)
 
 
-def move(log: Log, source: str, target: str | None) -> Moved:
-    """Read the source up to its present end; write two thirds of it to the target, or nothing."""
-    consumer = log.consumer(ConsumerOptions(group=f"bare-{uuid.uuid4().hex[:8]}"))
+def move(log: Log, source: str, target: str | None, *, librdkafka: bool = False) -> Moved:
+    """Read the source up to its present end; write two thirds of it to the target, or nothing.
+
+    Args:
+        log: a Kafka.
+        source: the topic to read.
+        target: where two thirds of the records go.
+        librdkafka: whether librdkafka reads all partitions itself.
+    """
+    properties = {DIRECT_FETCH: "false"} if librdkafka else {}
+    options = ConsumerOptions(group=f"bare-{uuid.uuid4().hex[:8]}", properties=properties)
+    consumer = log.consumer(options)
     description = log.admin().describe(source)
     assert description is not None
     partitions = [TopicPartition(source, number) for number in range(description.partitions)]
@@ -116,6 +126,7 @@ def main() -> None:
     parser.add_argument("--source", help="a topic with records; without it one is made")
     parser.add_argument("--target", help="where two thirds of them go; without it one is made")
     parser.add_argument("--records", type=int, default=2_000_000, help="how many to make")
+    parser.add_argument("--librdkafka", action="store_true", help="let librdkafka read all partitions")
     parser.add_argument("--consume-only", action="store_true", help="write nothing")
     options = parser.parse_args()
     if options.log is None:
@@ -129,7 +140,8 @@ def main() -> None:
         if target is None and not options.consume_only:
             target = f"{source}-out"
             log.admin().create(TopicDescription(target, PARTITIONS))
-        print(move(log, source, None if options.consume_only else target))
+        written = None if options.consume_only else target
+        print(move(log, source, written, librdkafka=options.librdkafka))
 
 
 if __name__ == "__main__":
