@@ -127,7 +127,10 @@ impl Direct {
             wait_millis: number("fetch.wait.max.ms", 500)?,
             min_bytes: number("fetch.min.bytes", 1)?,
             max_bytes: number("fetch.max.bytes", 50 << 20)?,
-            partition_bytes: number("fetch.message.max.bytes", 1 << 20)?,
+            partition_bytes: number(
+                "max.partition.fetch.bytes",
+                number("fetch.message.max.bytes", 1 << 20)?,
+            )?,
             read_committed: get("isolation.level").is_none_or(|level| level == "read_committed"),
         };
         let kibibytes = usize::try_from(number("queued.max.messages.kbytes", 65_536)?).ok()?;
