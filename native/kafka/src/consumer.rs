@@ -19,7 +19,7 @@ use crate::group_offsets::{Asker, GroupOffset};
 use crate::library::{Library, text};
 use crate::partitions::{List, Position, c_string, copy, first_error};
 use crate::queue::OwnedQueue;
-use around::{Lent, Place, key, on_event};
+use around::{Lent, Place, on_event};
 
 /// How many messages are taken out of the queue at once: enough to spread the cost of a call, few enough that the
 /// limit on bytes is kept closely.
@@ -336,14 +336,10 @@ impl Consumer {
     pub fn seek(&mut self, positions: &[Position], timeout: Duration) -> Result<()> {
         let mut rest = Vec::new();
         for position in positions {
+            self.move_lent(position);
             match &self.direct {
                 Some(direct) if direct.holds(position) => direct.seek(position),
                 _ => rest.push(position.clone()),
-            }
-            for (one, _) in &mut self.returning {
-                if key(one) == key(position) {
-                    one.offset = position.offset;
-                }
             }
         }
         if rest.is_empty() {
@@ -370,6 +366,15 @@ impl Consumer {
     /// The offset after the last record given, of each partition, or the end if it was met behind it; -1001 where
     /// nothing was met since the assignment or a seek.
     pub fn positions(&self, partitions: &[Position]) -> Result<Vec<Position>> {
+        let mut found = self.queue_positions(partitions)?;
+        for place in &mut found {
+            place.offset = self.position_around(place).unwrap_or(place.offset);
+        }
+        Ok(found)
+    }
+
+    /// The positions that librdkafka has reached.
+    fn queue_positions(&self, partitions: &[Position]) -> Result<Vec<Position>> {
         let list = self.list(partitions)?;
         self.check(unsafe { (self.library().position)(self.client.handle, list.pointer) })?;
         // A partition that is still to be assigned is not known yet: no position, no fault.
@@ -380,7 +385,6 @@ impl Consumer {
                 .get(&place.topic)
                 .and_then(|ends| ends.get(&place.partition));
             place.offset = end.map_or(place.offset, |end| place.offset.max(*end));
-            place.offset = self.position_around(place).unwrap_or(place.offset);
         }
         Ok(found)
     }

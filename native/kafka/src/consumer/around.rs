@@ -172,16 +172,28 @@ impl Consumer {
         if due.is_empty() {
             return Ok(());
         }
-        let met: Vec<_> = self
-            .positions(&due)?
-            .into_iter()
-            .filter(|position| position.offset >= 0)
-            .collect();
+        let mut met = self.queue_positions(&due)?;
+        met.retain(|position| {
+            let lent = self.lent.get(&key(position));
+            position.offset >= lent.map_or(0, |lent| lent.from.max(0))
+        });
         for position in &met {
             self.lent.remove(&key(position));
         }
         self.forget_ends(&met);
         self.read_directly(&met, true)
+    }
+
+    /// The caller goes on elsewhere with what librdkafka reads, or soon will.
+    pub(super) fn move_lent(&mut self, position: &Position) {
+        if let Some(lent) = self.lent.get_mut(&key(position)) {
+            lent.from = position.offset;
+        }
+        for (one, _) in &mut self.returning {
+            if key(one) == key(position) {
+                one.offset = position.offset;
+            }
+        }
     }
 
     pub(super) fn forget(&mut self, positions: &[Position]) {
@@ -257,7 +269,7 @@ impl Consumer {
             return Some(one.offset);
         }
         match (&self.direct, self.lent.get(&key(place))) {
-            (_, Some(lent)) => (place.offset < 0).then_some(lent.from),
+            (_, Some(lent)) => Some(place.offset.max(lent.from)),
             (Some(direct), None) if direct.holds(place) => {
                 Some(direct.position(place).unwrap_or(OFFSET_INVALID))
             }
