@@ -111,7 +111,8 @@ def test_results_are_those_of_rows_one_by_one(
 ) -> None:
     if emit and window == "none":
         return
-    text = program(window, emit)
+    # Commits in between, whenever the clock says so, would decide in which order the partitions of the source are read.
+    text = program(window, emit, "SET commit.interval.ms = 60000;\n")
     alone = run(text, rows, partitions, batch, monkeypatch, combine=False)
     together = run(text, rows, partitions, batch, monkeypatch, combine=True)
     assert together.values == alone.values
