@@ -11,7 +11,7 @@ use arrow_array::{
 use arrow_buffer::{NullBufferBuilder, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 
-use crate::direct::{Record, headers};
+use crate::direct::fetch::{Record, headers};
 use crate::error::{Error, Result};
 use crate::ffi::*;
 use crate::library::{Library, text};

@@ -12,7 +12,7 @@ use arrow_array::RecordBatch;
 
 use crate::batch::Batches;
 use crate::client::{Client, Events, lock, millis};
-use crate::direct::{self, Direct, Trouble};
+use crate::direct::fetch::{self, Direct, Trouble};
 use crate::error::{Error, Result, code};
 use crate::ffi::*;
 use crate::group_offsets::{Asker, GroupOffset};
@@ -113,7 +113,7 @@ impl Consumer {
     pub fn new(library: &'static Library, properties: &BTreeMap<String, String>) -> Result<Self> {
         let direct = Direct::new(properties);
         let mut properties = properties.clone();
-        properties.remove(direct::PROPERTY);
+        properties.remove(fetch::PROPERTY);
         let properties = &properties;
         let client = Client::new(library, CONSUMER, properties)?;
         // SAFETY: the handle is a consumer's; the queue forgets the callback before what it is given goes (see Drop).

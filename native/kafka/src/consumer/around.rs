@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Consumer;
 use crate::batch::Batches;
-use crate::direct::{Direct, Shared, Trouble};
+use crate::direct::fetch::{Direct, Shared, Trouble};
 use crate::error::Result;
 use crate::ffi::*;
 use crate::partitions::Position;

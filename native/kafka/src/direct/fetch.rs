@@ -9,8 +9,8 @@ mod batches;
 mod wire;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream, ToSocketAddrs};
+use std::io::{self, Write};
+use std::net::{Shutdown, TcpStream};
 use std::ops::Bound;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -21,7 +21,10 @@ use crate::error::Result;
 use crate::partitions::Position;
 use batches::Chunk;
 pub(crate) use batches::{Record, headers};
-use wire::{Limits, Malformed};
+use wire::Limits;
+
+use super::connection::{addresses, client_id, connect, malformed, plain, receive};
+use super::wire::{Malformed, Metadata, metadata, metadata_request};
 
 /// The property that turns this off; librdkafka does not know it.
 pub(crate) const PROPERTY: &str = "headrace.direct.fetch";
@@ -30,10 +33,8 @@ pub(crate) const PROPERTY: &str = "headrace.direct.fetch";
 const PARTITION_BUFFER: usize = 4 << 20;
 /// While some partition is not asked for, no answer may hold it up for long.
 const SHORT_WAIT_MILLIS: i32 = 5;
-const CONNECT: Duration = Duration::from_secs(3);
 /// Beyond the time that the broker was given to answer.
 const ANSWER: Duration = Duration::from_secs(10);
-const MOST_ANSWER_BYTES: usize = 1 << 30;
 /// What each partition gives in its turn, at least: switching costs a little.
 const LEAST_TURN: usize = 256;
 
@@ -52,7 +53,6 @@ pub(crate) enum Trouble {
 }
 
 struct Settings {
-    /// By which brokers know us, for quotas and in their logs.
     client: String,
     bootstrap: Vec<(String, u16)>,
     limits: Limits,
@@ -117,10 +117,8 @@ impl Direct {
             Some(text) => text.parse().ok(),
             None => Some(otherwise),
         };
-        let plain =
-            get("security.protocol").is_none_or(|name| name.eq_ignore_ascii_case("plaintext"));
         let wanted = get(PROPERTY).is_none_or(|word| word != "false");
-        if !plain || !wanted || BEYOND.iter().any(|name| get(name).is_some()) {
+        if !plain(properties) || !wanted || BEYOND.iter().any(|name| get(name).is_some()) {
             return None;
         }
         let limits = Limits {
@@ -135,7 +133,7 @@ impl Direct {
         };
         let kibibytes = usize::try_from(number("queued.max.messages.kbytes", 65_536)?).ok()?;
         let settings = Settings {
-            client: get("client.id").unwrap_or("rdkafka").to_owned(),
+            client: client_id(properties),
             bootstrap: addresses(get("bootstrap.servers")?)?,
             limits,
             buffer: kibibytes << 10,
@@ -442,10 +440,9 @@ impl Shared {
                 .iter()
                 .map(|(topic, partition, leader)| ((topic.as_str(), *partition), *leader))
                 .collect();
-            let known = |reading: &Reading| reading.leader.is_some();
             let mut begun = Vec::new();
             for ((topic, partition), reading) in &mut state.places {
-                if !known(reading) && topics.contains(topic) {
+                if reading.leader.is_none() && topics.contains(topic) {
                     reading.leader = leaders.get(&(&**topic, *partition)).copied();
                     match reading.leader {
                         Some(leader) => begun.push(leader),
@@ -467,18 +464,18 @@ impl Shared {
         }
     }
 
-    fn ask_for_leaders(&self, topics: &[Arc<str>]) -> io::Result<wire::Metadata> {
+    fn ask_for_leaders(&self, topics: &[Arc<str>]) -> io::Result<Metadata> {
         let mut refused = io::Error::other("no address");
         for (host, port) in &self.settings.bootstrap {
             match connect(host, *port) {
                 Ok(mut connection) => {
                     connection.set_read_timeout(Some(ANSWER))?;
                     let names = topics.iter().map(|topic| &**topic);
-                    let request = wire::metadata_request(&self.settings.client, names);
+                    let request = metadata_request(&self.settings.client, names);
                     connection.write_all(&request)?;
                     let mut answer = Vec::new();
                     receive(&mut connection, &mut answer)?;
-                    return wire::metadata(&answer).map_err(malformed);
+                    return metadata(&answer).map_err(malformed);
                 }
                 Err(error) => refused = error,
             }
@@ -616,52 +613,4 @@ impl Shared {
 
 fn place(position: &Position) -> Place {
     (Arc::from(position.topic.as_str()), position.partition)
-}
-
-fn malformed(_: Malformed) -> io::Error {
-    io::Error::from(io::ErrorKind::InvalidData)
-}
-
-/// Hosts and ports out of `host:port,host:port`; None where one is of another kind.
-fn addresses(list: &str) -> Option<Vec<(String, u16)>> {
-    list.split(',')
-        .map(|text| {
-            let text = text.trim();
-            let text = text
-                .split_once("://")
-                .map_or(Some(text), |(scheme, rest)| {
-                    scheme.eq_ignore_ascii_case("plaintext").then_some(rest)
-                })?;
-            let (host, port) = text.rsplit_once(':')?;
-            let host = host.trim_start_matches('[').trim_end_matches(']');
-            Some((host.to_owned(), port.parse().ok()?))
-        })
-        .collect()
-}
-
-fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
-    let mut refused = io::Error::other("no address");
-    for address in (host, port).to_socket_addrs()? {
-        match TcpStream::connect_timeout(&address, CONNECT) {
-            Ok(connection) => {
-                connection.set_nodelay(true)?;
-                connection.set_write_timeout(Some(ANSWER))?;
-                return Ok(connection);
-            }
-            Err(error) => refused = error,
-        }
-    }
-    Err(refused)
-}
-
-/// Read one answer, without its length.
-fn receive(connection: &mut TcpStream, answer: &mut Vec<u8>) -> io::Result<()> {
-    let mut length = [0; 4];
-    connection.read_exact(&mut length)?;
-    let length = usize::try_from(i32::from_be_bytes(length)).unwrap_or(usize::MAX);
-    if length > MOST_ANSWER_BYTES {
-        return Err(malformed(Malformed));
-    }
-    answer.resize(length, 0);
-    connection.read_exact(answer)
 }

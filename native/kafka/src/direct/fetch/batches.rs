@@ -5,7 +5,7 @@ use std::io::Read;
 
 use ruzstd::decoding::StreamingDecoder;
 
-use super::wire::{Malformed, Reader};
+use crate::direct::wire::{Malformed, Reader};
 
 const HEAD: usize = 61;
 const LENGTH_END: usize = 12;
