@@ -361,6 +361,9 @@ class KafkaProducer:
     """
 
     def __new__(cls, library: str | PathLike[str], properties: Mapping[str, str]) -> Self: ...
+    def is_direct(self) -> bool:
+        """Say whether records go straight to the brokers, around librdkafka."""
+
     def send(self, topic: str, records: pa.RecordBatch) -> int:
         """Enqueue all rows in order and give the batch's number, counted from 0; waits while the queue is full.
 
@@ -379,7 +382,7 @@ class KafkaProducer:
     def delivered(self) -> list[tuple[str, int, int]]:
         """Give the offset after the last record delivered to each partition so far.
 
-        Empty unless the property `delivery.report.only.error` is false.
+        Through librdkafka: empty unless the property `delivery.report.only.error` is false.
         """
 
     def failed(self) -> bool:

@@ -83,31 +83,7 @@ impl Client {
         // SAFETY: the configuration belongs to us until rd_kafka_new takes it over; the callbacks' box lives as long
         // as the handle, because both are fields of the client and the handle is destroyed first (see Drop).
         unsafe {
-            let conf = (library.conf_new)();
-            for (name, value) in properties {
-                let set = c_string(name)
-                    .and_then(|name| Ok((name, c_string(value)?)))
-                    .and_then(|(name, value)| {
-                        match (library.conf_set)(
-                            conf,
-                            name.as_ptr(),
-                            value.as_ptr(),
-                            reason.as_mut_ptr(),
-                            reason.len(),
-                        ) {
-                            CONF_OK => Ok(()),
-                            // The reason repeats the value, which may be a secret.
-                            _ if secret(name.to_bytes()) => {
-                                Err(Error::local(format!("property {name:?} was refused")))
-                            }
-                            _ => Err(Error::local(text(reason.as_ptr()))),
-                        }
-                    });
-                if let Err(error) = set {
-                    (library.conf_destroy)(conf);
-                    return Err(error);
-                }
-            }
+            let conf = configuration(library, properties)?;
             (library.conf_set_opaque)(
                 conf,
                 std::ptr::from_ref::<Callbacks>(&callbacks)
@@ -310,6 +286,45 @@ impl Events {
     fn note(&self, code: i32, reason: String) {
         self.faults.fetch_add(1, Ordering::Relaxed);
         *lock(&self.last) = Some((code, reason));
+    }
+}
+
+/// Say what is wrong with properties, without a client.
+pub(crate) fn check(library: &Library, properties: &BTreeMap<String, String>) -> Result<()> {
+    configuration(library, properties).map(|conf| unsafe { (library.conf_destroy)(conf) })
+}
+
+/// Make a configuration; whoever called owns it.
+fn configuration(library: &Library, properties: &BTreeMap<String, String>) -> Result<*mut Conf> {
+    let mut reason = [0 as c_char; 512];
+    // SAFETY: names and values are copied; a configuration that cannot be is destroyed here.
+    unsafe {
+        let conf = (library.conf_new)();
+        for (name, value) in properties {
+            let set = c_string(name)
+                .and_then(|name| Ok((name, c_string(value)?)))
+                .and_then(|(name, value)| {
+                    match (library.conf_set)(
+                        conf,
+                        name.as_ptr(),
+                        value.as_ptr(),
+                        reason.as_mut_ptr(),
+                        reason.len(),
+                    ) {
+                        CONF_OK => Ok(()),
+                        // The reason repeats the value, which may be a secret.
+                        _ if secret(name.to_bytes()) => {
+                            Err(Error::local(format!("property {name:?} was refused")))
+                        }
+                        _ => Err(Error::local(text(reason.as_ptr()))),
+                    }
+                });
+            if let Err(error) = set {
+                (library.conf_destroy)(conf);
+                return Err(error);
+            }
+        }
+        Ok(conf)
     }
 }
 

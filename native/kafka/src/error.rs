@@ -100,6 +100,7 @@ pub(crate) mod code {
     pub const UNKNOWN_TOPIC: c_int = -188;
     pub const ALL_BROKERS_DOWN: c_int = -187;
     pub const TIMED_OUT: c_int = -185;
+    pub const STATE: c_int = -172;
     pub const QUEUE_FULL: c_int = -184;
     pub const SSL: c_int = -181;
     pub const PARTITION_EOF: c_int = -191;
@@ -108,6 +109,7 @@ pub(crate) mod code {
     pub const FATAL: c_int = -150;
     pub const AUTO_OFFSET_RESET: c_int = -140;
     pub const UNKNOWN_TOPIC_OR_PARTITION: c_int = 3;
+    pub const MESSAGE_TIMED_OUT: c_int = -192;
     pub const MESSAGE_TOO_LARGE: c_int = 10;
     pub const TOPIC_AUTHORIZATION: c_int = 29;
     pub const GROUP_AUTHORIZATION: c_int = 30;

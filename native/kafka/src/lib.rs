@@ -5,6 +5,7 @@
 
 mod batch;
 mod client;
+mod columns;
 mod consumer;
 mod direct;
 mod error;
@@ -12,7 +13,7 @@ mod ffi;
 mod group_offsets;
 mod library;
 mod partitions;
-mod producer;
+pub mod producer;
 mod queue;
 
 pub use batch::records_schema;

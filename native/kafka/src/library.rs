@@ -110,6 +110,11 @@ library! {
     group_metadata_write = "rd_kafka_consumer_group_metadata_write": fn(*const GroupMetadata, *mut *mut c_void, *mut usize) -> *mut CError;
     group_metadata_read = "rd_kafka_consumer_group_metadata_read": fn(*mut *mut GroupMetadata, *const c_void, usize) -> *mut CError;
 
+    group_metadata_group = "rd_kafka_consumer_group_metadata_group_id": fn(*const GroupMetadata) -> *const c_char;
+    group_metadata_generation = "rd_kafka_consumer_group_metadata_generation_id": fn(*const GroupMetadata) -> i32;
+    group_metadata_member = "rd_kafka_consumer_group_metadata_member_id": fn(*const GroupMetadata) -> *const c_char;
+    group_metadata_instance = "rd_kafka_consumer_group_metadata_group_instance_id": fn(*const GroupMetadata) -> *const c_char;
+
     admin_options_new = "rd_kafka_AdminOptions_new": fn(*mut Handle, c_int) -> *mut AdminOptions;
     admin_options_destroy = "rd_kafka_AdminOptions_destroy": fn(*mut AdminOptions);
     admin_options_timeout = "rd_kafka_AdminOptions_set_request_timeout": fn(*mut AdminOptions, c_int, *mut c_char, usize) -> c_int;
@@ -163,6 +168,11 @@ impl Library {
         }
         std::mem::forget(handle);
         Ok(LIBRARY.get_or_init(|| library))
+    }
+
+    /// Describe a code, of librdkafka or of the protocol.
+    pub fn describe(&self, code: c_int) -> Error {
+        Error::new(self, code, "")
     }
 
     /// The version of librdkafka, for example `2.16.0`.

@@ -9,7 +9,7 @@ use arrow_array::RecordBatch;
 use arrow_pyarrow::PyArrowType;
 use headrace_kafka::{
     Consumer, Error, GroupOffset, Health, Library, Position, Producer, RebalanceKind,
-    Result as KafkaResult,
+    Result as KafkaResult, producer,
 };
 use pyo3::create_exception;
 use pyo3::exceptions::{PyException, PyValueError};
@@ -315,7 +315,8 @@ impl KafkaConsumer {
 /// Writes Arrow batches as records.
 #[pyclass(module = "headrace._native", frozen)]
 pub struct KafkaProducer {
-    inner: Mutex<Option<Producer>>,
+    inner: Mutex<Option<Box<dyn Producer>>>,
+    library: &'static Library,
 }
 
 #[pymethods]
@@ -327,12 +328,18 @@ impl KafkaProducer {
         properties: BTreeMap<String, String>,
     ) -> PyResult<Self> {
         py.detach(|| {
-            let producer = Producer::new(Library::open(&library)?, &properties)?;
+            let library = Library::open(&library)?;
+            let producer = producer::open(library, &properties)?;
             Ok(Self {
                 inner: Mutex::new(Some(producer)),
+                library,
             })
         })
         .map_err(raise)
+    }
+
+    fn is_direct(&self, py: Python<'_>) -> PyResult<bool> {
+        with(py, &self.inner, |producer| Ok(producer.is_direct()))
     }
 
     fn send(
@@ -348,13 +355,7 @@ impl KafkaProducer {
 
     fn flush(&self, py: Python<'_>, timeout: f64) -> PyResult<bool> {
         let timeout = seconds(timeout)?;
-        with(py, &self.inner, |producer| {
-            let done = producer.flush(timeout);
-            match producer.fault() {
-                Some(fault) if !done => Err(fault),
-                _ => Ok(done),
-            }
-        })
+        with(py, &self.inner, |producer| producer.flush(timeout))
     }
 
     fn failures(&self, py: Python<'_>) -> PyResult<Vec<FailurePlace>> {
@@ -363,7 +364,7 @@ impl KafkaProducer {
             Ok(failures
                 .into_iter()
                 .map(|failure| {
-                    let error = producer.describe(failure.code);
+                    let error = self.library.describe(failure.code);
                     let place = (failure.topic, failure.partition, failure.batch, failure.row);
                     (
                         place.0,

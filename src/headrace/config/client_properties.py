@@ -7,6 +7,9 @@ from typing import Final
 DIRECT_FETCH: Final = "headrace.direct.fetch"
 """Of our own client: `false` lets librdkafka read all partitions."""
 
+DIRECT_PRODUCE: Final = "headrace.direct.produce"
+"""Of our own client: `false` lets librdkafka send all records."""
+
 SHARED: Final = frozenset(
     [
         "allow.auto.create.topics",
@@ -162,6 +165,7 @@ CONSUMER: Final = frozenset(
 
 PRODUCER: Final = frozenset(
     [
+        DIRECT_PRODUCE,
         "acks",
         "batch.num.messages",
         "batch.size",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headrace.config.client_properties import DIRECT_FETCH
+from headrace.config.client_properties import DIRECT_FETCH, DIRECT_PRODUCE
 from headrace.config.environment import CLIENT_PREFIX, REGISTRY_PREFIX, VARIABLES
 from headrace.config.query_settings import QUERY_SETTINGS_DOC
 from headrace.config.settings import SETTINGS, Kind, Scope, Setting
@@ -37,8 +37,9 @@ def settings_reference() -> str:
         "counterpart. It goes to the consumer, the producer or both, as fits; `consumer.` and `producer.` before it name one. "
         "A property that the client does not know is reported and left out. Settings of Kafka Streams that have no counterpart, "
         "and those of local state (`rocksdb.…`, `cache.max.bytes.buffering`), are accepted and reported as having no effect.",
-        f"One is of our own: `{DIRECT_FETCH}`, `true` by default. Consumers read partitions straight from their brokers then, at "
-        "a fraction of librdkafka's cost, wherever nothing speaks against it; `false` leaves all reading to librdkafka.",
+        f"Two are of our own: `{DIRECT_FETCH}` and `{DIRECT_PRODUCE}`, `true` by default. Consumers and producers speak straight "
+        "to the brokers then, at a fraction of librdkafka's cost, wherever nothing speaks against it; `false` leaves all reading, "
+        "or all writing, to librdkafka.",
         "## Environment",
         "A flag of the command line goes before a variable of the environment, and that before its spelling of 2018.",
         "| variable | 2018 | |\n|---|---|---|\n"

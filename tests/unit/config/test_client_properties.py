@@ -8,7 +8,7 @@ from pathlib import Path
 
 import confluent_kafka
 
-from headrace.config.client_properties import CONSUMER, DIRECT_FETCH, PRODUCER, SHARED
+from headrace.config.client_properties import CONSUMER, DIRECT_FETCH, DIRECT_PRODUCE, PRODUCER, SHARED
 from headrace.config.java_properties import EXPLAINED, RENAMED
 
 LINE = re.compile(r"([a-z0-9._]+)\s*\|\s*([CP*])\s*\|")
@@ -35,7 +35,7 @@ def test_every_property_of_librdkafka_is_known_with_its_side(tmp_path: Path) -> 
 
     assert found["*"] == SHARED
     assert found["C"] | {DIRECT_FETCH} == CONSUMER
-    assert found["P"] == PRODUCER
+    assert found["P"] | {DIRECT_PRODUCE} == PRODUCER
 
 
 def test_a_translation_leads_to_a_property_that_exists() -> None:

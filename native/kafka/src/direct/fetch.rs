@@ -614,3 +614,14 @@ impl Shared {
 fn place(position: &Position) -> Place {
     (Arc::from(position.topic.as_str()), position.partition)
 }
+
+/// Read all records of some batches, as a consumer would.
+#[cfg(test)]
+pub(crate) fn read_back(bytes: Vec<u8>, mut give: impl FnMut(&Record<'_>)) {
+    let mut chunk = Chunk::new(bytes, Vec::new(), true);
+    let given = chunk.give(0, &mut 0, usize::MAX, |record| {
+        give(record);
+        true
+    });
+    assert!(matches!(given, Ok((_, true))));
+}

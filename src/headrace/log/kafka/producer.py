@@ -40,7 +40,7 @@ _CLOSE_SECONDS: Final = 10.0
 class KafkaProducer:
     """A producer to Kafka, as `log.interface.Producer`.
 
-    A timestamp of 0 is written as 1 ms: librdkafka reads 0 as "now".
+    Through librdkafka a timestamp of 0 is written as 1 ms, because it reads 0 as "now".
     """
 
     def __init__(
@@ -60,6 +60,10 @@ class KafkaProducer:
                 except BaseException:
                     self._native.destroy()
                     raise
+
+    def writes_around(self) -> bool:
+        """Say whether records go straight to the brokers, around librdkafka (docs/adr/0019)."""
+        return self._native.is_direct()
 
     def send(self, topic: str, records: pa.RecordBatch) -> int:
         """Enqueue all rows in order and return the number of this batch; see `log.interface.Producer.send`."""

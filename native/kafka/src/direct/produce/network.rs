@@ -1,0 +1,157 @@
+//! The brokers that a producer speaks with.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::io::{self, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::settings::Settings;
+use super::wire::{serves_all, versions_request};
+use super::{PROPERTY, Shared};
+use crate::direct::connection::{connect, malformed, receive};
+use crate::direct::wire::{Metadata, metadata, metadata_request};
+
+pub(super) type Address = (String, u16);
+
+/// Beyond the time that a broker was given to answer.
+const SLACK: Duration = Duration::from_secs(5);
+
+/// Connections, made when they are needed and forgotten when they fail.
+pub(super) struct Network {
+    client: String,
+    bootstrap: Vec<Address>,
+    brokers: HashMap<i32, Address>,
+    connections: HashMap<Address, TcpStream>,
+    patience: Duration,
+    checked: bool,
+    answer: Vec<u8>,
+    shared: Arc<Shared>,
+}
+
+impl Network {
+    pub(super) fn new(settings: &Settings, shared: Arc<Shared>) -> Self {
+        let request = Duration::from_millis(settings.request_millis.try_into().unwrap_or_default());
+        Self {
+            client: settings.client.clone(),
+            bootstrap: settings.bootstrap.clone(),
+            brokers: HashMap::new(),
+            connections: HashMap::new(),
+            patience: request + SLACK,
+            checked: false,
+            answer: Vec::new(),
+            shared,
+        }
+    }
+
+    /// Where a broker is, as the last metadata said.
+    pub(super) fn address(&self, broker: i32) -> Option<&Address> {
+        self.brokers.get(&broker)
+    }
+
+    /// Write a request; its answer is to be received before another is sent there.
+    pub(super) fn send(&mut self, address: &Address, request: &[u8]) -> io::Result<()> {
+        self.connection(address)
+            .and_then(|connection| connection.write_all(request))
+            .inspect_err(|_| self.forget(address))
+    }
+
+    pub(super) fn receive(&mut self, address: &Address) -> io::Result<&[u8]> {
+        let mut answer = std::mem::take(&mut self.answer);
+        let received = self
+            .connection(address)
+            .and_then(|connection| receive(connection, &mut answer));
+        self.answer = answer;
+        match received {
+            Ok(()) => Ok(&self.answer),
+            Err(error) => {
+                self.forget(address);
+                Err(error)
+            }
+        }
+    }
+
+    pub(super) fn ask(&mut self, address: &Address, request: &[u8]) -> io::Result<&[u8]> {
+        let idle = self.connections.contains_key(address);
+        let asked = self.ask_once(address, request);
+        // A broker hangs up on those who have said nothing for a while: that is no fault.
+        if asked.is_err() && idle {
+            self.ask_once(address, request)?;
+        } else {
+            asked?;
+        }
+        Ok(&self.answer)
+    }
+
+    /// Ask whoever answers.
+    pub(super) fn ask_any(&mut self, request: &[u8]) -> io::Result<&[u8]> {
+        let connected = self.connections.keys();
+        let addresses: Vec<Address> = connected
+            .chain(self.brokers.values())
+            .chain(&self.bootstrap)
+            .cloned()
+            .collect();
+        let mut refused = io::Error::other("no address");
+        for address in addresses {
+            match self.ask_once(&address, request) {
+                Ok(()) => return Ok(&self.answer),
+                Err(error) => refused = error,
+            }
+        }
+        Err(refused)
+    }
+
+    /// Learn who leads the partitions of some topics, and where those are.
+    pub(super) fn metadata<'a>(
+        &mut self,
+        topics: impl ExactSizeIterator<Item = &'a str>,
+    ) -> io::Result<Metadata> {
+        let request = metadata_request(&self.client, topics);
+        let mut found = metadata(self.ask_any(&request)?).map_err(malformed)?;
+        for (id, host, port) in std::mem::take(&mut found.brokers) {
+            self.brokers.insert(id, (host, port));
+        }
+        Ok(found)
+    }
+
+    fn ask_once(&mut self, address: &Address, request: &[u8]) -> io::Result<()> {
+        self.send(address, request)?;
+        self.receive(address).map(drop)
+    }
+
+    fn connection(&mut self, address: &Address) -> io::Result<&mut TcpStream> {
+        match self.connections.entry(address.clone()) {
+            Entry::Occupied(entry) => Ok(entry.into_mut()),
+            Entry::Vacant(entry) => {
+                let mut connection = connect(&address.0, address.1)?;
+                connection.set_read_timeout(Some(self.patience))?;
+                {
+                    let mut state = self.shared.state();
+                    if state.stopped {
+                        return Err(io::Error::other("stopped"));
+                    }
+                    let other = connection.try_clone()?;
+                    state.connections.insert(address.clone(), other);
+                }
+                if !self.checked {
+                    connection.write_all(&versions_request(&self.client))?;
+                    receive(&mut connection, &mut self.answer)?;
+                    if !serves_all(&self.answer).map_err(malformed)? {
+                        let text = format!(
+                            "the broker is older than Kafka 2.5: set `producer.{PROPERTY}=false`"
+                        );
+                        return Err(io::Error::new(io::ErrorKind::Unsupported, text));
+                    }
+                    self.checked = true;
+                }
+                Ok(entry.insert(connection))
+            }
+        }
+    }
+
+    fn forget(&mut self, address: &Address) {
+        self.connections.remove(address);
+        self.shared.state().connections.remove(address);
+    }
+}
