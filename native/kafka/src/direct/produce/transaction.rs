@@ -14,6 +14,8 @@ use crate::partitions::Position;
 /// Markers of the transaction before are still being written: it takes some milliseconds.
 pub(super) const SOON: Duration = Duration::from_millis(3);
 const RETRY: Duration = Duration::from_millis(50);
+/// A topic that a coordinator does not know for so long has not been made just now: it is gone.
+const UNKNOWN: Duration = Duration::from_secs(2);
 /// A coordinator has seen to a change of producers within this.
 const SETTLED: Duration = Duration::from_secs(5);
 
@@ -245,6 +247,7 @@ impl Sender {
         error: impl Fn(&[u8]) -> std::result::Result<i16, Malformed>,
         deadline: Instant,
     ) -> std::result::Result<Vec<u8>, Refused> {
+        let begun = Instant::now();
         loop {
             let mut pause = RETRY;
             match self.ask_coordinator(charge, request) {
@@ -255,7 +258,7 @@ impl Sender {
                         self.coordinators.remove(charge);
                     }
                     Ok(TIMED_OUT | NETWORK | LOADING) | Err(Malformed) => {}
-                    Ok(UNKNOWN_TOPIC_OR_PARTITION) if matches!(charge, Charge::Group(_)) => {}
+                    Ok(UNKNOWN_TOPIC_OR_PARTITION) if begun.elapsed() < UNKNOWN => {}
                     Ok(code) => return Err(Refused::Code(code)),
                 },
                 Err(Trouble::Passing(text, _)) => self.shared.state().trouble = Some(text),
