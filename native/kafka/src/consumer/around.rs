@@ -84,8 +84,8 @@ impl Consumer {
             && batches.bytes() < most_bytes
             && Instant::now() < end
             && self.rebalance().is_none()
+            && direct.wait(end)
         {
-            direct.wait(end);
             let more = direct.take(most - taken, most_bytes, batches)?;
             taken += more;
         }

@@ -298,23 +298,25 @@ impl Direct {
         found
     }
 
-    /// Wait until there is something to take or to see to.
-    pub(crate) fn wait(&self, until: Instant) {
+    /// Wait until there is something to take or to see to; false unless there are only records to take.
+    pub(crate) fn wait(&self, until: Instant) -> bool {
         let mut state = self.state();
-        while !state.woken
-            && !state
-                .places
-                .values()
-                .any(|reading| reading.has_records() || reading.trouble.is_some())
-        {
+        loop {
+            let woken = std::mem::take(&mut state.woken);
+            let mut readings = state.places.values();
+            if woken || readings.clone().any(|reading| reading.trouble.is_some()) {
+                return false;
+            }
+            if readings.any(Reading::has_records) {
+                return true;
+            }
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return;
+                return false;
             }
             let waited = self.shared.arrived.wait_timeout(state, left);
             state = waited.unwrap_or_else(|poison| poison.into_inner()).0;
         }
-        state.woken = false;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
