@@ -14,10 +14,10 @@ from headrace.errors.codes.run import NOT_COMMITTED
 from headrace.log.errors import AbortableError, FencedError, LogError
 from headrace.log.interface import Consumer, DeliveryFailure, Offsets, Producer, TopicPartition
 
+import pyarrow as pa
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    import pyarrow as pa
 
     from headrace.engine.pipeline import Output
 
@@ -66,7 +66,7 @@ class _Sent:
 
     name: str
     kind: Kind
-    rows: pa.Int32Array | None
+    rows: pa.Array[Any] | None
     partitions: pa.Array[Any] | None
     offsets: pa.Array[Any] | None
     keys: pa.Array[Any] | None
@@ -83,14 +83,15 @@ class Ledger:
     def note(self, number: int, records: pa.RecordBatch | None, output: Output, kind: Kind) -> None:
         """Note the origin of a sent batch: input records, or the operator of the output."""
         if records is None:
-            keys = output.records.column("key") if "key" in output.records.schema.names else None
+            keys = _own(output.records.column("key")) if "key" in output.records.schema.names else None
             self._sent[number] = _Sent(output.operator or output.topic, kind, None, None, None, keys)
             return
         topics = records.column("topic")
         topic = topics[0].as_py()
-        several = topics if topics[len(topics) - 1].as_py() != topic else None
-        partitions, offsets = records.column("partition"), records.column("offset")
-        self._sent[number] = _Sent(topic, kind, output.rows, partitions, offsets, None, several)
+        several = _own(topics) if topics[len(topics) - 1].as_py() != topic else None
+        partitions, offsets = _own(records.column("partition")), _own(records.column("offset"))
+        rows = None if output.rows is None else _own(output.rows)
+        self._sent[number] = _Sent(topic, kind, rows, partitions, offsets, None, several)
 
     def origin(self, failure: DeliveryFailure) -> Undelivered:
         """Give where an output that failed came from."""
@@ -296,6 +297,11 @@ def flush(producer: Producer, consumer: Consumer, give_up: Callable[[], bool]) -
                         ),
                     )
                 ) from error
+
+
+def _own(column: pa.Array[Any]) -> pa.Array[Any]:
+    """Copy a column: those that the native module made keep all others of their batch, values too, for as long as they live."""
+    return pa.concat_arrays([column, column[:0]])
 
 
 def _away(error: LogError) -> bool:
