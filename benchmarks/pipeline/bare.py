@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from headrace.config.client_properties import DIRECT_FETCH
+from headrace.config.client_properties import DIRECT_FETCH, DIRECT_PRODUCE
 from headrace.log import open_log
 from headrace.log.interface import ConsumerOptions, ProducerOptions, TopicDescription, TopicPartition
 
@@ -70,17 +70,18 @@ def move(log: Log, source: str, target: str | None, *, librdkafka: bool = False)
         log: a Kafka.
         source: the topic to read.
         target: where two thirds of the records go.
-        librdkafka: whether librdkafka reads all partitions itself.
+        librdkafka: whether librdkafka reads and writes all records itself.
     """
-    properties = {DIRECT_FETCH: "false"} if librdkafka else {}
-    options = ConsumerOptions(group=f"bare-{uuid.uuid4().hex[:8]}", properties=properties)
+    reading = {DIRECT_FETCH: "false"} if librdkafka else {}
+    writing = ProducerOptions(properties={DIRECT_PRODUCE: "false"} if librdkafka else {})
+    options = ConsumerOptions(group=f"bare-{uuid.uuid4().hex[:8]}", properties=reading)
     consumer = log.consumer(options)
     description = log.admin().describe(source)
     assert description is not None
     partitions = [TopicPartition(source, number) for number in range(description.partitions)]
     marks = consumer.watermarks(partitions)
     ends = {item: high for item, (low, high) in marks.items() if high > low}
-    producer = log.producer(ProducerOptions()) if target is not None else None
+    producer = log.producer(writing) if target is not None else None
     began, cpu = time.monotonic(), _cpu()
     consumer.assign(dict.fromkeys(ends, -2))
     records = 0
