@@ -38,8 +38,8 @@ def settings_reference() -> str:
         "A property that the client does not know is reported and left out. Settings of Kafka Streams that have no counterpart, "
         "and those of local state (`rocksdb.…`, `cache.max.bytes.buffering`), are accepted and reported as having no effect.",
         f"Two are of our own: `{DIRECT_FETCH}` and `{DIRECT_PRODUCE}`, `true` by default. Consumers and producers speak straight "
-        "to the brokers then, at a fraction of librdkafka's cost, wherever nothing speaks against it; `false` leaves all reading, "
-        "or all writing, to librdkafka.",
+        "to the brokers then, at a fraction of librdkafka's cost, wherever nothing speaks against it; `false` leaves all "
+        "reading, or all writing, to librdkafka.",
         "## Environment",
         "A flag of the command line goes before a variable of the environment, and that before its spelling of 2018.",
         "| variable | 2018 | |\n|---|---|---|\n"

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
+import pyarrow as pa
+
 from headrace.errors import Diagnostic
 from headrace.errors.codes.log import UNREACHABLE
 from headrace.errors.codes.run import NOT_COMMITTED
 from headrace.log.errors import AbortableError, FencedError, LogError
 from headrace.log.interface import Consumer, DeliveryFailure, Offsets, Producer, TopicPartition
-
-import pyarrow as pa
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
