@@ -90,7 +90,7 @@ class Ledger:
         topic = topics[0].as_py()
         several = _own(topics) if topics[len(topics) - 1].as_py() != topic else None
         partitions, offsets = _own(records.column("partition")), _own(records.column("offset"))
-        rows = None if output.rows is None else _own(output.rows)
+        rows = _own(output.rows)
         self._sent[number] = _Sent(topic, kind, rows, partitions, offsets, None, several)
 
     def origin(self, failure: DeliveryFailure) -> Undelivered:
