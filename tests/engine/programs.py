@@ -26,7 +26,7 @@ from headrace.plan.topology import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 BYTES = Side(Format.BYTES, pa.binary())
 NUMBERS = Side(Format.JSON, pa.struct([("n", pa.int64()), ("s", pa.string())]))
@@ -70,10 +70,10 @@ def doubling(
     )
 
 
-def create(log: Log, topic: str, partitions: int = 2) -> str:
+def create(log: Log, topic: str, partitions: int = 2, *, configs: Mapping[str, str] | None = None) -> str:
     admin = log.admin()
     try:
-        admin.create(TopicDescription(topic, partitions, replication=-1))
+        admin.create(TopicDescription(topic, partitions, replication=-1, configs=configs or {}))
     finally:
         admin.close()
     return topic

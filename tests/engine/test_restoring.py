@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import pytest
 
 from headrace._native import LocalStore
 from headrace.engine.state.changelog import MARK, mark_records, next_mark
+from headrace.engine.state.followed import Followed
 from headrace.engine.state.restore import RestoreJob, Restorer, StoreRestore
 from headrace.log import open_log
 from headrace.log.interface import ProducerOptions, TopicPartition
@@ -31,9 +33,9 @@ if TYPE_CHECKING:
 PARTITIONS = 3
 
 
-def marked(log: Log) -> str:
+def marked(log: Log, **configs: str) -> str:
     """Make a changelog that says whose it is."""
-    topic = create(log, unique("changelog"), PARTITIONS)
+    topic = create(log, unique("changelog"), PARTITIONS, configs=configs)
     producer = log.producer(ProducerOptions())
     try:
         producer.send(topic, mark_records(dict.fromkeys(range(PARTITIONS), next_mark(PLAN, 0))))
@@ -69,11 +71,17 @@ def give(log: Log, topic: str, first: int) -> dict[int, dict[bytes | None, bytes
     return left
 
 
-def restored(restorer: Restorer, topic: str, locals_: dict[int, LocalStore]) -> list[RestoreJob]:
+def restored(
+    restorer: Restorer, topic: str, locals_: dict[int, LocalStore], folder: Path | None = None
+) -> list[RestoreJob]:
     """Restore all tasks."""
     jobs = [
         RestoreJob(
-            f"0_{number}", local, [StoreRestore(PLAN, TopicPartition(topic, number))], time.monotonic()
+            f"0_{number}",
+            local,
+            [StoreRestore(PLAN, TopicPartition(topic, number))],
+            time.monotonic(),
+            Followed(folder),
         )
         for number, local in locals_.items()
     ]
@@ -112,6 +120,35 @@ def test_stores_hold_the_last_of_each_key(log: Log, tmp_path: Path, most_buffere
                 assert local.position(PLAN.store.name) == 201 + (first > 0) * 200
     for local in locals_.values():
         local.close()
+
+
+@pytest.mark.parametrize(
+    ("away", "retention", "anew"),
+    [(30, None, False), (3600, None, False), (25 * 3600, None, True), (3600, "1800000", True)],
+)
+def test_a_copy_that_was_away_for_longer_than_tombstones_live_begins_anew(
+    log: Log, tmp_path: Path, away: float, retention: str | None, anew: bool
+) -> None:
+    topic = marked(log) if retention is None else marked(log, **{"delete.retention.ms": retention})
+    give(log, topic, 0)
+    locals_ = {0: LocalStore(tmp_path / "store")}
+    restorer = Restorer(log, {}, Metrics(), announces=False)
+    with closing(restorer):
+        restored(restorer, topic, locals_, tmp_path)
+        then = time.time() - away
+        os.utime(tmp_path / "followed", (then, then))
+        # Without anything to be read nothing can have been missed.
+        (job,) = restored(restorer, topic, locals_, tmp_path)
+        assert job.records == 0
+        os.utime(tmp_path / "followed", (then, then))
+        left = give(log, topic, 37)
+        (job,) = restored(restorer, topic, locals_, tmp_path)
+        assert job.records == (401 if anew else 200)
+        assert Followed(tmp_path).away() < 60
+    found = entries(locals_[0], PLAN.store.name)
+    del found[MARK]
+    assert found == left[0]
+    locals_[0].close()
 
 
 @pytest.mark.kafka

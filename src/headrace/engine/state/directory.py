@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from headrace import _native
+from headrace.engine.state.followed import Followed
 from headrace.errors import Diagnostic, RunError
 from headrace.errors.codes.run import STATE_FAILED
 from headrace.telemetry.events import StateDamaged
@@ -39,10 +40,12 @@ class TaskFolder:
     Args:
         store: its stores.
         path: None in memory.
+        followed: until when these stores were as their changelogs are.
     """
 
     store: _native.LocalStore
     path: Path | None
+    followed: Followed
 
 
 def home_of(root: Path, application: str, log: str) -> Path:
@@ -97,12 +100,12 @@ class StateDirectory:
             since: when the caller asked for the first time, by the clock.
         """
         if self._home is None:
-            return TaskFolder(_native.LocalStore(None), None)
+            return TaskFolder(_native.LocalStore(None), None, Followed(None))
         number = 0
         while True:
             path = folder_of(self._home, task, number)
             try:
-                opened = TaskFolder(self._open(path), path)
+                opened = self._opened(path)
             except _native.LockedStateError:
                 self._wanted[task] = self._clock()
                 if self._clock() - since < _PATIENCE:
@@ -121,7 +124,7 @@ class StateDirectory:
             return None
         path = folder_of(self._home, task)
         try:
-            return TaskFolder(self._open(path), path)
+            return self._opened(path)
         except _native.LockedStateError:
             return None
 
@@ -139,6 +142,10 @@ class StateDirectory:
         folder.store.close()
         if folder.path is not None:
             self._empty(folder.path)
+
+    def _opened(self, path: Path) -> TaskFolder:
+        store = self._open(path)
+        return TaskFolder(store, path, Followed(path))
 
     def _open(self, path: Path) -> _native.LocalStore:
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from headrace import _native
 from headrace.engine.state.changelog import by_partition, cut_off, vanished
 from headrace.engine.state.directory import state_failed
+from headrace.engine.state.followed import Followed
 from headrace.engine.state.history import History, stored_marks
 from headrace.engine.state.write_buffer import WriteBuffer
 from headrace.errors import RunError
@@ -43,6 +45,12 @@ _COLUMNS: Final = ["partition", "offset", "key", "value"]
 
 _WAIT: Final = 0.05
 """Seconds of one poll: how late a new task or the end is seen."""
+
+_SOON: Final = 60.0
+"""Who was away for so many seconds at most has missed no tombstone."""
+
+_TOMBSTONES_MS: Final = 24 * 3600 * 1000
+"""For how long a compacted topic keeps tombstones where nothing else is set, in Kafka."""
 
 _TELL: Final = 5.0
 """Seconds between two lines about a task that takes long."""
@@ -101,6 +109,7 @@ class RestoreJob:
     local: _native.LocalStore
     stores: list[StoreRestore]
     began: float
+    followed: Followed = field(default_factory=lambda: Followed(None))
     records: int = 0
     told: float = 0.0
     cancelled: bool = False
@@ -247,6 +256,8 @@ class Restorer:
                 if high == low and name not in self._discarded:
                     raise vanished(name, item.place.topic)
                 reason = "its changelog was begun anew"
+            elif position is not None and position < high and self._outlived(job, item):
+                reason = "it was away for longer than the changelog remembers what was deleted"
             if reason is not None:
                 StateStale(name, item.place.partition, reason).emit(self._metrics)
             if reason is not None or known is None:
@@ -257,6 +268,17 @@ class Restorer:
                 # A copy that was in step with the changelog once has seen whose it is.
                 item.history.known(stored_marks(job.local, name))
         self._finish_if_done(job)
+
+    def _outlived(self, job: RestoreJob, item: StoreRestore) -> bool:
+        """Say whether tombstones that the copy has not read may be gone."""
+        away = job.followed.away()
+        return away > _SOON and away > self._remembers(item.place.topic)
+
+    def _remembers(self, changelog: str) -> float:
+        """Give the seconds for which a changelog keeps tombstones."""
+        with closing(self._log.admin()) as admin:
+            found = admin.describe(changelog)
+        return float((found.configs if found else {}).get("delete.retention.ms", _TOMBSTONES_MS)) / 1000
 
     def _settle(self) -> bool:
         """Drop the jobs that are given up; say whether there were any."""
@@ -327,6 +349,8 @@ class Restorer:
                 StateTakenOver(item.store.name, taken_over.changes, taken_over.consequences).emit(
                     self._metrics
                 )
+        if job.error is None:
+            job.followed.note()
         if job.error is None and self._announces:
             TaskRestored(job.task, job.records, self._clock() - job.began).emit(self._metrics)
         self._finish(job)

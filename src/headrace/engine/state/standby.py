@@ -102,7 +102,7 @@ class Standby:
             StoreRestore(operator, TopicPartition(operator.store.changelog.name, task.partition))
             for operator in task.operators
         ]
-        job = RestoreJob(task.name, folder.store, places, time.monotonic())
+        job = RestoreJob(task.name, folder.store, places, time.monotonic(), folder.followed)
         try:
             restorer.begin(job)
             end = time.monotonic() + _HELD

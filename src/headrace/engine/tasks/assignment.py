@@ -185,6 +185,12 @@ class Tasks:
             for number in marks:
                 self._unmarked[name].pop(number, None)
 
+    def followed(self) -> None:
+        """Note that the local stores are as their changelogs are: right after a commit."""
+        for task in self._tasks.values():
+            if task.opened and task.folder is not None:
+                task.folder.followed.note()
+
     def distrust(self) -> None:
         """Empty the folders of all tasks when they are closed: one of them is damaged, which is not known."""
         self._distrusted = True
@@ -203,7 +209,7 @@ class Tasks:
             StoreRestore(operator, TopicPartition(operator.store.changelog.name, task.partition))
             for operator in group.operators
         ]
-        task.job = RestoreJob(task.name, task.folder.store, stores, self._clock())
+        task.job = RestoreJob(task.name, task.folder.store, stores, self._clock(), task.folder.followed)
         self._restorer.begin(task.job)
 
     def _finished(self, group: _Group, task: Task, job: RestoreJob) -> bool:

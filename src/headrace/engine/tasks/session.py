@@ -310,6 +310,7 @@ class StatefulSession(Session):
             kernel = self._graph.operators[changelog.operator].kernel
             kernel.committed(positions)
             self._metrics.set_kernel(changelog.operator, self._number, kernel.stats())
+        self._tasks.followed()
         for operator, count in self._late.items():
             self._metrics.late(operator, count)
         self._late = {}
