@@ -73,7 +73,9 @@ struct State {
     /// Sent and neither delivered nor failed.
     records: usize,
     bytes: usize,
+    /// Not begun yet; whoever waits for it no longer takes it back.
     call: Option<(Call, Instant)>,
+    calling: bool,
     answer: Option<Result<()>>,
     /// Everything on its way is to be thrown away.
     purge: bool,
@@ -128,7 +130,11 @@ impl Producer {
         });
         let limits = (settings.most_bytes, settings.most_records);
         let sender = Sender::new(library, settings, Arc::clone(&shared));
-        std::thread::spawn(move || sender.run());
+        let watched = Arc::clone(&shared);
+        std::thread::spawn(move || {
+            let _end = End(watched);
+            sender.run();
+        });
         Self {
             library,
             shared,
@@ -157,10 +163,13 @@ impl Producer {
     /// Have the thread do something, and wait for it.
     fn call(&self, call: Call, deadline: Instant) -> Result<()> {
         // One that was given up may still be on its way.
-        let free = self.wait(deadline + SLACK, |state| state.call.is_none().then_some(()));
+        let free = self.wait(deadline + SLACK, |state| (!state.calling).then_some(()));
         if free.is_some() {
             {
                 let mut state = self.shared.state();
+                if let Standing::Over(error) = &state.standing {
+                    return Err(error.clone());
+                }
                 state.answer = None;
                 state.call = Some((call, deadline));
             }
@@ -169,6 +178,7 @@ impl Producer {
             if let Some(answer) = answer {
                 return answer;
             }
+            self.shared.state().call = None;
         }
         Err(self.timed_out())
     }
@@ -319,6 +329,25 @@ impl crate::producer::Producer for Producer {
     fn purge(&self) {
         self.shared.state().purge = true;
         self.shared.work.notify_all();
+    }
+}
+
+/// Tells the caller where the thread ends by a fault of its own.
+struct End(Arc<Shared>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        if std::thread::panicking() {
+            let error = Error::local("the thread that sends records has failed");
+            state.standing = Standing::Over(Error {
+                fatal: true,
+                ..error.clone()
+            });
+            (state.records, state.bytes, state.purge) = (0, 0, false);
+            state.answer = Some(Err(error));
+            self.0.done.notify_all();
+        }
     }
 }
 

@@ -17,6 +17,8 @@ pub(super) type Address = (String, u16);
 
 /// Beyond the time that a broker was given to answer.
 const SLACK: Duration = Duration::from_secs(5);
+/// Where another broker can be asked as well.
+const SHORT: Duration = Duration::from_secs(5);
 
 /// Connections, made when they are needed and forgotten when they fail.
 pub(super) struct Network {
@@ -94,12 +96,19 @@ impl Network {
             .collect();
         let mut refused = io::Error::other("no address");
         for address in addresses {
-            match self.ask_once(&address, request) {
+            match self.ask_shortly(&address, request) {
                 Ok(()) => return Ok(&self.answer),
                 Err(error) => refused = error,
             }
         }
         Err(refused)
+    }
+
+    fn ask_shortly(&mut self, address: &Address, request: &[u8]) -> io::Result<()> {
+        let usual = self.patience;
+        self.connection(address)?.set_read_timeout(Some(SHORT))?;
+        self.ask_once(address, request)?;
+        self.connection(address)?.set_read_timeout(Some(usual))
     }
 
     /// Learn who leads the partitions of some topics, and where those are.

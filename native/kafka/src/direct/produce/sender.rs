@@ -42,7 +42,7 @@ fn verdict(code: i16) -> Verdict {
         // 46: it is there already, from a try whose answer was lost.
         0 | 46 => Verdict::Written,
         // Corrupt on the way; the leader has moved, is not there or too slow; too few replicas; its disk; a transaction before.
-        2 | 3 | 5..=9 | 13 | 19 | 20 | 51 | 56 | 74..=76 | 89 | 97 | 100 => Verdict::Again,
+        2 | 3 | 5..=9 | 13 | 19 | 20 | 51 | 56 | 74 | 75 | 89 | 100 => Verdict::Again,
         45 | INVALID_EPOCH | 59 => Verdict::OutOfStep,
         48 | 49 | 53 | FENCED | 120 => Verdict::Ended,
         _ => Verdict::Refused,
@@ -149,7 +149,7 @@ impl Sender {
                 Next::Call(call, deadline) => {
                     let answer = self.answer(call, deadline);
                     let mut state = self.shared.state();
-                    state.call = None;
+                    state.calling = false;
                     state.answer = Some(answer);
                     self.shared.done.notify_all();
                 }
@@ -186,7 +186,8 @@ impl Sender {
             if !idle {
                 return Next::Again;
             }
-            if let Some((call, deadline)) = state.call.clone() {
+            if let Some((call, deadline)) = state.call.take() {
+                state.calling = true;
                 return Next::Call(call, deadline);
             }
             let waited = self.shared.work.wait(state);
@@ -302,6 +303,11 @@ impl Sender {
 
     /// Nothing can be delivered any more.
     fn give_up(&mut self, standing: Standing) {
+        let standing = match standing {
+            // There is no transaction to abort, after which it could go on.
+            Standing::Broken(error) if self.settings.name.is_none() => Standing::Over(error),
+            standing => standing,
+        };
         self.drop_all();
         self.uncertain = true;
         let mut state = self.shared.state();
