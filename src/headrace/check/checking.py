@@ -9,6 +9,7 @@ from headrace.check.rules import RULES
 from headrace.check.silence import apply_silences
 from headrace.errors import Span, all_codes
 from headrace.planner import plan_program
+from headrace.planner.targets import check_formats
 from headrace.sql.nodes import Insert
 
 if TYPE_CHECKING:
@@ -26,10 +27,12 @@ def check_program(program: Program, catalog: TopicCatalog | None = None) -> list
             Without it rules that need types know those of CREATE TABLE alone, and those that need the plan find nothing.
 
     Raises:
-        ProgramError: the program cannot be planned.
+        ProgramError: the program cannot be planned; without a catalog, whatever its topics hold.
     """
     plans = catalog is not None and any(isinstance(item, Insert) for item in program.statements)
     topology = plan_program(program, catalog) if plans and catalog is not None else None
+    if topology is None:
+        check_formats(program)
     checked = CheckedProgram(program, topology, catalog)
     found = [item for rule in RULES for item in rule.diagnostics(checked)]
     if topology is not None:

@@ -27,9 +27,10 @@ from headrace.log.names import WAY_OUT, is_topic_name
 from headrace.plan.topology import Facet, KeyMode, Sink, ValueMode
 from headrace.planner import schemas
 from headrace.planner.columns import Column, columns_type, json_text, key_columns, value_columns
-from headrace.planner.faults import refusal
+from headrace.planner.faults import Faults, refusal
 from headrace.planner.relations import TopicReads
 from headrace.planner.stateful.aggregate import window_of
+from headrace.sql.nodes import Insert
 from headrace.types.coercion import common_type, fits, lenient
 from headrace.types.sql import is_integer, type_name
 
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from headrace.errors import Span
     from headrace.planner.relations import SelectRelation
     from headrace.planner.topics import Topics
-    from headrace.sql.nodes import Insert
+    from headrace.sql.nodes import Program
 
 _ONE_VALUE: Final[dict[Format, pa.DataType]] = {
     Format.INT: pa.int32(),
@@ -312,6 +313,26 @@ def _declared(
         found.window, found.window_size = topic.key.window, None if size is None else int(size)
         found.key = key_of(topic.key)
     return found
+
+
+def check_formats(program: Program) -> None:
+    """Refuse formats of STORE that no topic can be written in, whatever it holds.
+
+    Raises:
+        ProgramError: some are unknown, or for reading only.
+    """
+    faults = Faults(program.source)
+    for insert in program.statements:
+        if isinstance(insert, Insert):
+            for name, span in (
+                (_plain(insert.store_key), insert.store_key_span),
+                (insert.store_value, insert.store_value_span),
+            ):
+                try:
+                    _format(name, span, Format.JSON)
+                except ProgramError as error:
+                    faults.add(error.diagnostics)
+    faults.raise_if_any()
 
 
 def _format(name: str | None, span: Span | None, default: Format) -> Format:

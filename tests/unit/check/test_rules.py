@@ -8,7 +8,7 @@ import pytest
 
 from headrace.catalog import Catalog
 from headrace.check import RULES, Rule, check_program
-from headrace.errors import Code
+from headrace.errors import Code, ProgramError
 from headrace.errors.codes import lint
 from headrace.log.embedded import EmbeddedLog
 from headrace.log.interface import TopicDescription
@@ -115,3 +115,15 @@ def test_types_are_those_of_declarations(condition: str, found: list[str]) -> No
     through = "WITH w AS (SELECT STREAM *, _key FROM r), v AS (SELECT STREAM i, d, s, filled FROM w AS x) "
     renamed = condition.replace("r.i", "v.i").replace("FROM r", "FROM v")
     assert codes(f"{declared} INSERT INTO o {through} SELECT STREAM s FROM v WHERE {renamed}") == found
+
+
+def test_formats_that_no_topic_can_be_written_in_are_refused_without_a_log() -> None:
+    text = "INSERT INTO a STORE VALUE AS XML SELECT STREAM x FROM s;\nINSERT INTO b STORE KEY AS BOGUS SELECT STREAM x FROM s;"
+    with pytest.raises(ProgramError) as caught:
+        check_program(parse_program(text))
+    found = [
+        (str(item.code), text[item.span.start : item.span.end])
+        for item in caught.value.diagnostics
+        if item.span
+    ]
+    assert found == [("SQL0305", "XML"), ("CAT0103", "BOGUS")]
