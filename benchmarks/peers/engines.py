@@ -36,6 +36,7 @@ class Run:
         commit: seconds between commits, checkpoints or transactions.
         threads: that process records, where the engine has several.
         folder: empty, for state and files.
+        endless: go on when the end of the sources is reached.
     """
 
     program: Program
@@ -47,6 +48,7 @@ class Run:
     commit: float
     threads: int
     folder: Path
+    endless: bool = False
 
     @property
     def commit_ms(self) -> int:
@@ -123,9 +125,10 @@ class Headrace:
             f"SET num.stream.threads={run.threads};\n{declared}"
             f"{run.program.query.ours.format(target=run.target, **run.topics)}"
         )
-        words = [HEADRACE, "run", "-e", text, "--app-id", run.application, "--until-end"]
+        words = [HEADRACE, "run", "-e", text, "--app-id", run.application]
         return Command(
-            words, {"HEADRACE_LOG": f"kafka://{run.bootstrap}", "HEADRACE_STATE_DIR": str(run.folder)}
+            words if run.endless else [*words, "--until-end"],
+            {"HEADRACE_LOG": f"kafka://{run.bootstrap}", "HEADRACE_STATE_DIR": str(run.folder)},
         )
 
 
@@ -213,10 +216,11 @@ class FlinkSql:
 
     def _source(self, run: Run, source: str) -> str:
         columns, formats = FLINK[source]
+        end = "" if run.endless else "'scan.bounded.mode' = 'latest-offset', "
         return (
             f"CREATE TABLE {source} ({columns}) WITH ('connector' = 'kafka', 'topic' = '{run.topics[source]}', "
             f"'properties.bootstrap.servers' = '{run.bootstrap}', 'properties.group.id' = '{run.application}', "
-            f"'scan.startup.mode' = 'earliest-offset', 'scan.bounded.mode' = 'latest-offset', {formats})"
+            f"'scan.startup.mode' = 'earliest-offset', {end}{formats})"
         )
 
     def _sink(self, run: Run) -> str:
