@@ -9,10 +9,19 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pytest
 
-from headrace.log.errors import AbortableError, FencedError
+from headrace.errors.codes import log as log_codes
+from headrace.log.errors import AbortableError, FencedError, LogError
 from headrace.log.interface import ConsumerOptions, ProducerOptions, TopicDescription, TopicPartition
 from headrace.log.kafka import KafkaLog, KafkaProducer
-from tests.kafka.cutting import CuttingProxy
+from tests.kafka.cutting import (
+    ADD_OFFSETS,
+    ADD_PARTITIONS,
+    COMMIT_OFFSETS,
+    END,
+    INIT_PRODUCER_ID,
+    PRODUCE,
+    CuttingProxy,
+)
 from tests.kafka.test_direct import AROUND, every_kind, read
 from tests.kafka.traffic import PATIENCE, keyed, poll_until, read_all, send, values
 
@@ -24,7 +33,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.kafka
 
 THROUGH = {"headrace.direct.produce": "false"}
-PRODUCE, END = 0, 26
 
 
 def producer_of(log: KafkaLog, *, transactional_id: str | None = None, **properties: str) -> KafkaProducer:
@@ -181,6 +189,126 @@ def test_cut_transactions_are_whole_and_done_once(
     assert set(proxy.lost) >= {PRODUCE, END}, proxy.lost
     found = read_all(log, target, 3)
     assert sorted(int(row["key"]) for row in found) == list(range(count * size))
+
+
+# By the numbers of the protocol. What passes is tried again and nobody hears of it.
+PASSING = (
+    (PRODUCE, [6, 19, 7, 5]),
+    (PRODUCE, [3, 3]),
+    (ADD_PARTITIONS, [51, 14, 16, 3, 55]),
+    (ADD_OFFSETS, [51, 15]),
+    (COMMIT_OFFSETS, [16, 3, 7]),
+    (END, [51, 14, 16]),
+)
+# These end the transaction, which is done again.
+AGAIN = (
+    (PRODUCE, 45),
+    (PRODUCE, 59),
+    (PRODUCE, 47),
+    (PRODUCE, 48),
+    (ADD_PARTITIONS, 49),
+    (COMMIT_OFFSETS, 25),
+    (COMMIT_OFFSETS, 113),
+)
+FORBIDDEN = (
+    (PRODUCE, 29),
+    (ADD_PARTITIONS, 29),
+    (ADD_PARTITIONS, 53),
+    (INIT_PRODUCER_ID, 31),
+    (INIT_PRODUCER_ID, 53),
+)
+# And these the producer.
+OVER = (
+    (PRODUCE, 90),
+    (ADD_PARTITIONS, 90),
+    (ADD_PARTITIONS, 47),
+    (ADD_OFFSETS, 90),
+    (COMMIT_OFFSETS, 90),
+    (END, 90),
+    (END, 47),
+)
+
+
+def test_what_a_broker_refuses_is_done_again_or_told(
+    kafka: KafkaAddress, log: KafkaLog, name: str, make_topic: Callable[..., str]
+) -> None:
+    source, topic = make_topic(1), make_topic(2)
+    place = TopicPartition(source, 0)
+    consumer = log.consumer(ConsumerOptions(group=name))
+    consumer.assign({place: 0})
+    expected: list[int] = []
+    with CuttingProxy(port_of(kafka), 1) as proxy:
+        proxied = KafkaLog(proxy.bootstrap)
+        proxy.refusals[INIT_PRODUCER_ID] = [51, 14, 16]
+        producer = producer_of(proxied, transactional_id=name)
+
+        def transaction() -> None:
+            numbers = range(len(expected), len(expected) + 20)
+            producer.begin()
+            producer.send(topic, numbered(numbers))
+            producer.commit({place: numbers.stop}, consumer)
+            expected.extend(numbers)
+
+        for request, codes in PASSING:
+            proxy.refusals[request] = [*codes]
+            transaction()
+            assert not proxy.refusals[request]
+        for request, code in AGAIN:
+            proxy.refusals[request] = [code]
+            with pytest.raises(AbortableError):
+                transaction()
+            producer.abort()
+            transaction()
+        for request, code in OVER:
+            proxy.refusals[request] = [code]
+            with pytest.raises(FencedError):
+                transaction()
+            producer.close()
+            producer = producer_of(proxied, transactional_id=name)
+            transaction()
+        producer.close()
+    consumer.close()
+    assert sorted(int(row["key"]) for row in read_all(log, topic, 2)) == expected
+    assert log.admin().group_offsets(name) == {place: len(expected)}
+
+
+def test_what_may_not_be_written_is_told(
+    kafka: KafkaAddress, log: KafkaLog, name: str, make_topic: Callable[..., str]
+) -> None:
+    topic = make_topic(2)
+    with CuttingProxy(port_of(kafka), 1) as proxy:
+        proxied = KafkaLog(proxy.bootstrap)
+
+        def write(transactional_id: str | None) -> None:
+            with closing(producer_of(proxied, transactional_id=transactional_id)) as producer:
+                if transactional_id is not None:
+                    producer.begin()
+                producer.send(topic, numbered(range(10)))
+                producer.flush(PATIENCE)
+
+        for request, code in FORBIDDEN:
+            for transactional_id in (name,) if request == ADD_PARTITIONS else (None, name):
+                proxy.refusals[request] = [code]
+                with pytest.raises(LogError) as caught:
+                    write(transactional_id)
+                assert caught.value.diagnostics[0].code == log_codes.FORBIDDEN
+        # What is wrong with records is told of each of them, and the next ones go through under the same number.
+        with closing(producer_of(proxied)) as producer:
+            for code, reason in ((10, "MSG_SIZE_TOO_LARGE"), (87, "INVALID_RECORD")):
+                proxy.refusals[PRODUCE] = [code]
+                producer.send(topic, numbered(range(1)))
+                (failure,) = producer.flush(PATIENCE)
+                assert (failure.row, failure.retriable) == (0, False)
+                assert reason in failure.reason
+                producer.send(topic, numbered(range(1)))
+                assert producer.flush(PATIENCE) == []
+        # Another number than the broker expects: a new producer, nothing lost.
+        with closing(producer_of(proxied)) as producer:
+            for code in (0, 45, 59, 47):
+                proxy.refusals[PRODUCE] = [code] if code else []
+                producer.send(topic, numbered(range(1)))
+                assert producer.flush(PATIENCE) == []
+    assert len(read_all(log, topic, 2)) == 6
 
 
 def test_a_broker_that_goes_and_comes_has_every_record_once(own_kafka: KafkaServer, name: str) -> None:
