@@ -49,8 +49,14 @@ TEXTS: Final[Mapping[str, str]] = {
 }
 """By the names of their results."""
 
+LATER: Final[Mapping[str, str]] = {
+    "totals": "SELECT STREAM MAX(n) AS m, COUNT(*) AS c, SUM(n) AS s FROM `{name}-events` GROUP BY _key",
+}
+"""Later versions, which take over the state of the first."""
+
 PROGRAMS: Final[Mapping[str, tuple[str, ...]]] = {
     **{name: (name,) for name in TEXTS},
+    "totals, later": ("totals",),
     # Records may come while these run: their results tell no times of tables.
     "sums": ("totals", "windows"),
     "two": ("totals", "rows"),
@@ -60,8 +66,9 @@ PROGRAMS: Final[Mapping[str, tuple[str, ...]]] = {
 
 def plan(log: Log, program: str, name: str, settings: RunSettings) -> Topology:
     """Give the topology of a program over the topics of this name."""
+    texts = LATER if program.endswith(", later") else TEXTS
     text = "SET autocreate=true;\nSET emit='record';\n" + ";\n".join(
-        f"INSERT INTO `{name}-{result}` {TEXTS[result].format(name=name)}" for result in PROGRAMS[program]
+        f"INSERT INTO `{name}-{result}` {texts[result].format(name=name)}" for result in PROGRAMS[program]
     )
     with closing(Catalog(log, None)) as catalog:
         topology = plan_program(parse_program(text, f"{name}.sql"), catalog)

@@ -24,7 +24,8 @@ class Runs:
     """Processes of one program, one after the other or side by side."""
 
     def __init__(self, url: str, commands: Path, folder: Path, work: Workload) -> None:
-        self._start = (url, work.program, work.name)
+        self.program = work.program
+        self._url, self._name = url, work.name
         self._commands = commands
         self._folder = folder
         self._number = 0
@@ -33,7 +34,8 @@ class Runs:
         self._number += 1
         named = f"instance={instance}", f"state={self._folder / state}", "batch=25", "interval=0.01"
         lines = self._folder / f"{self._number}.log"
-        return Child(self._commands, lines, *self._start, *named, *facts, module="tests.recovery.child")
+        start = (self._url, self.program, self._name)
+        return Child(self._commands, lines, *start, *named, *facts, module="tests.recovery.child")
 
     def killed(self, step: str, time: int, *facts: str, state: str = "state") -> None:
         """Run until it kills itself."""
@@ -116,6 +118,30 @@ def test_killed_while_it_restores(work: Workload, runs: Runs, step: str) -> None
     runs.killed(step, 2, state="elsewhere")
     work.end()
     runs.finish(state="elsewhere")
+    assert work.faults() == []
+
+
+@pytest.mark.parametrize("program", ["totals"])
+@pytest.mark.parametrize(
+    ("url", "step"),
+    [
+        ("embedded", steps.IN_RESTORE),
+        ("embedded", steps.AMONG_CHANGELOGS),
+        ("embedded", steps.BEFORE_COMMIT),
+        ("embedded", steps.AMONG_STORES),
+        pytest.param("kafka", steps.AFTER_COMMIT, marks=pytest.mark.kafka),
+    ],
+    indirect=["url"],
+)
+def test_killed_while_it_takes_over_the_state_of_an_earlier_version(
+    work: Workload, runs: Runs, step: str
+) -> None:
+    runs.killed(steps.AFTER_COMMIT, 3)
+    runs.program = "totals, later"
+    runs.killed(step, 1)
+    runs.killed(step, 2)
+    work.end()
+    runs.finish()
     assert work.faults() == []
 
 
