@@ -53,7 +53,7 @@ bench-peers: native ## measure the same programs in Kafka Streams, Flink SQL and
 # Formatting, lint and types side by side first: they are quick and find most faults. Then everything that runs.
 .PHONY: test
 test: native ## everything: format, lint, types, contracts, all tests, real Kafka too
-	@$(MAKE) -j2 --output-sync=target fmt-check lint type rust-test
+	@$(MAKE) -j2 --output-sync=target fmt-check lint type rust-test guard
 	$(PYTEST) -n 8 $(ARGS)
 
 .PHONY: fmt
@@ -103,6 +103,10 @@ soak: native ## long runs: kernels beside oracles, cases in every variant, 200 r
 	HEADRACE_FUZZ_EXAMPLES=$(EXAMPLES) $(PYTEST) -n 2 tests/unit/state tests/unit/formats $(ARGS)
 	HEADRACE_ALL_VARIANTS=1 $(PYTEST) -n 2 tests/unit/test_run_cases.py tests/recovery/test_killed_cases.py $(ARGS)
 	$(BIN)/python -m tests.recovery.soak --kills $(KILLS)
+
+.PHONY: guard
+guard: setup ## instructions of hot paths, where valgrind is there; GUARD_ARGS=--update writes them down
+	$(BIN)/python -m benchmarks.micro.guard $(GUARD_ARGS)
 
 .PHONY: rust-test
 rust-test: ## tests of the Rust crates
