@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,7 @@ from tests.recovery import child as steps
 from tests.recovery.programs import GROUPS, Workload
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from headrace.log.interface import Log
@@ -162,6 +164,19 @@ def test_killed_in_a_rebalance(work: Workload, runs: Runs, step: str, time: int)
     assert work.faults() == []
 
 
+def await_shared(processes: Mapping[str, Child], tasks: int) -> None:
+    """Wait until each task is ready in one process: the group has come to rest, and nobody goes by what it was before."""
+    deadline = time.monotonic() + 30
+    while True:
+        last = {name: item.lines.read_text().rpartition("assigned") for name, item in processes.items()}
+        ready = [number for *_, text in last.values() for number in re.findall(r"_(\d+)` is ready", text)]
+        settled = all(found and "revoked" not in text for _, found, text in last.values())
+        if settled and sorted(ready) == [str(number) for number in range(tasks)]:
+            return
+        assert time.monotonic() < deadline, last
+        time.sleep(0.02)
+
+
 @pytest.mark.parametrize("program", ["totals"])
 def test_a_rolling_restart_moves_no_task_and_reads_nothing_twice(
     work: Workload, runs: Runs, tmp_path: Path
@@ -169,8 +184,7 @@ def test_a_rolling_restart_moves_no_task_and_reads_nothing_twice(
     names = ("one", "two", "three")
     processes = {name: runs.start(instance=name, state=name) for name in names}
     try:
-        for name in names:
-            processes[name].wait_for("assigned")
+        await_shared(processes, tasks=4)
         for name in names:
             work.grow(200)
             assert processes[name].terminate() == 0
