@@ -150,6 +150,10 @@ class Tasks:
         opened = {item for task in self._tasks.values() if task.opened for item in task.inputs}
         return self._owned - opened
 
+    def incomplete(self) -> set[TopicPartition]:
+        """Give the owned partitions of tasks of which others are owned elsewhere."""
+        return self._owned - {item for task in self._tasks.values() for item in task.inputs}
+
     def all_open(self) -> bool:
         """Say whether nothing is being restored."""
         return all(task.opened for task in self._tasks.values())

@@ -177,6 +177,8 @@ _NO_CUT = (int(np.iinfo(np.int64).max), 0)
 _LANE_BITS = 20
 """Partitions of a topic are numbered in so many bits."""
 
+_LAST_LANE = int(np.iinfo(np.int64).max)
+
 
 class MergedInputs:
     """Topics merged by time: those of one partition number, which is a task, or all that the thread reads of them."""
@@ -196,10 +198,25 @@ class MergedInputs:
             behind: gives those partitions that have more to fetch.
             owned: gives the partitions that are read; if given, all of them are merged with one another.
         """
+        self.released = 0
+        """Records let go."""
+        self.latest = -1
+        """The largest time up to which records were let go, in milliseconds."""
+        self._bounded: Set[str] = frozenset()
+        self._bound: Callable[[], int | None] = _no_bound
         self._inputs = [_Held(source, topic) for source, topic in topics.items()]
         self._times = times
         self._behind = behind
         self._owned = owned
+
+    def wait_for(self, bounded: Set[str], bound: Callable[[], int | None]) -> None:
+        """Have records wait for those that have yet to come through a repartition topic among the others.
+
+        Args:
+            bounded: sources of the records that wait.
+            bound: gives the time up to which nothing has yet to come there, in milliseconds; None if nothing has.
+        """
+        self._bounded, self._bound = bounded, bound
 
     def put(self, records: pa.RecordBatch) -> None:
         """See `Inputs`."""
@@ -255,12 +272,26 @@ class MergedInputs:
                 ends[TopicPartition(held.topic, number)] = int(keys[index][row])
         behind = self._behind(self._places(ends))
         index_of = {held.topic: index for index, held in enumerate(self._inputs)}
-        cuts: dict[int, tuple[int, int]] = {}
+        cuts = self._bounds(ends)
         for place in behind:
             cut = (ends.get(place, -1), index_of[place.topic] << _LANE_BITS | place.partition)
             group = self._group(place.partition)
             cuts[group] = min(cut, cuts.get(group, cut))
         return cuts
+
+    def _bounds(self, ends: Mapping[TopicPartition, int]) -> dict[int, tuple[int, int]]:
+        """Give the cuts of groups in which a record waits for what comes through a repartition topic."""
+        waiting = {item.topic for item in self._inputs if item.source in self._bounded}
+        places = [place for place in ends if place.topic in waiting]
+        bound = self._bound() if places else None
+        if bound is None:
+            return {}
+        return {self._group(place.partition): (bound, _LAST_LANE) for place in places if ends[place] > bound}
+
+    def pending(self, assigned: Iterable[TopicPartition]) -> bool:
+        """Say whether records are held, or have yet to be fetched of these partitions."""
+        topics = {item.topic for item in self._inputs}
+        return self.holds() or bool(self._behind([item for item in assigned if item.topic in topics]))
 
     def _places(self, held: Iterable[TopicPartition]) -> list[TopicPartition]:
         """Give the partitions that may hold others back."""
@@ -304,7 +335,10 @@ class MergedInputs:
             return
         chosen = [key[mask] for key, mask in zip(keys, free, strict=True)]
         lanes = [self._lanes(index)[mask] for index, mask in enumerate(free)]
-        order = np.lexsort((np.concatenate(lanes), np.concatenate(chosen)))
+        together = np.concatenate(chosen)
+        self.released += total
+        self.latest = max(self.latest, int(together.max()))
+        order = np.lexsort((np.concatenate(lanes), together))
         seq = np.empty(total, np.int64)
         seq[order] = np.arange(released.next_seq, released.next_seq + total)
         released.next_seq += total
@@ -349,6 +383,10 @@ class MergedInputs:
             gone = [item.partition for item in partitions if item.topic == held.topic]
             held.fresh = [batch for batch in (_without(item, gone) for item in held.fresh) if batch.num_rows]
             held.keep(~np.isin(held.partitions, gone))
+
+
+def _no_bound() -> None:
+    return None
 
 
 def _numbers(partitions: npt.NDArray[np.int32]) -> list[int]:

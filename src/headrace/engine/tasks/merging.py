@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from headrace.plan.operators import LookupJoin
@@ -20,10 +20,14 @@ class Merge:
     Args:
         sources: keys of `Topology.sources`, in the order in which records of one time are taken.
         across: all partitions that a thread reads are in one order, not only those of one task.
+        feeders: numbers of the merges that write repartition topics which this one reads, and do not wait for it themselves.
+        bounded: those of the sources that are read beside such topics.
     """
 
     sources: tuple[str, ...]
     across: bool
+    feeders: tuple[int, ...] = ()
+    bounded: frozenset[str] = frozenset()
 
 
 def merges(topology: Topology) -> list[Merge]:
@@ -46,6 +50,43 @@ def merges(topology: Topology) -> list[Merge]:
         sources = tuple(name for item in groups if item.id in together for name in item.sources)
         sources = tuple(sorted(sources, key=lambda name: name not in tables))
         found.append(Merge(sources, across=bool(written[group.id])))
+    return _with_feeders(topology, found)
+
+
+def _with_feeders(topology: Topology, found: list[Merge]) -> list[Merge]:
+    groups = {name: group for group in subtopologies(topology) for name in group.sources}
+    writes = [
+        frozenset[str]().union(*(_written(topology, groups[name]) for name in merge.sources))
+        for merge in found
+    ]
+    feeding = {
+        number: {
+            other
+            for other, topics in enumerate(writes)
+            if other != number and any(topology.sources[name].topic in topics for name in merge.sources)
+        }
+        for number, merge in enumerate(found)
+    }
+    return [
+        replace(
+            merge,
+            feeders=tuple(
+                other for other in sorted(feeding[number]) if number not in _before(other, feeding)
+            ),
+            bounded=frozenset(name for name in merge.sources if not topology.sources[name].internal),
+        )
+        for number, merge in enumerate(found)
+    ]
+
+
+def _before(number: int, feeding: dict[int, set[int]]) -> set[int]:
+    """Give the merges from which records come to this one, over any number of topics."""
+    found: set[int] = set()
+    left = [number]
+    while left:
+        more = feeding[left.pop()] - found
+        found |= more
+        left += more
     return found
 
 

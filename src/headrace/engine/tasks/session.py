@@ -22,11 +22,11 @@ from headrace.engine.state.changelog import Mark, mark_records
 from headrace.engine.state.directory import StateDirectory, state_failed
 from headrace.engine.state.kernels import DamagedStateError
 from headrace.engine.state.restore import Restorer
+from headrace.engine.tasks.arrangement import Arrangement
 from headrace.engine.tasks.assignment import Tasks
 from headrace.engine.tasks.frontier import Frontier
 from headrace.engine.tasks.idle import IdleClock
-from headrace.engine.tasks.inputs import Barrier, Inputs, MergedInputs, OneInput, Released
-from headrace.engine.tasks.merging import merges
+from headrace.engine.tasks.inputs import Barrier, Released
 from headrace.formats.errors import RegistryUnavailableError
 from headrace.log.errors import AbortableError
 from headrace.log.interface import ConsumerOptions, TopicPartition
@@ -84,20 +84,7 @@ class StatefulSession(Session):
             else None
         )
         self._frontier = Frontier(self._consumer, settings.task_idle, self._looker, internal)
-        self._inputs: list[Inputs] = []
-        self._inputs_of: dict[str, Inputs] = {}
-        self._merged: list[Inputs] = []
-        for merge in merges(topology):
-            topics = {name: topology.sources[name].topic for name in merge.sources}
-            inputs: Inputs
-            if len(topics) == 1 and not merge.across:
-                inputs = OneInput(merge.sources[0])
-            else:
-                owned = self._readable if merge.across else None
-                inputs = MergedInputs(topics, graph.times, self._frontier.behind, owned)
-                self._merged.append(inputs)
-            self._inputs.append(inputs)
-            self._inputs_of.update(dict.fromkeys(topics.values(), inputs))
+        self._inputs = Arrangement(topology, graph.times, self._frontier.behind, self._readable)
         stateful = [group for group in groups if group.operators]
         self._changelogs = [
             _Changelog(name, group.id, store.changelog.name)
@@ -137,15 +124,15 @@ class StatefulSession(Session):
     def _process(self, batches: Sequence[pa.RecordBatch]) -> None:
         for batch in batches:
             self._positions.saw(batch)
-            self._inputs_of[batch.column("topic")[0].as_py()].put(batch)
+            self._inputs.put(batch)
         self._work()
 
     def _nothing_came(self) -> None:
-        if any(inputs.holds() for inputs in self._merged):
+        if self._inputs.holds():
             self._work()
             if self._rewind:
                 return
-        held = self._held()
+        held = self._inputs.held_from()
         positions = self._consumer.positions()
         self._positions.advance_idle({item: at for item, at in positions.items() if item not in held})
         if not self._consumer.healthy():
@@ -168,7 +155,7 @@ class StatefulSession(Session):
                 self._consumer.resume(sorted(ready))
                 self._frontier.forget()
                 self._note_written()
-        full = {item for inputs in self._merged for item in inputs.full()}
+        full = set(self._inputs.full())
         if full != self._full:
             self._consumer.pause(sorted(full - self._full))
             self._consumer.resume(sorted((self._full - full) & set(self._consumer.assignment())))
@@ -179,20 +166,18 @@ class StatefulSession(Session):
         self._consumer.pause(sorted(self._tasks.waiting() | self._full))
 
     def _readable(self) -> set[TopicPartition]:
-        return set(self._consumer.assignment()) - self._tasks.waiting()
-
-    def _held(self) -> dict[TopicPartition, int]:
-        return {item: at for inputs in self._merged for item, at in inputs.held_from().items()}
+        """Give the partitions that others wait for: those whose state is being restored, too."""
+        return set(self._consumer.assignment()) - self._tasks.incomplete()
 
     # -- processing
 
     def _work(self) -> None:
         """Process what the order of the tasks lets go."""
         begun = time.monotonic()
-        before = set(self._held())
+        before = set(self._inputs.held_from())
         released = Released(self._next_seq)
         try:
-            for inputs in self._inputs:
+            for inputs in self._inputs.all:
                 inputs.release(released, [*self._barriers])
             step = self._graph.process(released.arrived) if released.arrived else None
         except RegistryUnavailableError:
@@ -216,7 +201,7 @@ class StatefulSession(Session):
 
     def _advance(self, released: Released, before: set[TopicPartition]) -> None:
         """Note how far has been processed: up to the first record that is held."""
-        held, positions = self._held(), self._consumer.positions()
+        held, positions = self._inputs.held_from(), self._consumer.positions()
         done = {partition for item in released.arrived for partition in partitions_of(item.records)}
         places = {item: held.get(item, positions.get(item, -1)) for item in done | before | held.keys()}
         self._positions.advance(places, places)
@@ -254,8 +239,7 @@ class StatefulSession(Session):
     def _give_back(self) -> None:
         """Forget what was read and not processed; it will come again."""
         owned = set(self._consumer.assignment())
-        for inputs in self._inputs:
-            inputs.drop()
+        self._inputs.drop()
         places = {item: at for item, at in self._positions.processed().items() if item in owned}
         if places:
             self._consumer.seek(places)
@@ -298,6 +282,7 @@ class StatefulSession(Session):
         if not self._changed:
             return
         self._changed = False
+        self._inputs.committed()
         self._note_written()
         # Before the entries: a store that holds entries of this program knows that from its marks.
         self._tasks.marked(self._marking)
@@ -323,8 +308,8 @@ class StatefulSession(Session):
 
     def _undo(self) -> None:
         self._graph.rollback()
-        for inputs in self._inputs:
-            inputs.drop()
+        self._inputs.drop()
+        self._inputs.begin_anew()
         self._changed = False
         self._late = {}
         self._marking = {}
@@ -337,14 +322,14 @@ class StatefulSession(Session):
         if concerned:
             self._consumer.pause(concerned)
             self._tasks.assigned(concerned)
+        self._inputs.begin_anew()
         self._idle.reset()
         self._frontier.forget()
 
     def _gave_up(self, partitions: Sequence[TopicPartition]) -> None:
         left = self._tasks.revoked(partitions)
         gone = {*partitions, *left}
-        for inputs in self._inputs:
-            inputs.drop(gone)
+        self._inputs.drop(gone)
         self._full -= gone
         self._frontier.forget()
         if left:
