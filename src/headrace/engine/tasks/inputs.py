@@ -141,35 +141,72 @@ def _before(records: pa.RecordBatch, barrier: Barrier, released: Released) -> pa
 
 
 @dataclass(slots=True)
+class _Chunk:
+    """A batch of which some rows are held, and their numbers in it, ascending."""
+
+    records: pa.RecordBatch
+    rows: Longs
+
+    def keep(self, mask: Mask) -> None:
+        """Hold these of the rows only. Values are copied once half of the batch is gone: no row more than once or twice."""
+        self.rows = self.rows[mask]
+        if 0 < len(self.rows) <= self.records.num_rows // 2:
+            self.records = _rows(self.records, self.rows)
+            self.rows = np.arange(len(self.rows))
+
+
+@dataclass(slots=True)
 class _Held:
     """What is held of one topic: records and, in the same order, where they stand."""
 
     source: str
     topic: str
-    batches: list[pa.RecordBatch] = field(default_factory=list)
+    chunks: list[_Chunk] = field(default_factory=list)
     fresh: list[pa.RecordBatch] = field(default_factory=list)
     partitions: npt.NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
     offsets: Longs = field(default_factory=lambda: np.empty(0, np.int64))
     times: Longs = field(default_factory=lambda: np.empty(0, np.int64))
 
-    def records(self) -> pa.RecordBatch:
-        whole = _whole(self.batches)
-        self.batches = [whole]
-        return whole
+    def add(self, records: pa.RecordBatch, times: Longs) -> None:
+        """Hold these too, behind the others."""
+        self.chunks.append(_Chunk(records, np.arange(records.num_rows)))
+        self.partitions = np.concatenate([self.partitions, records.column("partition").to_numpy()])
+        self.offsets = np.concatenate([self.offsets, records.column("offset").to_numpy()])
+        self.times = np.concatenate([self.times, times])
+
+    def records(self, mask: Mask) -> pa.RecordBatch:
+        """Give some of the records, at least one."""
+        parts = [(chunk.records, chunk.rows[part]) for chunk, part in self._parts(mask)]
+        return _whole([_rows(records, rows) for records, rows in parts if len(rows)])
 
     def keep(self, mask: Mask) -> None:
         """Hold these records only."""
         if mask.all():
             return
-        if not mask.any():
-            self.batches = []
-        else:
-            self.batches = [self.records().filter(pa.array(mask))]
+        for chunk, part in self._parts(mask):
+            if not part.all():
+                chunk.keep(part)
+        self.chunks = [chunk for chunk in self.chunks if len(chunk.rows)]
         self.partitions, self.offsets, self.times = (
             self.partitions[mask],
             self.offsets[mask],
             self.times[mask],
         )
+
+    def _parts(self, mask: Mask) -> list[tuple[_Chunk, Mask]]:
+        ends = np.cumsum([len(chunk.rows) for chunk in self.chunks])
+        return [
+            (chunk, mask[end - len(chunk.rows) : end])
+            for chunk, end in zip(self.chunks, ends.tolist(), strict=True)
+        ]
+
+
+def _rows(records: pa.RecordBatch, rows: Longs) -> pa.RecordBatch:
+    """Give rows by their ascending numbers; without a copy if they stand next to each other."""
+    first, count = int(rows[0]), len(rows)
+    if int(rows[-1]) - first + 1 == count:
+        return records.slice(first, count)
+    return records.take(pa.array(rows, pa.int64()))
 
 
 _NO_CUT = (int(np.iinfo(np.int64).max), 0)
@@ -241,10 +278,7 @@ class MergedInputs:
         fresh = _whole(held.fresh)
         times = self._times(held.source, fresh)
         held.fresh = []
-        held.batches.append(fresh)
-        held.partitions = np.concatenate([held.partitions, fresh.column("partition").to_numpy()])
-        held.offsets = np.concatenate([held.offsets, fresh.column("offset").to_numpy()])
-        held.times = np.concatenate([held.times, np.minimum(times, (1 << _TIME_BITS) - 1)])
+        held.add(fresh, np.minimum(times, (1 << _TIME_BITS) - 1))
 
     def _free(self, keys: Sequence[Longs]) -> list[Mask]:
         """Say which records no input holds back."""
@@ -345,9 +379,7 @@ class MergedInputs:
         start = 0
         for held, mask, count in zip(self._inputs, free, counts, strict=True):
             if count:
-                records = held.records()
-                taken = records if count == records.num_rows else records.filter(pa.array(mask))
-                released.arrived.append(Arrived(held.source, taken, seq[start : start + count]))
+                released.arrived.append(Arrived(held.source, held.records(mask), seq[start : start + count]))
                 held.keep(~mask)
             start += count
 
