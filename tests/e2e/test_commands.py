@@ -164,6 +164,9 @@ def test_the_installed_command_says_nothing_but_what_it_is_asked(installed: Any)
     installed("produce", "t", stdin='{"a":1}\n')
     done = installed("query", "SELECT a + 1 AS b FROM t", "--format", "csv")
     assert (done.returncode, done.stdout, done.stderr) == (0, '"b"\n2\n', "")
+    done = installed("run", "-e", "SET autocreate=true; INSERT INTO u SELECT STREAM a FROM t", "--until-end")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert all(" INFO " in line for line in done.stderr.splitlines()), done.stderr
     done = installed("run", "-e", "INSERT INTO a SELECT STREAM * FROM missing")
     assert done.returncode == 2
     assert done.stderr.startswith("error[")

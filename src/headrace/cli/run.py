@@ -158,12 +158,16 @@ def command(
         processor = Processor(topology, replayed, session.registry, options)
         # What is loaded by now stays: the collector need not look at all of it whenever a few batches have gone.
         gc.freeze()
-        with (
-            stopped_by_signals(processor.stop),
-            _served(processor, environment.port if port is None else port),
-            ProgressLine(ProgressReporter(processor.metrics).look),
-        ):
-            processor.run()
+        try:
+            with (
+                stopped_by_signals(processor.stop),
+                _served(processor, environment.port if port is None else port),
+                ProgressLine(ProgressReporter(processor.metrics).look),
+            ):
+                processor.run()
+        finally:
+            # Else the interpreter cannot take down what it has loaded, and DuckDB complains about that line by line.
+            gc.unfreeze()
 
 
 def _goes_on(application: str) -> Diagnostic:
