@@ -11,6 +11,7 @@ from headrace.catalog import Catalog
 from headrace.engine import Processor, ProcessorOptions
 from headrace.engine.deployment import Action, Deployment, compare
 from headrace.engine.state.verdicts import Verdict
+from headrace.errors import RunError
 from headrace.formats.registry import open_registry
 from headrace.log import open_log
 from headrace.log.interface import ConsumerOptions, TopicDescription
@@ -135,3 +136,25 @@ def test_what_would_be_refused_is_told_with_its_reason(log: Log, registry: Regis
     assert schema.reasons
     assert found.left_over == ("app-other-aggregate-changelog",)
     assert found.refused
+
+
+def test_records_that_another_life_left_in_a_repartition_topic_are_not_taken_over(
+    log: Log, registry: Registry | None
+) -> None:
+    left = "app-totals-aggregate-repartition"
+    with closing(log.admin()) as admin:
+        admin.create(TopicDescription(left, 2))
+    assert actions(compared(log, registry, COUNTED))[f"repartition {left}"] == "KEEP", "nothing stands in it"
+    fill(log, left, [b"of another program"], keys=[b"k"])
+    found = compared(log, registry, COUNTED)
+    assert actions(found)[f"repartition {left}"] == "REFUSE"
+    assert found.refused
+    with pytest.raises(RunError, match=f"`{left}` holds records") as refused:
+        run(log, registry, COUNTED)
+    assert refused.value.diagnostics[0].code.id == "RUN0111"
+    with closing(log.admin()) as admin:
+        assert admin.describe("totals") is None, "nothing is made before all has been looked at"
+        admin.delete(left)
+    run(log, registry, COUNTED)
+    # With its changelog beside it, it is this program's.
+    assert actions(compared(log, registry, COUNTED))[f"repartition {left}"] == "KEEP"

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from headrace.engine.state.naming import named
-from headrace.engine.state.topics import internal_topics, misfit
+from headrace.engine.state.topics import internal_topics, left_over, misfit
 from headrace.engine.state.verdicts import StoreVerdict, Verdict, judge
 from headrace.formats.registered import KINDS
 from headrace.log.interface import ConsumerOptions, TopicPartition
@@ -132,7 +132,7 @@ def compare(
     stores = judge(topology, log, application, state_dir)
     topology = named(topology, application)
     with closing(log.admin()) as admin:
-        topics = tuple(_topics(admin, topology))
+        topics = tuple(_topics(admin, log, topology))
         group = _group(admin, log, topology, application)
         known = {item.topic for item in topics} | {source.topic for source in topology.sources.values()}
         left_over = tuple(
@@ -144,7 +144,7 @@ def compare(
     return Deployment(application, topics, schemas, tuple(stores), group, left_over)
 
 
-def _topics(admin: Admin, topology: Topology) -> Iterator[TopicPlan]:
+def _topics(admin: Admin, log: Log, topology: Topology) -> Iterator[TopicPlan]:
     yield from _inputs(admin, topology)
     for sink in topology.sinks.values():
         if not sink.internal:
@@ -155,10 +155,15 @@ def _topics(admin: Admin, topology: Topology) -> Iterator[TopicPlan]:
         yield _kept(admin, settings.dead_letter_topic, "dead letters")
     if topology.operators and settings.late_topic:
         yield _kept(admin, settings.late_topic, "late records")
-    for wanted in internal_topics(topology):
+    internal = internal_topics(topology)
+    found = {wanted.name: admin.describe(wanted.name) for wanted in internal}
+    faults = dict.fromkeys(
+        left_over(log, topology, found), "it holds records, and there is no changelog beside it"
+    )
+    for wanted in internal:
         use = "changelog" if wanted.name.endswith("-changelog") else "repartition"
-        there = admin.describe(wanted.name)
-        fault = None if there is None else misfit(wanted, there)
+        there = found[wanted.name]
+        fault = None if there is None else misfit(wanted, there) or faults.get(wanted.name)
         if fault is not None:
             yield TopicPlan(wanted.name, use, Action.REFUSE, wanted.partitions, reason=fault)
         else:

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from headrace.engine.pipeline import SchemaIds
-from headrace.engine.state.topics import check_inputs, check_internal, discard, internal_topics, stored_in
+from headrace.engine.state.topics import (
+    check_inputs,
+    check_internal,
+    check_left_over,
+    discard,
+    internal_topics,
+    stored_in,
+)
 from headrace.errors import Diagnostic, RunError
 from headrace.errors.codes.run import TOPIC_MISSING
 from headrace.formats.registered import KINDS
@@ -56,7 +63,7 @@ def prepare(
     """
     admin = log.admin()
     try:
-        found = _topics(topology, admin, discarded)
+        found = _topics(topology, log, admin, discarded)
     finally:
         admin.close()
     ids: dict[str, SchemaIds] = {}
@@ -69,11 +76,13 @@ def prepare(
     return Targets(ids, (min(limits), max(limits)) if limits else None)
 
 
-def _topics(topology: Topology, admin: Admin, discarded: Collection[str]) -> list[TopicDescription]:
+def _topics(topology: Topology, log: Log, admin: Admin, discarded: Collection[str]) -> list[TopicDescription]:
     """Create what is missing, once the log has agreed to all of it, and give the topics that are written to as they are."""
     changelogs = stored_in(topology, discarded)
     internal = internal_topics(topology)
     there = {item.name: admin.describe(item.name) for item in internal}
+    if not changelogs:
+        check_left_over(log, topology, there)
     there.update(dict.fromkeys(changelogs))
     check_internal(internal, there)
     check_inputs(admin, topology)

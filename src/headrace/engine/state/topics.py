@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from headrace.errors import Diagnostic, RunError
 from headrace.errors.codes.run import INTERNAL_TOPIC
+from headrace.log.interface import ConsumerOptions, TopicPartition
 from headrace.plan.subtopologies import subtopologies
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from headrace.log.interface import Admin, TopicDescription
+    from headrace.log.interface import Admin, Log, TopicDescription
     from headrace.plan.topology import Topology
+
+_LEFT_OVER: Final = (
+    "internal topic `{}` holds records that are not of this program's state: there is no changelog beside it"
+)
 
 _POLICY: Final = "cleanup.policy"
 
@@ -64,6 +70,45 @@ def check_internal(topics: Iterable[TopicDescription], there: Mapping[str, Topic
         fault = None if found is None else misfit(topic, found)
         if fault is not None:
             raise _unfit(fault)
+
+
+def check_left_over(log: Log, topology: Topology, there: Mapping[str, TopicDescription | None]) -> None:
+    """Check that repartition topics hold nothing if none of the changelogs is there, beside which they are made.
+
+    Args:
+        log: where they are.
+        topology: with the names of its internal topics.
+        there: by name, as they are.
+
+    Raises:
+        RunError: one holds records, which another program or a former life of the application has left.
+    """
+    for name in left_over(log, topology, there):
+        raise _unfit(_LEFT_OVER.format(name))
+
+
+def left_over(log: Log, topology: Topology, there: Mapping[str, TopicDescription | None]) -> list[str]:
+    """Give the repartition topics that hold records of another program, or of a former life of the application."""
+    changelogs = {operator.store.changelog.name for operator in topology.operators}
+    if any(there.get(name) is not None for name in changelogs):
+        return []
+    found = {
+        sink.topic for sink in topology.sinks.values() if sink.internal and there.get(sink.topic) is not None
+    }
+    if not found:
+        return []
+    with closing(log.consumer(ConsumerOptions())) as looker:
+        partitions = [
+            TopicPartition(name, number)
+            for name in sorted(found)
+            for number in range(_partitions(there[name]))
+        ]
+        bounds = looker.watermarks(partitions)
+    return sorted({place.topic for place, (first, end) in bounds.items() if first < end})
+
+
+def _partitions(topic: TopicDescription | None) -> int:
+    return 0 if topic is None else topic.partitions
 
 
 def check_inputs(admin: Admin, topology: Topology) -> None:

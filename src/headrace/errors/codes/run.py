@@ -78,7 +78,8 @@ INTERNAL_TOPIC = Code(
     "internal topic does not fit",
     "A changelog or repartition topic exists with another number of partitions, or another `cleanup.policy`, than the "
     "program needs; often because partitions were added to an input. State cannot be dealt anew: run the program under a "
-    "new application id.",
+    "new application id. Or a repartition topic holds records, and none of the changelogs is there that are made with it: they are "
+    "of another program, or of a former life of this one.",
 )
 
 STATE_FAILED = Code(
