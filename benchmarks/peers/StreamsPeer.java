@@ -27,6 +27,7 @@ import org.apache.kafka.streams.kstream.StreamJoined;
 import org.apache.kafka.streams.kstream.TimeWindows;
 import org.apache.kafka.streams.kstream.Windowed;
 import org.apache.kafka.streams.kstream.WindowedSerdes;
+import org.apache.kafka.streams.state.KeyValueStore;
 import org.apache.kafka.streams.state.WindowStore;
 
 /**
@@ -134,6 +135,10 @@ public final class StreamsPeer {
     public long starttime;
   }
 
+  public static class Total {
+    public long payments;
+  }
+
   public static class AccountCount {
     public long payments;
     public long starttime;
@@ -227,6 +232,20 @@ public final class StreamsPeer {
                   return found;
                 })
             .to(target, Produced.with(windows(60_000), json(AccountCount.class)));
+        break;
+      case "totals":
+        builder.stream(sources[0], Consumed.with(Serdes.Long(), Serdes.ByteArray()))
+            .mapValues(value -> nothing)
+            .groupByKey(keysOnly())
+            .count(Materialized.<Long, Long, KeyValueStore<Bytes, byte[]>>with(Serdes.Long(), Serdes.Long()))
+            .toStream()
+            .mapValues(
+                count -> {
+                  Total found = new Total();
+                  found.payments = count;
+                  return found;
+                })
+            .to(target, Produced.with(Serdes.Long(), json(Total.class)));
         break;
       case "q5":
         counts(

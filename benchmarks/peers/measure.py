@@ -51,11 +51,11 @@ def measure(log: Log, run: Run, command: Command, cores: Sequence[int]) -> Cost:
     Raises:
         RuntimeError: it failed, or took too long; holds what it said.
     """
-    with tempfile.TemporaryFile() as said, _reading(log, run.target) as results, _admin(log) as admin:
+    with tempfile.TemporaryFile() as said, reading(log, run.target) as results, _admin(log) as admin:
         words = command.words
         if cores and shutil.which("taskset"):
             words = ["taskset", "-c", ",".join(map(str, cores)), *words]
-        watch = _Watch(admin, results, run)
+        watch = Watch(admin, results, run)
         start = time.monotonic()
         process = subprocess.Popen(
             words,
@@ -81,7 +81,7 @@ def measure(log: Log, run: Run, command: Command, cores: Sequence[int]) -> Cost:
 
 
 def _attend(
-    process: subprocess.Popen[bytes], watch: _Watch, results: Consumer, start: float, *, ends: bool
+    process: subprocess.Popen[bytes], watch: Watch, results: Consumer, start: float, *, ends: bool
 ) -> tuple[float, int, float | None]:
     """Wait for the end. The process is not waited for yet when this returns: its last resource usage is still to be read."""
     peak, first, wall = 0, None, 0.0
@@ -103,7 +103,7 @@ def _attend(
     return wall, peak, first
 
 
-class _Watch:
+class Watch:
     """Follows what a group commits, for engines that do not end by themselves."""
 
     def __init__(self, admin: Admin, consumer: Consumer, run: Run) -> None:
@@ -152,7 +152,8 @@ def _resident(pid: int) -> int:
 
 
 @contextmanager
-def _reading(log: Log, topic: str) -> Iterator[Consumer]:
+def reading(log: Log, topic: str) -> Iterator[Consumer]:
+    """Give a reader of committed records that stands at the beginning of a topic."""
     consumer = log.consumer(ConsumerOptions(properties={"fetch.wait.max.ms": "5"}))
     admin = log.admin()
     try:
