@@ -46,6 +46,7 @@ class Topic:
         keys: keys are drawn uniformly from so many; with `each_once`, record n has key n instead.
         seconds: event time from the first record to the last.
         seed: of the draws.
+        partitions: how many it has.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Topic:
     seconds: float = 240.0
     each_once: bool = False
     seed: int = 0
+    partitions: int = PARTITIONS
 
     @property
     def declaration(self) -> str:
@@ -96,7 +98,7 @@ class Topic:
         """Make the topic."""
         admin = log.admin()
         try:
-            admin.create(TopicDescription(self.name, PARTITIONS, 1, {"retention.ms": "-1"}))
+            admin.create(TopicDescription(self.name, self.partitions, 1, {"retention.ms": "-1"}))
         finally:
             admin.close()
         producer = log.producer(ProducerOptions(properties={"linger.ms": "20"}))

@@ -1,0 +1,1 @@
+"""How cost grows with partitions, threads, instances, keys and the size of batches."""
