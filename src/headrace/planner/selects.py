@@ -35,6 +35,7 @@ from headrace.planner.stateful.rank import (
     is_bounded,
     number_of,
     ranked,
+    ranking,
     row_number,
     with_meaning_of_aliases,
 )
@@ -47,6 +48,8 @@ from headrace.sql.spans import nearest_span, span_of
 from headrace.types.sql import is_integer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from headrace.errors import Source
     from headrace.planner.duckdb_types import Typer
     from headrace.planner.faults import Faults
@@ -87,6 +90,10 @@ class Selects:
             message = "EMIT FINAL gives the results of windows, and the SELECT has no aggregate"
             place = emit_span(select, self.source)
             self.faults.add([Diagnostic(codes.BAD_EMIT, message, place, "leave it out")])
+        node = row_number(select)
+        if node is not None:
+            ranks = self._over_ranks(select, sources, formats, mode or Mode.TABLE)
+            return [] if ranks is None else [ranks]
         found = []
         for relation, alias in sources:
             built = self._over(select, relation, alias, formats, mode)
@@ -115,7 +122,7 @@ class Selects:
             found = self._rows(select, relation, alias, formats, mode or Mode.TABLE)
             if found is None:
                 return []
-            self._note_bounds(select, formats, found, found.relation)
+            self._note_bounds((formats.where,), found, found.relation)
             self.need_bound(found.relation, select)
             rows.append(found)
         place = emit_span(select, self.source)
@@ -153,19 +160,37 @@ class Selects:
             return None
         return self._parts(select, relation, alias, formats, mode)
 
-    def _ranked(self, select: exp.Select, rows: Rows, node: exp.Window, alias: str) -> Rows:
+    def _over_ranks(
+        self, select: exp.Select, sources: list[tuple[Relation, str]], formats: Extracted, mode: str
+    ) -> SelectRelation | None:
+        """Compile a SELECT with ROW_NUMBER over all branches of its source; None if something in it is wrong."""
+        rows = []
+        for relation, alias in sources:
+            found = self._rows(select, relation, alias, formats, mode)
+            if found is None:
+                return None
+            self._note_bounds((formats.where,), found, found.relation)
+            self.need_bound(found.relation, select)
+            rows.append(found)
+        select = with_meaning_of_aliases(select, rows[0].within)
+        node = row_number(select)
+        assert node is not None
+        parts = self._ranked(select, rows, node, sources[0][1])
+        return self._projected(select, Extracted(None), parts)
+
+    def _ranked(self, select: exp.Select, rows: list[Rows], node: exp.Window, alias: str) -> Rows:
         """Compile the rows of a SELECT with ROW_NUMBER."""
         if select.args.get("laterals"):
             message = "ROW_NUMBER() and LATERAL cannot stand in one SELECT of a stream"
             raise refusal(codes.NOT_YET, message, nearest_span(node), "write LATERAL in a WITH")
-        if isinstance(rows.within.scope, JoinNames):
+        if isinstance(rows[0].within.scope, JoinNames):
             message = "ROW_NUMBER() and a join cannot stand in one SELECT of a stream"
             raise refusal(codes.NOT_YET, message, nearest_span(node), "write the join in a WITH")
-        self.need_bound(rows.relation, select)
         named = (
             item.alias for item in select.expressions if isinstance(item, exp.Alias) and item.this == node
         )
-        relation = ranked(rows.relation, node, rows.within, next(named, "row_number"), self.names)
+        rankings = [ranking(row.relation, node, row.within) for row in rows]
+        relation = ranked(rankings, node, rows[0].within, next(named, "row_number"), self.names)
         draft = relation.reads
         assert isinstance(draft, RankDraft)
         scope = Scope(relation, alias)
@@ -177,19 +202,16 @@ class Selects:
             Extracted(qualify.this if qualify is not None else None), within, "QUALIFY"
         )
         built = SelectRelation(relation, (), conditions, (), self.names, star=False, table=True)
-        return Rows(built, within, rows.good and good)
+        return Rows(built, within, good and all(row.good for row in rows))
 
     def _note_bounds(
-        self, select: exp.Select, formats: Extracted, parts: Rows, built: SelectRelation
+        self, conditions: Iterable[exp.Expression | None], parts: Rows, built: SelectRelation
     ) -> None:
-        """Tell a rank below how many of its rows a SELECT reads."""
+        """Tell a rank below how many of its rows a SELECT with these conditions reads."""
         reads = built.reads
         if not isinstance(reads, RankDraft):
             return
-        if is_bounded(built.source) and reads.limit is not None and isinstance(built.source, SelectRelation):
-            reads.bound(built, reads.limit)
-        qualify = select.args.get("qualify")
-        for part in (*conjuncts(formats.where), *conjuncts(qualify.this if qualify is not None else None)):
+        for part in (part for condition in conditions for part in conjuncts(condition)):
             found = bound_of(part)
             if found is not None and number_of(built.source, parts.within.value(found[0]).node) is reads:
                 reads.bound(built, found[1])
@@ -202,23 +224,20 @@ class Selects:
             return None
         if mode is None and relation.has_kinds:
             mode = Mode.TABLE
-        node = row_number(select)
-        if node is None:
-            parts = self._parts(select, relation, alias, formats, mode, rows=False)
-        else:
-            rows = self._rows(select, relation, alias, formats, mode or Mode.TABLE)
-            if rows is None:
-                return None
-            select = with_meaning_of_aliases(select, rows.within)
-            parts = self._ranked(select, rows, node, alias)
-            formats = Extracted(None)
-        self._note_bounds(select, formats, parts, parts.relation)
+        parts = self._parts(select, relation, alias, formats, mode, rows=False)
+        return self._projected(select, formats, parts)
+
+    def _projected(self, select: exp.Select, formats: Extracted, parts: Rows) -> SelectRelation | None:
+        """Compile the columns of a SELECT; None if something in it is wrong."""
+        qualify = select.args.get("qualify")
+        conditions = (formats.where, qualify.this if qualify is not None else None)
+        self._note_bounds(conditions, parts, parts.relation)
         found = projection(select, parts.within, self.faults)
         if found is None or not parts.good:
             return None
         below = parts.relation
         built = replace(below, items=found.items, star=found.star, pulled={})
-        self._note_bounds(select, formats, parts, built)
+        self._note_bounds(conditions, parts, built)
         self._check_key(built)
         if built.has_kinds and (built.time is not None or not only_identity(below.source, built.where)):
             # What becomes of a row depends on columns that a mere deletion of its key does not have.

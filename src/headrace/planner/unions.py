@@ -11,6 +11,7 @@ from headrace.errors.codes import plan as codes
 from headrace.plan.topology import Facet
 from headrace.planner.faults import refusal
 from headrace.planner.relations import Item, SelectRelation
+from headrace.planner.stateful.rank import bounded_as
 from headrace.sql.spans import nearest_span
 from headrace.types.coercion import common_type
 from headrace.types.sql import type_name
@@ -64,7 +65,9 @@ def _alike(first: SelectRelation, branch: SelectRelation, facet: Facet, place: S
     if [item.path for item in given] == [item.path for item in renamed]:
         return branch
     others = tuple(item for item in branch.items if item.facet is not facet)
-    return replace(branch, items=(*others, *renamed), star=branch.star and facet is Facet.KEY, pulled={})
+    found = replace(branch, items=(*others, *renamed), star=branch.star and facet is Facet.KEY, pulled={})
+    bounded_as(found, branch)
+    return found
 
 
 def _items(branch: SelectRelation, facet: Facet) -> list[Item]:

@@ -14,10 +14,11 @@ from headrace.formats.interface import Format
 from headrace.plan.operators import Changes, Feed, Kernel, Order, Rank
 from headrace.planner.duckdb_types import storable
 from headrace.planner.faults import refusal
-from headrace.planner.relations import NoSuchField, pack
+from headrace.planner.laterals import LateralRelation
+from headrace.planner.relations import NoSuchField, SelectRelation, pack
 from headrace.planner.stateful.calls import brought
-from headrace.planner.stateful.carrying import CarryingDraft, CarryingRelation
-from headrace.planner.stateful.drafts import Branch, FeedDraft, changes_of, need_old_rows, together
+from headrace.planner.stateful.carrying import CarryingDraft, CarryingRelation, alike
+from headrace.planner.stateful.drafts import Branch, FeedDraft, need_old_rows, together
 from headrace.planner.stateful.formats import formats_of
 from headrace.planner.stateful.grouping import aliases_of, column_name
 from headrace.planner.typed import Typed
@@ -25,9 +26,11 @@ from headrace.sql.paths import column_path
 from headrace.sql.spans import nearest_span
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from headrace.formats.interface import Path
     from headrace.planner.expressions import Expressions
-    from headrace.planner.relations import Names, Relation, SelectRelation
+    from headrace.planner.relations import Names, Relation
 
 _NUMBER: Final = "n0"
 _OTHERS: Final = ("rank", "dense_rank", "percent_rank", "cume_dist", "ntile")
@@ -145,38 +148,54 @@ def row_number(select: exp.Select) -> exp.Window | None:
 
 
 def with_meaning_of_aliases(select: exp.Select, within: Expressions) -> exp.Select:
-    """Give a SELECT whose QUALIFY has expressions in place of the names that its columns have in the list.
+    """Give a SELECT whose ranks and QUALIFY have expressions in place of the names that its columns have in the list.
 
     Args:
         select: its text.
         within: compiles expressions over its rows; their own columns come first.
     """
-    if select.args.get("qualify") is None:
-        return select
     found = select.copy()
     aliases = aliases_of(found)
-    for node in [*found.args["qualify"].find_all(exp.Column)]:
-        parts = column_path(node)
-        if parts is None or len(parts) != 1 or parts[0].name not in aliases:
+    qualify = found.args.get("qualify")
+    parts = [window for item in found.expressions for window in item.find_all(exp.Window)]
+    for node in [
+        column for part in (*parts, qualify) if part is not None for column in part.find_all(exp.Column)
+    ]:
+        path = column_path(node)
+        meant = aliases.get(path[0].name) if path is not None and len(path) == 1 else None
+        if path is None or meant is None:
+            continue
+        if node.find_ancestor(exp.Window) is not None and meant.find(exp.Window) is not None:
             continue
         try:
-            within.scope.resolve(parts)
+            within.scope.resolve(path)
         except ProgramError:
-            node.replace(aliases[parts[0].name].copy())
+            node.replace(meant.copy())
     return found
 
 
-def ranked(
-    rows: SelectRelation, node: exp.Window, within: Expressions, name: str, names: Names
-) -> CarryingRelation:
-    """Give the rows with their numbers.
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """One branch of what a SELECT ranks.
 
     Args:
-        rows: what is ranked.
+        rows: they have no columns of their own, only conditions.
+        key: what they are partitioned by.
+        order: what they are ordered by.
+    """
+
+    rows: SelectRelation
+    key: list[Typed]
+    order: list[Typed]
+
+
+def ranking(rows: SelectRelation, node: exp.Window, within: Expressions) -> Ranking:
+    """Compile what a branch is ranked by.
+
+    Args:
+        rows: of the branch.
         node: the call of ROW_NUMBER.
         within: compiles expressions over the rows.
-        name: what the number is called.
-        names: makes the names of columns.
 
     Raises:
         ProgramError: it has no order, or one that cannot be kept up.
@@ -190,25 +209,52 @@ def ranked(
         raise refusal(
             codes.BAD_RANK, message, nearest_span(node), "add ORDER BY, for example `_meta.timestamp`"
         )
-    partition = list(node.args.get("partition_by") or ())
-    key = [_brought(within.value(part)) for part in partition]
-    kept: list[Typed] = []
-    order: list[Order] = []
+    key = [_brought(within.value(part)) for part in node.args.get("partition_by") or ()]
+    order: list[Typed] = []
     for item in ordered.expressions:
         value = _brought(within.value(item.this))
         if pa.types.is_nested(value.type):
             message = f"{within.describe(item.this, value)} has no order"
             raise refusal(codes.TYPE_MISMATCH, message, nearest_span(item), "name one of its fields")
-        order.append(Order(len(kept), bool(item.args.get("desc")), bool(item.args.get("nulls_first"))))
-        kept.append(value)
-    words = [part.sql() for part in (*partition, *ordered.expressions)]
-    feed = FeedDraft([Branch(rows, key, [], None, words)], changes_of(rows))
-    if rows.has_kinds:
-        need_old_rows(rows)
-        feed.changes = Changes.RETRACT
-    if not together(rows, key):
-        feed.repartition = rows.reads.partitions if key else 1
-    key_format, value_format = formats_of(rows, key)
+        order.append(value)
+    return Ranking(rows, key, order)
+
+
+def ranked(
+    rankings: Sequence[Ranking], node: exp.Window, within: Expressions, name: str, names: Names
+) -> CarryingRelation:
+    """Give the rows of all branches with their numbers.
+
+    Args:
+        rankings: the branches; all of them are ranked as one.
+        node: the call of ROW_NUMBER.
+        within: knows the words of expressions.
+        name: what the number is called.
+        names: makes the names of columns.
+
+    Raises:
+        ProgramError: the branches have columns of types that do not go together.
+    """
+    partition, ordered = list(node.args.get("partition_by") or ()), node.args["order"].expressions
+    keys = _columns([item.key for item in rankings], partition, within)
+    kept = _columns([item.order for item in rankings], [item.this for item in ordered], within)
+    order = [
+        Order(index, bool(item.args.get("desc")), bool(item.args.get("nulls_first")))
+        for index, item in enumerate(ordered)
+    ]
+    words = [part.sql() for part in (*partition, *ordered)]
+    over_table = any(item.rows.has_kinds for item in rankings)
+    feed = FeedDraft([], Changes.RETRACT if over_table else Changes.APPEND)
+    for index, item in enumerate(rankings):
+        need_old_rows(item.rows)
+        # Rows that meet those of a table: each of them is a fact.
+        fact = over_table and not item.rows.has_kinds
+        op = exp.cast(exp.Literal.number(1), "TINYINT", dialect="duckdb") if fact else None
+        feed.branches.append(Branch(item.rows, [column[index] for column in keys], [], op, list(words)))
+    first = feed.branches[0]
+    if len(rankings) > 1 or not together(first.rows, first.key):
+        feed.repartition = max(item.rows.reads.partitions for item in rankings) if keys else 1
+    key_format, value_format = formats_of(first.rows, first.key)
     key_names = [column_name(part, within) for part in partition]
     draft = RankDraft(
         names,
@@ -258,7 +304,28 @@ def number_of(relation: Relation, node: exp.Expression) -> RankDraft | None:
 def is_bounded(relation: Relation) -> bool:
     """Say whether a relation over a rank asks for the first rows alone; rows of anything else need no bound."""
     reads = relation.reads
-    return not isinstance(reads, RankDraft) or any(known is relation for known in reads.bounded)
+    if not isinstance(reads, RankDraft):
+        return True
+    while isinstance(relation, SelectRelation | LateralRelation):
+        if any(known is relation for known in reads.bounded):
+            return True
+        relation = relation.source
+    return False
+
+
+def bounded_as(relation: Relation, known: Relation) -> None:
+    """Note that a relation asks for the same rows as another one."""
+    reads = relation.reads
+    if isinstance(reads, RankDraft) and is_bounded(known):
+        reads.bounded.append(relation)
+
+
+def _columns(
+    found: Sequence[Sequence[Typed]], nodes: Sequence[exp.Expression], within: Expressions
+) -> list[list[Typed]]:
+    """Give columns, each over the rows of all branches."""
+    columns = zip(zip(*found, strict=True), nodes, strict=True)
+    return [alike(parts, within.words(node), nearest_span(node)) for parts, node in columns]
 
 
 def _brought(found: Typed) -> Typed:
