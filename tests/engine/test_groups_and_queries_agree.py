@@ -202,6 +202,41 @@ def test_the_first_rows_of_each_part(log: Log) -> None:
     assert len(found) == 12
 
 
+def test_the_first_groups_of_each_part(log: Log) -> None:
+    rank = "ROW_NUMBER() OVER (PARTITION BY at.lat ORDER BY SUM(big) DESC, largest, UPPER(name)) AS k1"
+    text = (
+        f"at.lat AS k0, COUNT(*) AS n, MAX(id) AS largest, {rank} FROM rows "
+        "GROUP BY at.lat, UPPER(name) HAVING COUNT(*) > 1 QUALIFY k1 <= 4 AND largest < 59"
+    )
+    found, expected = streamed(log, "out_groups", f"SELECT STREAM {text}"), queried(log, f"SELECT {text}")
+    assert len(found) > 4
+    assert by_group(found, 2) == by_group(expected, 2)
+
+
+def test_the_first_rows_of_a_union(log: Log) -> None:
+    both = (
+        "(SELECT {} id, at.lat AS lat FROM rows UNION ALL SELECT {} id * 10, id % 3 FROM rows WHERE id > 7)"
+    )
+    rank = "ROW_NUMBER() OVER (PARTITION BY lat ORDER BY id DESC) AS k1"
+    text = "SELECT {} lat AS k0, {}, id FROM {} QUALIFY k1 <= 5"
+    found = streamed(log, "out_union", text.format("STREAM", rank, both.format("STREAM", "STREAM")))
+    expected = queried(log, text.format("", rank, both.format("", "")))
+    assert len(found) == 20
+    assert by_group(found, 2) == by_group(expected, 2)
+
+
+def test_the_first_rows_of_first_rows(log: Log) -> None:
+    rank = "ROW_NUMBER() OVER (PARTITION BY at.lat ORDER BY amount DESC, id)"
+    inner = f"SELECT {{}} id, amount FROM rows QUALIFY {rank} <= 3"
+    text = (
+        "SELECT {} ROW_NUMBER() OVER (ORDER BY amount, id) AS k0, id FROM ({}) WHERE id <> 40 QUALIFY k0 <= 7"
+    )
+    found = streamed(log, "out_ranks", text.format("TABLE", inner.format("STREAM")))
+    expected = queried(log, text.format("", inner.format("")))
+    assert len(found) == 7
+    assert by_group(found, 1) == by_group(expected, 1)
+
+
 def test_distinct_rows(log: Log) -> None:
     text = "DISTINCT at.lat AS k0, flag AS k1, UPPER(name) AS k2 FROM rows"
     found, expected = streamed(log, "out_distinct", f"SELECT STREAM {text}"), queried(log, f"SELECT {text}")

@@ -60,10 +60,12 @@ def events(seed: int, *, ends: bool) -> TopicInput:
     return TopicInput(f"s{seed}", {"format": "STRING, JSON", "partitions": "1"}, tuple(records))
 
 
-def run(sql: str, topics: tuple[TopicInput, ...], variant: Variant) -> dict[str, list[Record]]:
+def run(
+    sql: str, topics: tuple[TopicInput, ...], variant: Variant, targets: tuple[str, ...] = KINDS
+) -> dict[str, list[Record]]:
     """Run a program; give the records of each target in order."""
     outcome = run_case(Case("SET autocreate=true;\n" + sql, topics, {}, ""), variant)
-    assert set(outcome.sections) <= {f"output {kind}" for kind in KINDS}, outcome.sections
+    assert set(outcome.sections) <= {f"output {name}" for name in targets}, outcome.sections
     return {
         title.removeprefix("output "): [
             json.loads(line) for line in body.splitlines() if line.startswith("{")

@@ -31,11 +31,12 @@ from headrace.planner.stateful.grouped import Rows, grouped, is_grouped, is_grou
 from headrace.planner.stateful.grouping import refuse_aggregates
 from headrace.planner.stateful.rank import (
     RankDraft,
+    Ranking,
     bound_of,
     is_bounded,
     number_of,
     ranked,
-    ranking,
+    ranked_by,
     row_number,
     with_meaning_of_aliases,
 )
@@ -189,7 +190,7 @@ class Selects:
         named = (
             item.alias for item in select.expressions if isinstance(item, exp.Alias) and item.this == node
         )
-        rankings = [ranking(row.relation, node, row.within) for row in rows]
+        rankings = [Ranking(row.relation, *ranked_by(node, row.within)) for row in rows]
         relation = ranked(rankings, node, rows[0].within, next(named, "row_number"), self.names)
         draft = relation.reads
         assert isinstance(draft, RankDraft)

@@ -31,6 +31,8 @@ from headrace.planner.stateful.drafts import (
 )
 from headrace.planner.stateful.formats import formats_of
 from headrace.planner.stateful.grouping import GroupItem, Groups, aliases_of, group_items
+from headrace.planner.stateful.rank import row_number
+from headrace.planner.stateful.ranked_groups import RankedGroups, number_column
 from headrace.planner.stateful.windows import emit_of, window_node, window_of
 from headrace.sql.spans import nearest_span, set_span
 from headrace.types.coercion import common_type
@@ -118,14 +120,24 @@ def grouped(
     )
     relation = OperatorRelation(draft)
     scope = Groups(rows[0].within, draft, calls, keys[0], items, relation)
-    within = Expressions(scope, rows[0].within.typer, rows[0].within.source, bound=scope.bound)
+    node = row_number(select)
+    rank = None if node is None else RankedGroups(node, number_column(names))
+
+    def bound(part: exp.Expression, above: Expressions) -> Typed | None:
+        return rank.number if rank is not None and part == rank.node else scope.bound(part, above)
+
+    within = Expressions(scope, rows[0].within.typer, rows[0].within.source, bound=bound)
     scope.above = within
     found = projection(select, within, faults)
     scope.aliases = aliases_of(select)
     having = _having(select, within, faults)
     if found is None or having is None or not all(row.good for row in rows):
         return None
+    if rank is not None and not rank.compile(select, having, within, faults):
+        return None
     _feed(draft, rows, calls, items)
+    if rank is not None:
+        return rank.over(select, _result(relation, (), having, names), found.items, within, names)
     return _result(relation, found.items, having, names)
 
 
@@ -136,6 +148,11 @@ def _check(select: exp.Select, row: Rows, *, over_table: bool) -> None:
             message = "DISTINCT ON cannot run in a stream"
             way_out = "group by these columns, and take FIRST or LAST of the others"
             raise refusal(codes.NOT_YET, message, nearest_span(distinct), way_out)
+        node = row_number(select)
+        if node is not None:
+            message = "DISTINCT leaves out rows that are alike after ROW_NUMBER() has numbered all of them"
+            way_out = "rank in a WITH, and read that with DISTINCT; or the other way round"
+            raise refusal(codes.NOT_YET, message, nearest_span(node), way_out)
         aggregates = any(aggregates_in(item, row.within) for item in select.expressions)
         if aggregates or select.args.get("group") is not None:
             message = "DISTINCT over groups leaves out groups with the same results"

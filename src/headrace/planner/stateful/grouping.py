@@ -56,7 +56,11 @@ def group_items(select: exp.Select, within: Expressions) -> list[GroupItem]:
             if not isinstance(item, WindowNode)
         ]
     elif group is not None or select.args.get("distinct") is not None:
-        nodes = [item for item in listed if not aggregates_in(item, within) and not _is_window(item)]
+        nodes = [
+            item
+            for item in listed
+            if not aggregates_in(item, within) and not _is_window(item) and item.find(exp.Window) is None
+        ]
     else:
         nodes = []
     found: list[GroupItem] = []

@@ -189,11 +189,10 @@ class Ranking:
     order: list[Typed]
 
 
-def ranking(rows: SelectRelation, node: exp.Window, within: Expressions) -> Ranking:
-    """Compile what a branch is ranked by.
+def ranked_by(node: exp.Window, within: Expressions) -> tuple[list[Typed], list[Typed]]:
+    """Compile what rows are partitioned by, and what they are ordered by.
 
     Args:
-        rows: of the branch.
         node: the call of ROW_NUMBER.
         within: compiles expressions over the rows.
 
@@ -217,7 +216,7 @@ def ranking(rows: SelectRelation, node: exp.Window, within: Expressions) -> Rank
             message = f"{within.describe(item.this, value)} has no order"
             raise refusal(codes.TYPE_MISMATCH, message, nearest_span(item), "name one of its fields")
         order.append(value)
-    return Ranking(rows, key, order)
+    return key, order
 
 
 def ranked(
