@@ -7,6 +7,8 @@ from typing import Final
 
 import duckdb
 
+from headrace.plan.operators import NO_EVENT_TIME
+
 _USER_FUNCTION: Final = re.compile(r"UserFunctionError: (.*)")
 
 
@@ -15,6 +17,8 @@ def failure_of(error: Exception) -> str:
     if isinstance(error, duckdb.Error) and (own := _USER_FUNCTION.search(str(error))):
         # Its words name a function and a place in it, never a value.
         return own[1]
+    if isinstance(error, duckdb.InvalidInputException) and str(error).endswith(NO_EVENT_TIME):
+        return f"the {NO_EVENT_TIME}"
     if isinstance(error, duckdb.Error) and "ivision by zero" in str(error):
         return "division by zero"
     if isinstance(error, duckdb.ConversionException):

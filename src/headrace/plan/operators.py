@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 OP, TIME, SEQ, PARTITION = "_op", "_time", "_seq", "_partition"
 """Columns that every kernel takes and gives beside its own: int8, int64 (epoch ms), int64, int32."""
 
+NO_EVENT_TIME: Final = "event time is null or before 1970"
+"""What queries fail with for a record that has no place in event-time order."""
 
 STATE_LAYOUTS: Final = {"Aggregate": 2}
 """How kernels write what they keep, where it is not the first way any more: state of another layout is never read."""

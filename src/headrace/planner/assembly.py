@@ -356,7 +356,7 @@ def _time(rows: SelectRelation) -> list[tuple[str, exp.Expression]]:
 
 
 def _time_of(rows: SelectRelation) -> exp.Expression:
-    time = rows.time or rows.source.pull(Facet.META, ("timestamp",))
+    time = rows.event_time or rows.source.pull(Facet.META, ("timestamp",))
     return time.node
 
 
@@ -365,12 +365,13 @@ def _event_time(rows: SelectRelation) -> exp.Select | None:
     relation: Relation = rows
     while isinstance(relation, SelectRelation) and relation.time is None:
         relation = relation.source
-    if not isinstance(relation, SelectRelation) or relation.time is None:
+    found = relation.event_time if isinstance(relation, SelectRelation) else None
+    if not isinstance(relation, SelectRelation) or found is None:
         return None
-    time = relation.time.node.copy()
+    time = found.node.copy()
     query = exp.Select(expressions=[exp.column(ROW), exp.alias_(time, TIME)])
     query = query.from_(relation.source.render(columns_in([time])))
-    if relation.source.tombstones:
+    if relation.source.tombstones and not relation.tombstones:
         query.set("where", exp.Where(this=exp.Not(this=exp.column(TOMBSTONE))))
     return query
 

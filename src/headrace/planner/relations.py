@@ -253,6 +253,7 @@ class SelectRelation:
     star: bool
     """The value is the source's, whole: `SELECT *`."""
     time: Typed | None = None
+    """EVENTTIME BY, for rows that have a value: a CASE that fails where there is no time."""
     table: bool | None = None
     """SELECT TABLE: a row that fails WHERE is passed on as a deletion of its key."""
     pulled: dict[str, exp.Expression] = field(default_factory=dict)
@@ -317,6 +318,23 @@ class SelectRelation:
         """Whether rows have an event time other than the record's timestamp."""
         return self.time is not None or self.source.sets_time
 
+    @property
+    def event_time(self) -> Typed | None:
+        """EVENTTIME BY, where the SELECT has it; what comes out as a tombstone and has no such time keeps the record's own."""
+        if self.time is None or not self.tombstones:
+            return self.time
+        node = self.time.node.copy()
+        assert isinstance(node, exp.Case)
+        zero = exp.Literal.number(0)
+        own = exp.Coalesce(
+            this=self.source.pull(Facet.META, ("timestamp",)).node.copy(), expressions=[zero.copy()]
+        )
+        at = exp.Anonymous(this="greatest", expressions=[own, zero])
+        missing = exp.Paren(this=node.args["ifs"][0].this.copy())
+        gone = exp.And(this=exp.Paren(this=self.tombstone_condition()), expression=missing)
+        node.set("ifs", [exp.If(this=gone, true=at), *node.args["ifs"]])
+        return Typed(node, self.time.type, nullable=False)
+
     def of(self, facet: Facet) -> tuple[Item, ...]:
         """Give the items of the key or of the value."""
         return tuple(item for item in self.items if item.facet is facet)
@@ -330,8 +348,10 @@ class SelectRelation:
 
     def pull(self, facet: Facet, path: Path) -> Typed:
         """Give a column of the result."""
-        if facet is Facet.META and path == ("timestamp",) and self.time is not None:
-            return self._output(self.time)
+        if facet is Facet.META and path == ("timestamp",):
+            time = self.event_time
+            if time is not None:
+                return self._output(time)
         items = self.of(facet)
         if facet in (Facet.META, Facet.HEADERS) or not items:
             found = self.source.pull(facet, path)

@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from headrace.errors import Diagnostic, ProgramError, Severity, Span
 from headrace.errors.codes import plan as codes
-from headrace.plan.operators import OP, Emit
+from headrace.plan.operators import NO_EVENT_TIME, OP, Emit
 from headrace.plan.topology import Facet
 from headrace.planner.expressions import Expressions
 from headrace.planner.faults import refusal
@@ -390,7 +390,7 @@ class Selects:
             expression=exp.LT(this=time.copy(), expression=exp.Literal.number(0)),
         )
         failure = exp.Anonymous(
-            this="error", expressions=[exp.Literal.string("event time is null or before 1970")]
+            this="error", expressions=[exp.Literal.string(NO_EVENT_TIME)]
         )
         return Typed(
             exp.Case(ifs=[exp.If(this=missing, true=failure)], default=time), pa.int64(), nullable=False

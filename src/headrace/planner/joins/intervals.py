@@ -159,8 +159,9 @@ def is_event_time(relation: Rows, node: exp.Expression) -> bool:
         if isinstance(relation, SelectRelation):
             if isinstance(node, exp.Column):
                 node = relation.pulled.get(node.name, node)
-            if relation.time is not None:
-                return node in _taken(relation.time.node)
+            time = relation.event_time
+            if time is not None:
+                return node in _taken(time.node)
         relation = relation.source
     try:
         return node == relation.pull(Facet.META, ("timestamp",)).node
