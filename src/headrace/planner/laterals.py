@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from headrace.errors.codes import plan as codes
 from headrace.plan.topology import ROW
-from headrace.planner.relations import TOMBSTONE, aside, columns_in, named
+from headrace.planner.faults import refusal
+from headrace.planner.relations import TOMBSTONE, SelectRelation, aside, columns_in, named
 from headrace.planner.typed import Typed
 from headrace.types.shape import element_type
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from headrace.errors import Span
     from headrace.formats.interface import Path
     from headrace.plan.topology import Facet
     from headrace.planner.relations import Names, Reads, Relation
@@ -29,6 +32,8 @@ class LateralRelation:
     alias: str
     names: Names
     element: Typed = field(init=False)
+    span: Span | None = None
+    """Where it stands in the text."""
 
     def __post_init__(self) -> None:
         kind = element_type(self.array.type)
@@ -97,3 +102,17 @@ class LateralRelation:
     def origin(self, column: str) -> str | None:
         """Give the column at the bottom; the element of the array is none of them."""
         return None if column == self.element.node.name else self.source.origin(column)
+
+
+def need_single_rows(relation: Relation) -> None:
+    """Refuse rows of a table of which several have one key, since LATERAL has made them of one.
+
+    Raises:
+        ProgramError: they are such rows.
+    """
+    while isinstance(relation, SelectRelation):
+        relation = relation.source
+    if isinstance(relation, LateralRelation):
+        message = "LATERAL makes several rows of one key, and a table has one row of each key"
+        way_out = "group them, with GROUP BY here or in a query over this one; or write SELECT STREAM"
+        raise refusal(codes.KEY_OF_A_TABLE, message, relation.span, way_out)

@@ -16,6 +16,7 @@ from headrace.formats.windowed import windowed
 from headrace.planner.change_records import as_table
 from headrace.planner.faults import refusal
 from headrace.planner.joins.join import Joins, Origin
+from headrace.planner.laterals import need_single_rows
 from headrace.planner.relations import (
     Relation,
     SelectRelation,
@@ -86,6 +87,8 @@ class Queries:
         found = self.branches(query, named)
         for relation in found:
             self.selects.need_bound(relation, query)
+            if relation.has_kinds:
+                need_single_rows(relation)
         return [relation for relation in found if is_bounded(relation)]
 
     def branches(self, query: exp.Expression, named: Mapping[str, Named]) -> list[SelectRelation]:

@@ -270,12 +270,13 @@ class Selects:
             alias: the name of that.
             formats: its WHERE.
             mode: what it takes the rows for.
-            rows: old rows are needed where it is a table: a topic becomes one whose old rows are there.
+            rows: old rows are needed where it is a table: a topic becomes one whose old rows are there. LATERAL needs them
+                too, since the elements of the new row are others than those of the old one.
         """
         laterals = [item for item in select.args.get("laterals") or () if isinstance(item, ArrayLateral)]
         table = None if mode is None else mode == Mode.TABLE
         good = True
-        if rows and table and not relation.has_kinds:
+        if (rows or laterals) and table and not relation.has_kinds:
             below: tuple[exp.Expression, ...] = ()
             if not laterals:
                 # What does not meet WHERE is not kept at all.
@@ -353,7 +354,7 @@ class Selects:
         if not pa.types.is_list(array.type):
             message = f"LATERAL takes an array, and {within.describe(lateral.this, array)} is none"
             raise refusal(codes.TYPE_MISMATCH, message, nearest_span(lateral.this))
-        relation = LateralRelation(source, array, alias, self.names)
+        relation = LateralRelation(source, array, alias, self.names, nearest_span(lateral.this))
         scope.relation = relation
         scope.laterals[alias] = relation.element
         return relation
@@ -389,9 +390,7 @@ class Selects:
             this=exp.Is(this=time.copy(), expression=exp.Null()),
             expression=exp.LT(this=time.copy(), expression=exp.Literal.number(0)),
         )
-        failure = exp.Anonymous(
-            this="error", expressions=[exp.Literal.string(NO_EVENT_TIME)]
-        )
+        failure = exp.Anonymous(this="error", expressions=[exp.Literal.string(NO_EVENT_TIME)])
         return Typed(
             exp.Case(ifs=[exp.If(this=missing, true=failure)], default=time), pa.int64(), nullable=False
         )

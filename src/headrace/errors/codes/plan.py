@@ -236,7 +236,8 @@ KEY_OF_A_TABLE = Code(
     "SQL0323",
     "key of a table's row",
     "The rows of a table are told apart by their key: for the result of GROUP BY these are the grouped columns and the window. A key that is "
-    "computed from anything else would leave the old key behind when the row changes.",
+    "computed from anything else would leave the old key behind when the row changes. LATERAL makes several rows of one, which have one "
+    "key: they can be grouped or ranked, and SELECT STREAM writes them as facts.",
 )
 
 BAD_JOIN = Code(

@@ -24,6 +24,7 @@ from headrace.planner.joins.names import JoinNames
 from headrace.planner.joins.placement import is_key, is_of_key, place
 from headrace.planner.joins.sorts import sides, sort_of
 from headrace.planner.joins.windows import in_windows, join_window
+from headrace.planner.laterals import need_single_rows
 from headrace.planner.relations import SelectRelation, TopicReads
 from headrace.planner.rules.extract_formats import conjuncts
 from headrace.planner.scope import Scope
@@ -156,6 +157,8 @@ class Joins:
                 way_out = "write it to a topic with INSERT INTO, and join that"
                 raise refusal(codes.BAD_JOIN, message, nearest_span(side.node or node), way_out)
         for side, table in zip((left, right), tables, strict=True):
+            if table:
+                need_single_rows(side.relation)
             if table and side.relation.table is None:
                 if mode is None:
                     self._warn(side)
