@@ -237,11 +237,10 @@ FROM auction a LEFT JOIN highest h ON a._key = h._key""",
         _BIDS_OF_AUCTIONS
         + """
 WITH totals AS (SELECT STREAM COUNT(*) / COUNT(DISTINCT auction) AS bids FROM bid);
-WITH mean AS (SELECT TABLE 1 AS one, MAX(bids) AS bids FROM totals GROUP BY 1);
 INSERT INTO result
 SELECT TABLE a.id AS auction_id, a.item_name AS auction_item_name, a.bid_count
-FROM (SELECT TABLE 1 AS one, a.id, a.item_name, b.bid_count FROM auction a JOIN bids b ON a._key = b._key) a
-JOIN mean m ON a.one = m.one AND a.bid_count >= m.bids""",
+FROM (SELECT TABLE 0 AS zero, a.id, a.item_name, b.bid_count FROM auction a JOIN bids b ON a._key = b._key) a
+JOIN totals t ON a.zero = t._key AND a.bid_count >= t.bids""",
         table=True,
     ),
     _program(

@@ -21,7 +21,7 @@ from headrace.planner.joins.foreign import need_identity, restored
 from headrace.planner.joins.intervals import interval_of
 from headrace.planner.joins.intervals import within as said_by
 from headrace.planner.joins.names import JoinNames
-from headrace.planner.joins.placement import is_key, is_of_key, place
+from headrace.planner.joins.placement import is_key, is_of_key, is_single, place
 from headrace.planner.joins.sorts import sides, sort_of
 from headrace.planner.joins.windows import in_windows, join_window
 from headrace.planner.laterals import need_single_rows
@@ -383,7 +383,9 @@ class Joins:
             relation.hidden |= {(scope.alias, part.name) for scope in both[1].scopes}
         if sort is Sort.TABLES and not all(unique):
             labels = both[0].scopes[0].alias, both[1].scopes[0].alias
-            return restored(relation, draft, (rows[0], rows[1]), labels, (unique[0], unique[1]), self.names)
+            # The one row of an aggregate without groups is met at most once, whatever it is joined on.
+            once = unique[0] or is_single(rows[0]), unique[1] or is_single(rows[1])
+            return restored(relation, draft, (rows[0], rows[1]), labels, once, self.names)
         return relation
 
     def _further(

@@ -72,13 +72,23 @@ def placement(rows: SelectRelation, key: Sequence[Typed]) -> Placement | None:
 
 def is_key(rows: SelectRelation, key: Sequence[Typed]) -> bool:
     """Say whether a key is what tells the rows of a table apart, so that there is one row of each at most."""
+    if is_single(rows):
+        # What is computed from its one row changes with it.
+        return all(_is_constant(rows.source, part.node) for part in key)
     origins, identity = _origins(rows, key), _identity(rows)
     known = origins == identity or origins == identity - _implied(rows)
     return known and all(_plain(part.node) for part in key)
 
 
+def is_single(rows: SelectRelation) -> bool:
+    """Say whether a table has one row at most: an aggregate of all rows, without a window."""
+    return not _identity(rows)
+
+
 def is_of_key(rows: SelectRelation, part: Typed) -> bool:
     """Say whether a value is made of what tells the rows of a table apart."""
+    if is_single(rows):
+        return _is_constant(rows.source, part.node)
     return _origins(rows, [part]) <= _identity(rows)
 
 
@@ -89,6 +99,19 @@ def _origins(rows: SelectRelation, key: Sequence[Typed]) -> set[str | None]:
     if not isinstance(reads, OperatorDraft):
         return origins
     return {None if name is None else reads.own_column(name) for name in origins}
+
+
+def _is_constant(relation: Relation, node: exp.Expression) -> bool:
+    """Say whether an expression over rows has one value for them all, also through the columns of SELECTs."""
+    for column in node.find_all(exp.Column):
+        below = relation.pulled.get(column.name) if isinstance(relation, SelectRelation) else None
+        if (
+            below is None
+            or not isinstance(relation, SelectRelation)
+            or not _is_constant(relation.source, below)
+        ):
+            return False
+    return True
 
 
 def _below(relation: Relation, node: exp.Expression) -> set[str | None]:
@@ -112,7 +135,7 @@ def _identity(rows: SelectRelation) -> set[str | None]:
         parts = [rows.source.pull(Facet.KEY, ()), *windows_of_keys(rows.source, reads)]
         return {rows.source.origin(part.node.name) for part in parts}
     assert isinstance(reads, OperatorDraft)
-    if isinstance(reads, RankDraft) and reads.limit == 1:
+    if isinstance(reads, RankDraft) and reads.limit == 1 and reads.placed_by:
         return set(reads.placed_by)
     return set(reads.identity)
 
