@@ -97,7 +97,8 @@ def grouped(
     window = window_of(select, faults)
     items = group_items(select, rows[0].within)
     calls = Calls(rows[0].within, over_table)
-    keys = _keys(rows, items)
+    plain = [[row.within.value(item.node) for item in items] for row in rows]
+    keys = _keys(plain, items)
     changes = next((changes_of(row.relation) for row in rows if row.relation.has_kinds), Changes.APPEND)
     feed = FeedDraft([Branch(row.relation, key, []) for row, key in zip(rows, keys, strict=True)], changes)
     key_format, value_format = formats_of(rows[0].relation, keys[0])
@@ -119,7 +120,7 @@ def grouped(
         keeps_nulls=keeps_nulls,
     )
     relation = OperatorRelation(draft)
-    scope = Groups(rows[0].within, draft, calls, keys[0], items, relation)
+    scope = Groups(rows[0].within, draft, calls, plain[0], items, relation)
     node = row_number(select)
     rank = None if node is None else RankedGroups(node, number_column(names))
 
@@ -199,9 +200,9 @@ def _groups(select: exp.Select, row: Rows) -> bool:
     return any(aggregates_in(part, row.within) for part in parts)
 
 
-def _keys(rows: Sequence[Rows], items: Sequence[GroupItem]) -> list[list[Typed]]:
-    """Give the grouped values of each branch, of one type each."""
-    found = [[row.within.value(item.node) for item in items] for row in rows]
+def _keys(plain: Sequence[Sequence[Typed]], items: Sequence[GroupItem]) -> list[list[Typed]]:
+    """Give the grouped values of each branch as they are stored: of one type each."""
+    found = [list(values) for values in plain]
     for index, item in enumerate(items):
         kind = storable(found[0][index].type)
         for key in found[1:]:

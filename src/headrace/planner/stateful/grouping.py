@@ -86,7 +86,7 @@ class Groups:
         below: compiles over the rows that are grouped.
         draft: the aggregate.
         calls: its aggregates.
-        keys: the grouped expressions over the rows, in order.
+        keys: the grouped expressions over the rows, in order, of the types that they have there.
         relation: the rows that the aggregate gives.
         aliases: columns of the SELECT by name, where HAVING may use them.
     """
