@@ -16,6 +16,7 @@ from headrace.errors import RunError
 from headrace.log import open_log
 from headrace.planner import plan_program
 from headrace.sql import parse_program
+from headrace.telemetry.metrics import ErrorKind
 from tests.engine.programs import create, fill, read
 
 if TYPE_CHECKING:
@@ -120,3 +121,17 @@ def test_a_record_of_the_table_that_cannot_be_read(log: Log) -> None:
     assert results(log) == {}
     Processor(planned(log, "continue"), log, None, options).run()
     assert results(log) == {1: "Basle"}
+
+
+def test_a_record_of_the_table_goes_to_no_dead_letter_topic_and_is_told_of_as_left_out(log: Log) -> None:
+    put_city(log, "b", "Basle")
+    fill(log, "cities", [b"{broken"], keys=[b"x"])
+    ride(log, 1)
+    topology = planned(log, "dlq'; SET dead.letter.queue='bad")
+    options = ProcessorOptions("app", until_end=True, lag_interval=0)
+    processor = Processor(topology, log, None, options)
+    processor.run()
+    assert results(log) == {1: "Basle"}
+    assert not read(log, "bad")
+    # Once for each of the two threads.
+    assert processor.metrics.snapshot().errors == {ErrorKind("cities", "decode.value", "continue"): 2}

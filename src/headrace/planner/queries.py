@@ -213,6 +213,10 @@ class Queries:
             inner: list[Relation] = list(self.branches(origin.this, named))
             return [(relation, origin.alias or "the query") for relation in inner]
         if not isinstance(origin, exp.Table) or not isinstance(origin.this, exp.Identifier):
+            call = origin.this if isinstance(origin, exp.Table) else None
+            if isinstance(call, exp.Anonymous) and str(call.this).upper() == "GLOBAL":
+                message, way_out = "GLOBAL stands before TABLE", "write `JOIN GLOBAL TABLE (SELECT …)`"
+                raise refusal(codes.BAD_JOIN, message, nearest_span(origin), way_out)
             raise refusal(codes.NOT_YET, "a function cannot be read as a stream", nearest_span(origin))
         name, span = origin.this.name, span_of(origin.this)
         if name in self.broken:

@@ -6,6 +6,7 @@ memory and nowhere else. Updates count at once, whatever becomes of the transact
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from headrace.engine.operators.graph import WHOLE
@@ -14,6 +15,7 @@ from headrace.engine.state.kernels import LocalStore
 from headrace.formats.errors import RegistryUnavailableError
 from headrace.log.interface import ConsumerOptions, TopicPartition
 from headrace.plan.operators import LookupJoin
+from headrace.plan.topology import ErrorPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -106,7 +108,8 @@ class WholeTables:
                 break
             if judged.stops:
                 raise record_failed(judged.failed[0])
-            failed += judged.failed
+            # No dead letters: every thread meets these records, anew at each start. So they are told of as left out.
+            failed += [replace(record, policy=ErrorPolicy.CONTINUE) for record in judged.failed]
             del self._unread[0]
         return failed
 
