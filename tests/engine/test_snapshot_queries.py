@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from headrace.catalog import Catalog
-from headrace.engine.snapshot import SnapshotQuery
+from headrace.engine.snapshot import Ending, Limits, SnapshotQuery
 from headrace.errors import RunError
 from headrace.plan.snapshot import Bounds, Scan, SnapshotPlan
 from headrace.plan.topology import Facet, InputColumn, RunSettings, SourceTopic
@@ -159,6 +159,51 @@ def test_an_expression_that_fails_ends_the_query_without_telling_values(log: Log
     with pytest.raises(RunError, match="RUN0106") as caught:
         rows(log, plan)
     assert "secret" not in str(caught.value)
+
+
+def test_an_expression_that_fails_behind_the_first_rows_ends_the_query_too(log: Log) -> None:
+    topic = create(log, unique("in"), 1)
+    fill(log, topic, [*numbers(range(30_000)), json.dumps({"n": 1, "s": "secret"}).encode()])
+    plan = SnapshotPlan((scan(topic),), "SELECT c1::INTEGER AS n FROM t0", ("n",))
+    with pytest.raises(RunError, match="cannot be converted") as caught:
+        rows(log, plan)
+    assert "secret" not in str(caught.value)
+
+
+CUBE = "FROM t0 AS a, t0 AS b, t0 AS c WHERE a.c0 * b.c0 * c.c0 % 7 = 3"
+
+
+@pytest.mark.parametrize("ending", [Ending.TIME, Ending.KILLED])
+def test_a_limit_ends_what_is_computed_after_the_last_read(log: Log, ending: Ending) -> None:
+    topic = create(log, unique("in"), 1)
+    fill(log, topic, numbers(range(5000)))
+    threads = threading.active_count()
+    began = time.monotonic()
+    limits = (
+        Limits(max_seconds=1.0)
+        if ending is Ending.TIME
+        else Limits(killed=lambda: time.monotonic() - began > 1.0)
+    )
+    plan = SnapshotPlan((scan(topic),), f"SELECT count(*) AS a {CUBE}", ("n",))
+    with (
+        SnapshotQuery(plan, log, None, limits=limits) as query,
+        pytest.raises(RunError, match=f"{ending} ended the query before") as caught,
+    ):
+        list(query.batches())
+    assert query.ending is ending
+    assert ("SET max.query.time" in str(caught.value.diagnostics[0].help)) is (ending is Ending.TIME)
+    # It has a second for what was read until then.
+    assert time.monotonic() - began < 10
+    assert threading.active_count() == threads
+
+
+def test_rows_that_came_before_the_limit_stay(log: Log) -> None:
+    topic = create(log, unique("in"), 1)
+    fill(log, topic, numbers(range(5000)))
+    plan = SnapshotPlan((scan(topic),), f"SELECT a.c0 AS a {CUBE}", ("n",))
+    with SnapshotQuery(plan, log, None, limits=Limits(max_seconds=0.5)) as query:
+        assert sum(batch.num_rows for batch in query.batches())
+        assert query.ending is Ending.TIME
 
 
 def test_follow_goes_on_after_the_end(log: Log) -> None:

@@ -123,7 +123,8 @@ QUERY_SETTINGS_DOC: Final = {
     "max.size": "Bytes of keys and values that a query reads at most: `1024`, `1024k`, `10m`, `5g`. "
     "Default: no limit. Also `max.bytes`.",
     "max.query.time": "How long a query reads at most: `2000ms`, `60s`, `10m`, `2h`; a number alone counts "
-    "milliseconds. Default: `1h`. Also `max.time`.",
+    "milliseconds. What still computes a second later, or a tenth of that time later, is ended too. Default: `1h`. "
+    "Also `max.time`.",
     "max.idle.time": "How long a query waits for the next record; then it ends with what it has. "
     "Default: as long as a broker is there.",
     "skip.bad.records": "`true` leaves out records that cannot be decoded, and counts them; with `false` the first "

@@ -9,11 +9,24 @@ import duckdb
 
 from headrace.plan.operators import NO_EVENT_TIME
 
+_STREAMED: Final[dict[str, type[duckdb.Error]]] = {
+    "Conversion Error:": duckdb.ConversionException,
+    "Out of Range Error:": duckdb.OutOfRangeException,
+    "Invalid Input Error:": duckdb.InvalidInputException,
+    "Out of Memory Error:": duckdb.OutOfMemoryException,
+}
+"""How the text of DuckDB's errors begins: those of a result that streams come through Arrow as errors of input and output."""
+
 _USER_FUNCTION: Final = re.compile(r"UserFunctionError: (.*)")
 
 
 def failure_of(error: Exception) -> str:
     """Give the reason in words that may be logged."""
+    if isinstance(error, OSError):
+        error = next(
+            (kind(str(error)) for begin, kind in _STREAMED.items() if begin in str(error)),
+            duckdb.Error(str(error)),
+        )
     if isinstance(error, duckdb.Error) and (own := _USER_FUNCTION.search(str(error))):
         # Its words name a function and a place in it, never a value.
         return own[1]

@@ -32,9 +32,9 @@ class Limits:
     Args:
         rows: of the result.
         max_bytes: of the keys and values that are read, all topics together.
-        max_seconds: from the first read to the last.
+        max_seconds: from the first read to the last; what still computes a while later is interrupted.
         idle_seconds: between two records.
-        killed: asked now and then whether the query is to stop; must be quick.
+        killed: asked now and then whether the query is to stop; must be quick; any thread may call.
     """
 
     rows: int | None = None
@@ -53,7 +53,7 @@ class Budget:
 
     def __init__(self, limits: Limits) -> None:
         self.ending = Ending.END
-        """Which limit ended the query; changed once at most."""
+        """Which limit ended the query; changed once at most, but for `stopped`."""
         self.bytes = 0
         """Bytes of keys and values read so far."""
         self._limits = limits
@@ -74,6 +74,10 @@ class Budget:
     def full(self) -> None:
         """Note that the result has as many rows as it may."""
         self.ending = Ending.ROWS
+
+    def stopped(self, ending: Ending) -> None:
+        """Note that the query was interrupted, whatever has ended its reading before."""
+        self.ending = ending
 
     def _reached(self) -> Ending:
         limits, now = self._limits, time.monotonic()

@@ -14,8 +14,9 @@ from headrace.engine.snapshot.limits import Budget, Ending, Limits
 from headrace.engine.snapshot.scan import TopicScan
 from headrace.engine.snapshot.states import LocalStates, StatePass
 from headrace.engine.snapshot.times import shown, shown_as
+from headrace.engine.snapshot.watch import watched
 from headrace.errors import Diagnostic, HeadraceError, RunError
-from headrace.errors.codes.run import QUERY_FAILED
+from headrace.errors.codes.run import QUERY_ENDED, QUERY_FAILED
 from headrace.planner.connection import connection, connection_alone
 from headrace.planner.user_functions import register
 
@@ -118,7 +119,7 @@ class SnapshotQuery:
         """Give the result over what is there now. Closing the iterator stops the scans.
 
         Raises:
-            RunError: an expression failed, or the log did.
+            RunError: an expression failed, or the log did, or a limit has ended the query before it had a row.
             KeyboardInterrupt: the user has ended it.
         """
         with interruptible(self._connection.interrupt):
@@ -129,25 +130,32 @@ class SnapshotQuery:
         given = [item for item in (self._plan.limit, self._limits.rows) if item is not None]
         left = min(given) if given else None
         self._budget = Budget(self._limits)
-        try:
-            reader = self._result.to_arrow_reader(_RESULT_ROWS)
-            for batch in reader:
-                if not batch.num_rows:
-                    continue
-                shown = batch if left is None else batch.slice(0, left)
-                yield self._renamed(shown)
-                if left is not None:
-                    left -= shown.num_rows
-                    if left <= 0:
-                        self._budget.full()
-                        return
-        except (duckdb.Error, pa.ArrowException) as error:
-            raise self._cause() or _query_failed(error) from error
-        finally:
-            if reader is not None:
-                reader.close()
-            for relation in self._relations:
-                relation.end()
+        any_row = False
+        with watched(self._limits, self._connection.interrupt) as watch:
+            try:
+                reader = self._result.to_arrow_reader(_RESULT_ROWS)
+                for batch in reader:
+                    if not batch.num_rows:
+                        continue
+                    any_row = True
+                    shown = batch if left is None else batch.slice(0, left)
+                    yield self._renamed(shown)
+                    if left is not None:
+                        left -= shown.num_rows
+                        if left <= 0:
+                            self._budget.full()
+                            return
+            except (duckdb.Error, pa.ArrowException, OSError) as error:
+                if watch.ending is None or not _is_interruption(error):
+                    raise self._cause() or _query_failed(error) from error
+                self._budget.stopped(watch.ending)
+                if not any_row:
+                    raise _ended(watch.ending) from None
+            finally:
+                if reader is not None:
+                    reader.close()
+                for relation in self._relations:
+                    relation.end()
 
     def follow(self) -> Generator[pa.RecordBatch]:
         """Give the result over what is there now and over each batch that arrives, until the iterator is closed.
@@ -189,11 +197,14 @@ class SnapshotQuery:
         self.close()
 
     def _opened(self) -> duckdb.DuckDBPyRelation:
-        try:
-            return _transportable(self._connection.sql(self._plan.query))
-        except duckdb.Error as error:
-            # A PIVOT reads the topics by now.
-            raise self._cause() or _query_failed(error) from error
+        # A PIVOT reads the topics by now.
+        with watched(self._limits, self._connection.interrupt) as watch:
+            try:
+                return _transportable(self._connection.sql(self._plan.query))
+            except duckdb.Error as error:
+                if watch.ending is not None and _is_interruption(error):
+                    raise _ended(watch.ending) from None
+                raise self._cause() or _query_failed(error) from error
 
     def _scan(self, scan: Scan, *, follow: bool = False) -> TopicScan:
         return TopicScan(
@@ -293,6 +304,19 @@ def _bad_record(place: str) -> None:
     message = f"a record cannot be decoded ({place})"
     way_out = "leave such records out: SET skip.bad.records = true"
     raise RunError((Diagnostic(QUERY_FAILED, message, None, way_out),))
+
+
+def _is_interruption(error: Exception) -> bool:
+    # Arrow gives those of DuckDB as errors of input and output.
+    return isinstance(error, duckdb.InterruptException) or "INTERRUPT Error" in str(error)
+
+
+def _ended(ending: Ending) -> RunError:
+    message = f"{ending} ended the query before it had a row of its result: it was still computing"
+    way_out = "the whole is computed before the first row of a join, a group or an order: read less, with a condition"
+    if ending is Ending.TIME:
+        way_out += f", or give it more time: SET {ending} = '1h'"
+    return RunError((Diagnostic(QUERY_ENDED, message, None, way_out),))
 
 
 def _query_failed(error: Exception) -> RunError:

@@ -10,7 +10,7 @@ import getpass
 import os
 import sqlite3
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -112,9 +112,10 @@ class RunningQueries:
             nonlocal looked, killed
             if not killed and time.monotonic() - looked >= _EVERY:
                 looked = time.monotonic()
-                with self._opened() as database:
+                # A file that cannot be read is no reason to end what runs.
+                with suppress(sqlite3.Error), self._opened() as database:
                     row = database.execute("SELECT killed FROM queries WHERE id = ?", (number,)).fetchone()
-                killed = row is not None and bool(row[0])
+                    killed = row is not None and bool(row[0])
             return killed
 
         return ended

@@ -105,6 +105,14 @@ ROW_FAILED = Code(
     "done since the last commit is undone; a restart does it again.",
 )
 
+QUERY_ENDED = Code(
+    "RUN0115",
+    "query ended by a limit",
+    "The time of a snapshot query was over, or KILL QUERY ended it, while it computed and before it had a row. A join, a group or an "
+    "order is computed to its end before its first row. Raise the limit (`SET max.query.time = '1h'`), or let the query read less: "
+    "conditions on `_meta.partition`, `_meta.offset` and `_meta.timestamp` become seeks.",
+)
+
 APPLICATION_RUNS = Code(
     "RUN0120",
     "application runs",
