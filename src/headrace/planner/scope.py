@@ -34,6 +34,7 @@ _FACETS = {
 }
 
 _META_2018 = {"_partition": "partition", "_offset": "offset", "_ts": "timestamp", "_topic": "topic"}
+_META_2018_FIELDS = {"__valsize": "__valuesize"}
 
 
 class Rows(Protocol):
@@ -114,13 +115,15 @@ class Scope:
             if bound is not None:
                 return bound
         if facet is Facet.META and len(path) == 1:
-            shown = ", ".join(f"`_meta.{name}`" for name in META if not name.startswith("_"))
+            shown = ", ".join(f"`_meta.{name}`" for name in META)
             raise refusal(
                 codes.UNKNOWN_COLUMN,
                 "`_meta` is read field by field",
                 span_of(parts[0]),
                 f"there are {shown}",
             )
+        if facet is Facet.META:
+            path = (path[0], _META_2018_FIELDS.get(path[1], path[1]), *path[2:])
         if facet is not None:
             return self._pull(facet, parts, path[1:], skipped=1)
         if path[0] in _META_2018 and len(path) == 1:

@@ -12,12 +12,14 @@ from headrace.errors.codes import plan as codes
 from headrace.errors.suggest import did_you_mean
 from headrace.plan.topology import Facet
 from headrace.planner.faults import refusal
+from headrace.planner.relations import META, NoSuchField
 from headrace.sql.nodes import Target
 from headrace.sql.paths import column_path
 from headrace.sql.spans import nearest_span, set_span, span_of
 
 if TYPE_CHECKING:
     from headrace.planner.expressions import Expressions
+    from headrace.planner.scope import Scope
     from headrace.planner.snapshot.sources import Sources
     from headrace.planner.typed import Typed
 
@@ -75,6 +77,9 @@ def _star(
     scopes = [owner] if owner is not None else sources.scopes
     found: list[tuple[str, Typed]] = []
     for scope in scopes:
+        if facet is Facet.META:
+            found += _meta(node, scope, within)
+            continue
         kind = scope.relation.type_of(facet)
         if not pa.types.is_struct(kind):
             found.append((facet.value, scope.relation.pull(facet, ())))
@@ -87,6 +92,14 @@ def _star(
                 merged = sources.merged.get(name) if facet is Facet.VALUE else None
                 found.append((name, merged or scope.relation.pull(facet, (name,))))
     return _changed(found, star, within)
+
+
+def _meta(node: exp.Expression, scope: Scope, within: Expressions) -> list[tuple[str, Typed]]:
+    try:
+        return [(name, scope.relation.pull(Facet.META, (name,))) for name in META]
+    except NoSuchField:
+        message = f"`{within.words(node)}`: the rows of `{scope.alias}` are no records of a topic"
+        raise refusal(codes.UNKNOWN_COLUMN, message, nearest_span(node)) from None
 
 
 def _changed(found: list[tuple[str, Typed]], star: exp.Star, within: Expressions) -> list[tuple[str, Typed]]:
