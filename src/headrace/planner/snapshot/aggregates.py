@@ -12,6 +12,7 @@ from headrace.errors.codes import plan as codes
 from headrace.errors.suggest import did_you_mean
 from headrace.functions import Kind, lookup
 from headrace.functions.aggregate import aggregate_named
+from headrace.planner.counts import values_kept
 from headrace.planner.duckdb_types import BindError
 from headrace.planner.faults import refusal
 from headrace.sql.calls import name_span
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 Finish = Callable[[exp.Expression], exp.Expression]
 
 _RENAMED = {"ANYF": "any_value", "MAXK": "max", "MINK": "min"}
+_COUNTED = ("MAXK", "MINK")
 _WINDOW_FUNCTIONS = (
     "row_number",
     "rank",
@@ -109,6 +111,8 @@ def _parts(node: exp.Anonymous, within: Expressions) -> tuple[exp.Expression, Fi
     arguments = [argument(item, within) for item in node.expressions]
     if arguments and isinstance(arguments[-1], exp.IgnoreNulls | exp.RespectNulls):
         return _with_nulls(node, arguments), _as_it_is
+    if len(arguments) == 2 and name.upper() in (*_OF_LISTS, *_COUNTED):
+        values_kept(node.expressions[1], name.upper())
     own = _OF_LISTS.get(name.upper())
     if own is not None and len(arguments) == 1 and name.upper() in _WITHOUT_COUNT:
         values = arguments[0]

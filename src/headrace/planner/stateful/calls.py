@@ -13,6 +13,7 @@ from headrace.errors.suggest import did_you_mean
 from headrace.functions import Kind, lookup
 from headrace.functions.aggregate import AGGREGATES, Aggregate, aggregate_named
 from headrace.plan.operators import AggregateCall
+from headrace.planner.counts import values_kept
 from headrace.planner.duckdb_types import storable
 from headrace.planner.faults import refusal
 from headrace.planner.operators import need_boolean
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from headrace.planner.expressions import Expressions
 
 _QUERIES = (exp.Subquery, exp.Select, exp.SetOperation)
-_MOST_VALUES = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Calls:
         limit, parameter = None, None
         if aggregate.constant is not None and len(arguments) == 2:
             if aggregate.constant == "limit":
-                limit = self._limit(arguments.pop(), aggregate)
+                limit = values_kept(arguments.pop(), aggregate.name)
             else:
                 parameter = self._parameter(arguments.pop(), aggregate)
         kinds = [self._argument(part, aggregate) for part in arguments]
@@ -156,14 +156,6 @@ class Calls:
             message = f"`{aggregate.name}` compares values, and {within.describe(node, found)} has no order"
             raise refusal(codes.TYPE_MISMATCH, message, within.at(node), "name one of its fields")
         return aggregate.argument(kind)
-
-    def _limit(self, node: exp.Expression, aggregate: Aggregate) -> int:
-        if not node.is_int or not 1 <= int(node.to_py()) <= _MOST_VALUES:
-            message = (
-                f"the second argument of `{aggregate.name}` is how many values are kept: a number from 1 on"
-            )
-            raise refusal(codes.NOT_CONSTANT, message, nearest_span(node), f"write `{aggregate.name}(x, 10)`")
-        return int(node.to_py())
 
     def _parameter(self, node: exp.Expression, aggregate: Aggregate) -> str:
         if aggregate.name == "STRING_AGG":
