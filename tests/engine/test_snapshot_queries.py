@@ -143,6 +143,24 @@ def test_conditions_on_the_place_of_a_record_are_not_read_past(
     assert expected <= given <= expected + 2 * 20
 
 
+def test_a_limit_of_bytes_cuts_inside_a_batch(log: Log) -> None:
+    topic = create(log, unique("in"), 1)
+    values = numbers(range(10_000, 14_000))
+    fill(log, topic, [*values, None], keys=[*[b"ab"] * len(values), b"cd"])
+    each = len(values[0] or b"") + 2
+    plan = SnapshotPlan((scan(topic),), "SELECT c0 AS n FROM t0", ("n",))
+
+    def taken(most: int) -> tuple[int, int, Ending]:
+        with SnapshotQuery(plan, log, None, limits=Limits(max_bytes=most)) as query:
+            list(query.batches())
+            return query.read, query.bytes_read, query.ending
+
+    assert taken(each * 1000) == (1000, each * 1000, Ending.SIZE)
+    assert taken(each * 1000 - 1) == (999, each * 999, Ending.SIZE)
+    assert taken(1) == (0, 0, Ending.SIZE)
+    assert taken(each * 4000 + 2) == (4001, each * 4000 + 2, Ending.END)
+
+
 def test_records_that_cannot_be_read_are_left_out_and_counted(log: Log) -> None:
     topic = create(log, unique("in"), 1)
     fill(log, topic, [*numbers([1]), b"{", *numbers([2])])

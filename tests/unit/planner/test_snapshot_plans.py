@@ -8,6 +8,7 @@ import pytest
 
 from headrace.errors import ProgramError
 from headrace.plan.snapshot import Bounds, SnapshotPlan
+from headrace.plan.topology import Facet
 from headrace.planner import plan_query
 from headrace.sql import parse_program
 from tests.unit.planner.topics import known
@@ -60,6 +61,32 @@ def test_only_what_is_named_is_decoded() -> None:
 def test_result_columns_have_the_names_of_the_user() -> None:
     plan = query("SELECT id AS a, customer AS A, COUNT(*), address.zip FROM orders GROUP BY ALL")
     assert plan.names == ("a", "A", "COUNT", "zip")
+
+
+META = ("topic", "partition", "offset", "timestamp", "__keysize", "__valuesize")
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("SELECT _meta.* FROM orders", META),
+        ("SELECT k._meta.*, k.id FROM orders AS k", (*META, "id")),
+        ("SELECT _meta.* EXCLUDE (topic, offset) FROM orders", ("partition", "timestamp", *META[4:])),
+        ("SELECT a._meta.* FROM orders AS a JOIN positions AS b ON a.id = b.MMSI", META),
+        ("SELECT _meta.__valsize, _meta.__valuesize FROM orders", ("__valsize", "__valuesize")),
+    ],
+)
+def test_all_of_the_place_of_a_record(text: str, names: tuple[str, ...]) -> None:
+    plan = query(text)
+    assert plan.names == names
+    (scan, *_) = plan.scans
+    assert {column.facet for column in scan.source.columns} >= {Facet.META}
+
+
+def test_help_names_every_field_of_the_place() -> None:
+    with pytest.raises(ProgramError) as refused:
+        query("SELECT _meta FROM orders")
+    assert refused.value.diagnostics[0].help == "there are " + ", ".join(f"`_meta.{name}`" for name in META)
 
 
 @pytest.mark.parametrize(
@@ -130,6 +157,14 @@ def test_ordinary_queries_bind(text: str) -> None:
         ("SELECT id FROM nothing", "CAT0101"),
         ("SELECT id FROM orders WHERE customer > 3", "SQL0301"),
         ("SELECT id FROM orders EVENTTIME BY placed", "SQL0303"),
+        ("SELECT _meta FROM orders", "SQL0201"),
+        ("SELECT x._meta.* FROM (SELECT id FROM orders) AS x", "SQL0201"),
+        ("SELECT COLLECT(id, -2) FROM orders", "SQL0320"),
+        ("SELECT COLLECT(customer, 0) FROM orders", "SQL0320"),
+        ("SELECT TOPK(id, -1) FILTER (WHERE paid) FROM orders", "SQL0320"),
+        ("SELECT MAXK(customer, 0) FROM orders", "SQL0320"),
+        ("SELECT mink(id, quantity) OVER () FROM orders", "SQL0320"),
+        ("SELECT COLLECT_UNIQUE(id, 2147483648) FROM orders", "SQL0320"),
         ("INSERT INTO archive SELECT STREAM id FROM orders", "SQL0317"),
     ],
 )

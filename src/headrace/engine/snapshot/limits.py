@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import pyarrow as pa
 
 
 class Ending(StrEnum):
@@ -60,10 +61,21 @@ class Budget:
         self._began = time.monotonic()
         self._last = self._began
 
-    def took(self, records: pa.RecordBatch) -> None:
-        """Count records that were read."""
-        self.bytes += records.column("key").nbytes + records.column("value").nbytes
+    def taken(self, records: pa.RecordBatch) -> pa.RecordBatch:
+        """Count records that were read; gives those of them that the size still allows, from the first on."""
+        sizes = pc.add(_lengths(records.column("key")), _lengths(records.column("value")))
+        room = None if self._limits.max_bytes is None else self._limits.max_bytes - self.bytes
+        total = pc.sum(sizes, min_count=0).as_py()
+        if room is not None and total > room:
+            within = pc.less_equal(pc.cumulative_sum(sizes), pa.scalar(room, pa.int64()))
+            count = pc.sum(within, min_count=0).as_py()
+            records = records.slice(0, count)
+            total = pc.sum(sizes.slice(0, count), min_count=0).as_py()
+            if self.ending is Ending.END:
+                self.ending = Ending.SIZE
+        self.bytes += total
         self._last = time.monotonic()
+        return records
 
     def spent(self) -> bool:
         """Say whether nothing more may be read."""
@@ -90,3 +102,8 @@ class Budget:
         if limits.killed is not None and limits.killed():
             return Ending.KILLED
         return Ending.END
+
+
+def _lengths(values: pa.Array[Any]) -> pa.Array[Any]:
+    """Give the bytes of each value; none for one that is not there."""
+    return pc.fill_null(pc.binary_length(values), 0).cast(pa.int64())

@@ -99,13 +99,15 @@ class TopicScan:
             elif time.monotonic() - seen > _PATIENCE:
                 raise _log_away(self._log.name)
             for records in batches:
+                if self._budget is not None and self._budget.spent():
+                    return
                 wanted = records if self._follow else _before(records, window)
+                if wanted.num_rows and self._budget is not None:
+                    wanted = self._budget.taken(wanted)
                 if wanted.num_rows:
                     decoded = self._reader.read(wanted)
                     self.read += wanted.num_rows
                     self.failed += len(decoded.faults)
-                    if self._budget is not None:
-                        self._budget.took(wanted)
                     if decoded.faults and self._on_bad is not None:
                         self._on_bad(_place_of_first(wanted, decoded.faults))
                     yield decoded.rows
