@@ -166,7 +166,7 @@ class ColumnDef:
 
 @dataclass(frozen=True, slots=True)
 class CreateTable:
-    """CREATE TABLE t (…) FORMAT (key, value) [PROPERTIES (k=v, …)]: declares what a topic holds."""
+    """CREATE TABLE [IF NOT EXISTS] t (…) FORMAT (key, value) [PROPERTIES (k=v, …)]: declares what a topic holds."""
 
     name: str
     columns: tuple[ColumnDef, ...]
@@ -177,6 +177,7 @@ class CreateTable:
     name_span: Span
     key_format_span: Span
     value_format_span: Span
+    if_not_exists: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,8 @@ def _insert(insert: Insert) -> str:
 
 def _create(table: CreateTable) -> str:
     columns = ",\n  ".join(map(_column, table.columns))
-    text = f"CREATE TABLE {_name(table.name)} (\n  {columns}\n) FORMAT ({table.key_format}, {table.value_format})"
+    begin = "CREATE TABLE IF NOT EXISTS" if table.if_not_exists else "CREATE TABLE"
+    text = f"{begin} {_name(table.name)} (\n  {columns}\n) FORMAT ({table.key_format}, {table.value_format})"
     if table.properties:
         entries = (f"{_key(tuple(name.split('.')))} = {_value(value)}" for name, value in table.properties)
         text += f" PROPERTIES ({', '.join(entries)})"

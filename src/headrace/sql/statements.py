@@ -256,6 +256,7 @@ class StatementGrammar(CommandGrammar):
 
     def _create_table(self, start: int) -> CreateTable:
         self.advance()
+        if_not_exists = self.take_words("IF", "NOT", "EXISTS")
         name = self.topic("the name of a topic after `TABLE`")
         opening = self.expect_mark("(", " before the columns")
         columns = [self._column()]
@@ -279,6 +280,7 @@ class StatementGrammar(CommandGrammar):
             name_span=name.span,
             key_format_span=key.span,
             value_format_span=value.span,
+            if_not_exists=if_not_exists,
         )
 
     def _column(self) -> ColumnDef:

@@ -99,6 +99,9 @@ class Flow:
 
 
 def _goes_on(piece: Piece) -> bool:
+    if piece.is_word("NOT", "EXISTS"):
+        # CREATE TABLE IF NOT EXISTS name
+        return True
     return not piece.keyword and not (_is_mark(piece) and piece.text not in (".", "-"))
 
 
