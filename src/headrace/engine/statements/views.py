@@ -9,11 +9,13 @@ from headrace.engine.statements.answers import Done
 from headrace.engine.statements.workspace import refused
 from headrace.errors.codes import catalog as codes
 from headrace.errors.suggest import did_you_mean
-from headrace.planner.snapshot import plan_query
+from headrace.planner.snapshot import plan_query, reached, read_by, readers, stored_view
 from headrace.sql.commands import Dropped
 from headrace.sql.nodes import Program, Query
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from headrace.engine.statements.workspace import Workspace
     from headrace.errors import Source, Span
     from headrace.sql.commands import CreateSynonym, CreateView, Drop
@@ -30,6 +32,11 @@ def create_view(statement: CreateView, source: Source, workspace: Workspace) -> 
     if not (statement.replaces and name in definitions.views):
         _need_free(name, statement.name_span, workspace)
     query = Query(statement.query, statement.names, statement.span)
+    way = reached(read_by(stored_view(statement.text)), definitions.views).get(name)
+    if way is not None:
+        through = "" if len(way) == 1 else f", through {' and '.join(f'`{item}`' for item in way[:-1])}"
+        message = f"the view `{name}` would read itself{through}"
+        raise refused(codes.NOT_DEFINED, message, statement.name_span, "give it another name")
     plan_query(Program((query,), source), workspace.catalog, workspace.states, definitions)
     workspace.definitions.define(Kind.VIEW, name, statement.text)
     workspace.catalog.forget()
@@ -64,9 +71,27 @@ def drop_definition(statement: Drop, workspace: Workspace) -> Done:
         raise refused(
             codes.NOT_DEFINED, message, statement.name_span, did_you_mean(statement.name, list(there))
         )
+    need_unread([statement.name], statement, workspace)
     workspace.definitions.forget(kind, statement.name)
     workspace.catalog.forget()
     return Done(f"{kind} `{statement.name}` dropped")
+
+
+def need_unread(names: Sequence[str], statement: Drop, workspace: Workspace) -> None:
+    """Refuse to drop what views read; views that read each other in a circle can be dropped.
+
+    Raises:
+        ProgramError: a view reads one of the names.
+    """
+    views = workspace.catalog.definitions.views
+    circle = reached(names, views) if statement.what is Dropped.VIEW else {}
+    found = [view for view in readers(views, names) if view not in circle]
+    if not found:
+        return
+    listed = " and ".join(f"`{view}`" for view in found)
+    message = f"`{statement.name}` is read by the view{'' if len(found) == 1 else 's'} {listed}"
+    way_out = "drop them first: " + "; ".join(f"DROP VIEW {view}" for view in found)
+    raise refused(codes.NOT_DEFINED, message, statement.name_span, way_out)
 
 
 def _need_free(name: str, span: Span, workspace: Workspace) -> None:

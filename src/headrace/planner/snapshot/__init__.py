@@ -5,6 +5,7 @@ from headrace.planner.snapshot.duckdb_sql import is_duckdb_query, plan_duckdb_qu
 from headrace.planner.snapshot.insertion import Insertion, plan_insertion
 from headrace.planner.snapshot.plan import plan_query
 from headrace.planner.snapshot.size import check_size
+from headrace.planner.snapshot.views import reached, read_by, readers, stored_view
 
 __all__ = [
     "Insertion",
@@ -15,4 +16,8 @@ __all__ = [
     "plan_insertion",
     "plan_offsets",
     "plan_query",
+    "reached",
+    "read_by",
+    "readers",
+    "stored_view",
 ]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from sqlglot import exp
 
 from headrace.catalog import format_named
+from headrace.errors import ProgramError
 from headrace.errors.codes import catalog as catalog_codes
 from headrace.errors.codes import plan as codes
 from headrace.errors.suggest import did_you_mean
@@ -167,8 +168,16 @@ def _view(worker: SnapshotQueries, name: exp.Identifier, view: View, named: Mapp
     before = {
         key: other for key, other in named.items() if key != name.name and (other.stored or not view.stored)
     }
-    found = sets.recursion(worker, name, view, before)
-    return found or rows.renamed(worker.bind(view.query, before, None), view.columns)
+    try:
+        found = sets.recursion(worker, name, view, before)
+        return found or rows.renamed(worker.bind(view.query, before, None), view.columns)
+    except ProgramError as fault:
+        if not view.stored:
+            raise
+        note = f"it stands in the view `{name.name}`: `SHOW VIEW {name.name}` gives its query"
+        raise ProgramError(
+            tuple(replace(item, notes=(*item.notes, note)) for item in fault.diagnostics)
+        ) from None
 
 
 def _aside(names: Names, bound: Bound, origin: exp.Expression, *, lateral: bool = False) -> _Origin:
