@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from headrace.config.query_settings import QuerySettings, read_query_settings
 from headrace.engine.interrupts import took_interrupt
@@ -44,6 +44,9 @@ if TYPE_CHECKING:
     from headrace.functions.user import UserFunctions
     from headrace.plan.snapshot import SnapshotPlan
     from headrace.sql.nodes import Statement
+
+_LENSES: Final = "kafka"
+"""The connection that queries of Lenses name: those that are pasted carry it, whatever the log here."""
 
 
 def parse_statements(text: str, name: str) -> Program:
@@ -200,15 +203,18 @@ class Runner:
         return Rows(opened.schema, batches(), opened, opened)
 
     def _use(self, statement: Use) -> Done:
-        kind = self._workspace.log.name.partition(":")[0]
+        log = self._workspace.log.name
+        kind = log.partition(":")[0]
         known = {"sqlite": ("sqlite", "embedded"), "kafka": ("kafka",)}.get(kind, (kind,))
-        if statement.name.lower() not in known:
-            message = (
-                f"there is no connection `{statement.name}`; this session is on {self._workspace.log.name}"
+        if statement.name.lower() in known:
+            return Done(f"using {log}")
+        if statement.name.lower() == _LENSES:
+            return Done(
+                f"using {log}: `USE {statement.name}` changes nothing here, the log is chosen by `--log`"
             )
-            way_out = "name another log by `--log` or the environment variable HEADRACE_LOG"
-            raise refused(codes.NOT_DEFINED, message, statement.name_span, way_out)
-        return Done(f"using {self._workspace.log.name}")
+        message = f"there is no connection `{statement.name}`; this session is on {log}"
+        way_out = "name another log by `--log` or the environment variable HEADRACE_LOG"
+        raise refused(codes.NOT_DEFINED, message, statement.name_span, way_out)
 
     def _kill(self, statement: KillQuery) -> Done:
         running = self._workspace.running

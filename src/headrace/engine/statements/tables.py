@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from headrace.catalog import Kind, declared_topic
+from headrace.config.topic_configs import TOPIC_CONFIGS
 from headrace.engine.statements.answers import Done
 from headrace.engine.statements.deleting import delete_all_keys
+from headrace.engine.statements.views import need_unread
 from headrace.engine.statements.workspace import refused
 from headrace.errors.codes import catalog as catalog_codes
 from headrace.errors.codes import plan as codes
+from headrace.errors.suggest import did_you_mean
 from headrace.formats.interface import READ_ONLY
 from headrace.formats.registered import KINDS, schema_text
 from headrace.log.interface import ConsumerOptions, TopicDescription, TopicPartition
@@ -39,12 +43,15 @@ def create_table(statement: CreateTable, source: Source, workspace: Workspace) -
     """
     name, span = statement.name, statement.name_span
     definitions = workspace.catalog.definitions
+    if name in definitions.tables and statement.if_not_exists:
+        return Done(f"table `{name}` is there already")
     if name in definitions.tables:
         way_out = f"`DESCRIBE TABLE {name}` shows it; `DROP TABLE {name}` removes it with its records"
         raise refused(catalog_codes.NOT_DEFINED, f"`{name}` is declared already", span, way_out)
     if name in definitions.views or name in definitions.synonyms:
         raise refused(catalog_codes.NOT_DEFINED, f"`{name}` is the name of a view or synonym", span)
     properties = dict(statement.properties)
+    _check(statement, properties, workspace)
     wanted = _description(statement, properties)
     declared = declared_topic(statement, wanted.partitions)
     schemas = [
@@ -66,7 +73,8 @@ def create_table(statement: CreateTable, source: Source, workspace: Workspace) -
     for subject, schema, kind in schemas:
         assert workspace.registry is not None
         workspace.registry.register(subject, schema, kind)
-    text = print_program(Program((statement,), source)).rstrip().removesuffix(";")
+    plain = replace(statement, if_not_exists=False)
+    text = print_program(Program((plain,), source)).rstrip().removesuffix(";")
     workspace.definitions.define(Kind.TABLE, name, text)
     workspace.catalog.forget()
     return Done(
@@ -78,17 +86,28 @@ def drop_table(statement: Drop, workspace: Workspace) -> Done:
     """Delete a topic with its records, and the declaration. The schemas stay in the registry.
 
     Raises:
-        ProgramError: there is no such topic.
+        ProgramError: there is no such topic, it is a view or a synonym, or a view reads it.
     """
-    name = workspace.topic_name(statement.name)
+    name, span = statement.name, statement.name_span
+    definitions = workspace.catalog.definitions
+    if name in definitions.synonyms:
+        topic = definitions.synonyms[name]
+        message = f"`{name}` is a synonym of `{topic}`"
+        way_out = f"`DROP SYNONYM {name}` removes the name, `DROP TABLE {topic}` the topic with its records"
+        raise refused(catalog_codes.NOT_DEFINED, message, span, way_out)
+    if name in definitions.views:
+        raise refused(catalog_codes.NOT_DEFINED, f"`{name}` is a view", span, f"write `DROP VIEW {name}`")
     with closing(workspace.log.admin()) as admin:
+        if admin.describe(name) is not None:
+            synonyms = [other for other, topic in definitions.synonyms.items() if topic == name]
+            need_unread([name, *synonyms], statement, workspace)
         gone = admin.delete(name)
-    if name in workspace.catalog.definitions.tables:
+    if name in definitions.tables:
         workspace.definitions.forget(Kind.TABLE, name)
         gone = True
     workspace.catalog.forget()
     if not gone and not statement.if_exists:
-        workspace.described(name, statement.name_span)
+        workspace.described(name, span)
     return Done(f"table `{name}` dropped" if gone else f"there is no table `{name}`")
 
 
@@ -115,9 +134,26 @@ def truncate(statement: Truncate, workspace: Workspace) -> Done:
     return Done(f"table `{topic.name}` truncated")
 
 
+def _check(statement: CreateTable, properties: dict[str, str], workspace: Workspace) -> None:
+    """Refuse properties that nobody knows, and values that those of our own cannot have.
+
+    What the format itself reads (`delimiter`, `window.size`) is checked with the columns; a broker knows its own configurations.
+    """
+    for key, value in properties.items():
+        if key == "compacted" and value.lower() not in ("true", "false"):
+            message = "`compacted` is `true` or `false`"
+            raise refused(catalog_codes.BAD_DECLARATION, message, statement.span)
+        if key in _OWN or key in TOPIC_CONFIGS or workspace.log.name.startswith("kafka:"):
+            continue
+        message = f"there is no property `{key}`"
+        way_out = did_you_mean(key, [*_OWN, *TOPIC_CONFIGS])
+        way_out = way_out or f"a property is one of {', '.join(_OWN)}, or a configuration of the topic"
+        raise refused(catalog_codes.BAD_DECLARATION, message, statement.span, way_out)
+
+
 def _description(statement: CreateTable, properties: dict[str, str]) -> TopicDescription:
     configs = {key: value for key, value in properties.items() if key not in _OWN}
-    if properties.get("compacted") == "true":
+    if properties.get("compacted", "").lower() == "true":
         configs.setdefault("cleanup.policy", "compact")
     numbers = {}
     for key, default in (("partitions", 1), ("replication", -1)):
