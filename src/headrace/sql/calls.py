@@ -13,7 +13,7 @@ from headrace.sql.spans import span_of
 from headrace.sql.tokens import Kind
 from headrace.sql.typenames import TYPES, TypeGrammar
 from headrace.sql.windows import WindowGrammar
-from headrace.sql.words import CLAUSES
+from headrace.sql.words import CLAUSES, RESERVED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,7 +94,8 @@ class CallGrammar(TypeGrammar, WindowGrammar):
             if following.text == "(" and self.peek().text == ")":
                 self.position += 2
             return self.mark(_CLOCKS[word](), start)
-        if word == "LAMBDA" and self.peek(2).text in (":", ",") and following.kind is not Kind.MARK:
+        named = following.kind is not Kind.MARK and following.upper not in RESERVED
+        if word == "LAMBDA" and named and self.peek(2).text in (":", ","):
             return self._lambda()
         if following.text == "(" and following.kind is Kind.MARK:
             form = self._call_forms().get(word)
