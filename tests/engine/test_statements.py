@@ -194,6 +194,64 @@ def test_rows_of_a_query_are_inserted(cars: Session) -> None:
     assert cars.say("SELECT color FROM cars WHERE _key = 'y'") == [("RED",)]
 
 
+def test_rows_that_no_topic_gives_are_inserted(cars: Session) -> None:
+    cars.say("INSERT INTO cars SELECT 'n' AS _key, upper('new') AS color, 1.5 AS price")
+    assert cars.say("SELECT color, price FROM cars WHERE _key = 'n'") == [("NEW", 1.5)]
+    assert cars.refusal("INSERT INTO cars SELECT nothing AS color")[0] == "SQL0105"
+
+
+def test_an_empty_array_has_the_type_of_its_column(memory: Session) -> None:
+    memory.say("CREATE TABLE t (_key string, s string[], l long[], m double[][]) FORMAT (STRING, JSON)")
+    memory.say("INSERT INTO t (_key, s, l, m) VALUES ('a', [], [], []), ('b', ['x'], [1], [[1.5]])")
+    memory.say("INSERT INTO t (_key, l) VALUES ('c', []), ('d', NULL)")
+    memory.say("INSERT INTO t SELECT 'e' AS _key, CAST([] AS string[]) AS s")
+    assert memory.say("SELECT _key, s, l, m FROM t ORDER BY _key") == [
+        ("a", [], [], []),
+        ("b", ["x"], [1], [[1.5]]),
+        ("c", None, [], None),
+        ("d", None, None, None),
+        ("e", [], None, None),
+    ]
+    assert memory.refusal("INSERT INTO t (_key) VALUES ([])")[0] == "SQL0301"
+    assert memory.refusal("SELECT CAST([] AS int)")[0] == "SQL0301"
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "message"),
+    [
+        (
+            "INSERT INTO cars (_key, engine.power) VALUES ('a', '1'), ('b', 'secret')",
+            "'secret'",
+            "row 2: column `engine.power` of `cars-value` is int, and the value cannot be converted to it (0 written before)",
+        ),
+        (
+            "INSERT INTO cars (_key, price, engine.power) VALUES ('a', 1, 2), ('b', 2, 99999999999), ('c', 3, 4)",
+            "99999999999",
+            "row 2: column `engine.power` of `cars-value` is int, and the value cannot be converted to it (0 written before)",
+        ),
+        (
+            "INSERT INTO cars SELECT 'a' AS _key, 'secret' AS price",
+            "SELECT 'a' AS _key, 'secret' AS price",
+            "row 1: column `price` of `cars-value` is double, and the value cannot be converted to it (0 written before)",
+        ),
+        (
+            "SELECT 1; SELECT CAST(color AS int) FROM cars",
+            "SELECT CAST(color AS int) FROM cars",
+            "the query failed: a value cannot be converted to the type that the query asks for",
+        ),
+    ],
+)
+def test_what_fails_while_it_runs_has_a_place(cars: Session, text: str, place: str, message: str) -> None:
+    with pytest.raises(RunError) as raised:
+        cars.say(text)
+    (fault,) = raised.value.diagnostics
+    assert fault.span is not None
+    assert raised.value.source is not None
+    assert raised.value.source.text[fault.span.start : fault.span.end] == place
+    assert (fault.code.id, fault.message) == ("RUN0106", message)
+    assert cars.say("SELECT count(*) FROM cars") == [(3,)]
+
+
 def test_values_without_columns_fill_the_value_in_order(memory: Session) -> None:
     memory.say("CREATE TABLE t (a int, b string) FORMAT (STRING, JSON); INSERT INTO t VALUES (1, 'x')")
     assert memory.say("SELECT _key, a, b FROM t") == [(None, 1, "x")]

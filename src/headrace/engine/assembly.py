@@ -44,6 +44,39 @@ class Assembly:
         return _build(self._type, self._root, batch)
 
 
+def first_misfit(
+    wanted: pa.DataType, columns: Sequence[OutputColumn], names: Sequence[str], batch: pa.RecordBatch
+) -> tuple[int, OutputColumn, pa.DataType] | None:
+    """Give the first row with a value that `Assembly.build` cannot convert: its number, the column, and the type of that."""
+    found = []
+    for column in columns:
+        kind = wanted
+        for name in column.path:
+            kind = kind.field(name).type
+        row = _misfit(batch.column(names.index(column.name)), kind)
+        if row is not None:
+            found.append((row, column, kind))
+    return min(found, key=lambda item: item[0]) if found else None
+
+
+def _misfit(array: pa.Array[Any], wanted: pa.DataType) -> int | None:
+    if _fits(array, wanted):
+        return None
+    low, high = 0, len(array)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if _fits(array.slice(low, middle - low), wanted) else (low, middle)
+    return low
+
+
+def _fits(array: pa.Array[Any], wanted: pa.DataType) -> bool:
+    try:
+        conform(array, wanted)
+    except pa.ArrowException:
+        return False
+    return True
+
+
 def _below(place: _Place, name: str) -> _Place:
     assert isinstance(place, dict)
     return place.setdefault(name, {})

@@ -268,7 +268,8 @@ class Expressions:
 
     def _array(self, node: exp.Expression) -> Typed:
         if not node.expressions:
-            raise refusal(codes.TYPE_MISMATCH, "an empty array has no type", self.at(node))
+            message = "an empty array has no type"
+            raise refusal(codes.TYPE_MISMATCH, message, self.at(node), "write `CAST([] AS string[])`")
         items = [self.value(item) for item in node.expressions]
         operators.need_one_type(self, list(zip(node.expressions, items, strict=True)), "an array")
         return self.typed(exp.Array(expressions=[item.node for item in items]), nullable=False, origin=node)
@@ -283,6 +284,8 @@ class Expressions:
         return pack(names, [self.value(part.expression) for part in node.expressions])
 
     def _cast(self, node: exp.Expression) -> Typed:
+        if isinstance(node.this, exp.Array) and not node.this.expressions:
+            return self._empty_array(node)
         inner = self.value(node.this)
         try:
             target = arrow_type(node.args["to"])
@@ -305,6 +308,18 @@ class Expressions:
             message = f"{self.describe(node.this, inner)} cannot be converted to {type_name(target)}"
             raise refusal(codes.TYPE_MISMATCH, message, self.at(node.this))
         return Typed(found.node, target, found.nullable)
+
+    def _empty_array(self, node: exp.Expression) -> Typed:
+        """Compile `CAST([] AS type[])`: the one place where an array without elements has a type."""
+        try:
+            target = arrow_type(node.args["to"])
+        except ValueError:
+            target = pa.null()
+        if not pa.types.is_list(target):
+            message = "an empty array has no type"
+            raise refusal(codes.TYPE_MISMATCH, message, self.at(node), "write `CAST([] AS string[])`")
+        to = exp.DataType.build(duckdb_type(target), dialect="duckdb")
+        return Typed(exp.Cast(this=exp.Array(), to=to), target, nullable=False)
 
     def _case(self, node: exp.Expression) -> Typed:
         return operators.case(self, node)

@@ -198,8 +198,13 @@ class StatementGrammar(CommandGrammar):
         return Token(Kind.WORD, value, token.start, self.previous.end, value, value.upper())
 
     def _require_from(self, query: exp.Expression) -> None:
-        """A query that feeds a topic reads from somewhere."""
-        if isinstance(query, exp.Select) and query.args.get("from_") is None:
+        """A query with columns or a condition reads from somewhere; one of constants need not."""
+        if not isinstance(query, exp.Select) or query.args.get("from_") is not None:
+            return
+        # The columns of an inner query are its own affair.
+        nodes = query.walk(prune=lambda node: node is not query and isinstance(node, exp.Query))
+        columns = any(isinstance(node, exp.Column | exp.Star) for node in nodes)
+        if columns or query.args.get("where") is not None:
             span = span_of(query) or self.previous.span
             self.fail(
                 codes.MISSING_FROM,
@@ -224,12 +229,7 @@ class StatementGrammar(CommandGrammar):
     def _query(self, names: tuple[Named, ...], start: int) -> Query:
         query = self.query()
         self.after_query()
-        if isinstance(query, exp.Select) and query.args.get("from_") is None:
-            # The columns of an inner query are its own affair.
-            nodes = query.walk(prune=lambda node: node is not query and isinstance(node, exp.Query))
-            columns = any(isinstance(node, exp.Column | exp.Star) for node in nodes)
-            if columns or query.args.get("where") is not None:
-                self._require_from(query)
+        self._require_from(query)
         return Query(query, names, self.span_from(start))
 
     # CREATE

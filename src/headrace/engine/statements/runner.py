@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from headrace.config.query_settings import QuerySettings, read_query_settings
@@ -15,9 +16,10 @@ from headrace.engine.statements.tables import create_table, drop_table, truncate
 from headrace.engine.statements.views import create_synonym, create_view, drop_definition
 from headrace.engine.statements.workspace import refused
 from headrace.engine.statements.writing import insert
-from headrace.errors import Diagnostic, ProgramError
+from headrace.errors import Diagnostic, ProgramError, RunError
 from headrace.errors.codes import catalog as codes
 from headrace.errors.codes import plan as plan_codes
+from headrace.errors.codes import run as run_codes
 from headrace.planner.snapshot import check_size, is_duckdb_query, plan_duckdb_query, plan_query
 from headrace.planner.user_functions import program_functions
 from headrace.sql import parse_program
@@ -47,6 +49,9 @@ if TYPE_CHECKING:
 
 _LENSES: Final = "kafka"
 """The connection that queries of Lenses name: those that are pasted carry it, whatever the log here."""
+
+_OF_THE_QUERY: Final = (run_codes.QUERY_FAILED, run_codes.QUERY_ENDED)
+"""What the text of a query is to blame for, while it runs."""
 
 
 def parse_statements(text: str, name: str) -> Program:
@@ -198,7 +203,10 @@ class Runner:
             with running as ended:
                 if ended is not None:
                     killed.append(ended)
-                yield from opened.follow() if follow else opened.batches()
+                try:
+                    yield from opened.follow() if follow else opened.batches()
+                except RunError as fault:
+                    raise _placed(fault, query, program) from fault.__cause__
 
         return Rows(opened.schema, batches(), opened, opened)
 
@@ -224,3 +232,12 @@ class Runner:
                 codes.NOT_DEFINED, message, statement.query_span, "`SHOW QUERIES` lists those that run"
             )
         return Done(f"query {statement.query} is asked to end")
+
+
+def _placed(fault: RunError, query: Query | DuckdbQuery, program: Program) -> RunError:
+    """Say of what failed while it ran which query it was."""
+    found = (
+        replace(item, span=query.span) if item.span is None and item.code in _OF_THE_QUERY else item
+        for item in fault.diagnostics
+    )
+    return RunError(tuple(found), fault.source or program.source)

@@ -6,22 +6,27 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+from sqlglot import exp
 
-from headrace.engine.assembly import Assembly
+from headrace.engine.assembly import Assembly, first_misfit
 from headrace.engine.snapshot import SnapshotQuery
 from headrace.engine.statements.answers import Done
 from headrace.engine.statements.workspace import failed
+from headrace.errors import Diagnostic, RunError
 from headrace.errors.codes import run as codes
 from headrace.formats import make_encoder
 from headrace.formats.registered import KINDS
 from headrace.log.interface import ProducerOptions
 from headrace.planner.snapshot import plan_insertion
+from headrace.sql.spans import nearest_span
+from headrace.types.sql import type_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from headrace.config.query_settings import QuerySettings
     from headrace.engine.statements.workspace import Workspace
+    from headrace.errors import Source
     from headrace.formats.interface import Encoder, Side
     from headrace.log.interface import Log
     from headrace.plan.topology import OutputColumn
@@ -52,13 +57,14 @@ def insert(statement: Insert, program: Program, workspace: Workspace, settings: 
         plan.rows, workspace.log, workspace.registry, properties=settings.properties, states=workspace.states
     ) as query:
         names = query.schema.names
+        place = _Places(statement, program.source)
         key = (
-            _Side(plan.target.key, plan.key, names, f"{plan.target.name}-key", workspace)
+            _Side(plan.target.key, plan.key, names, f"{plan.target.name}-key", workspace, place)
             if plan.key
             else None
         )
         value = (
-            _Side(plan.target.value, plan.value, names, f"{plan.target.name}-value", workspace)
+            _Side(plan.target.value, plan.value, names, f"{plan.target.name}-value", workspace, place)
             if plan.value
             else None
         )
@@ -97,6 +103,24 @@ def send(log: Log, topic: str, batches: Iterable[pa.RecordBatch]) -> None:
         raise failed(codes.QUERY_FAILED, message, "the other records are written")
 
 
+class _Places:
+    """Where the values of an INSERT stand in its text."""
+
+    def __init__(self, statement: Insert, source: Source) -> None:
+        self._statement = statement
+        self._source = source
+
+    def failed(self, message: str, row: int | None = None, column: int | None = None) -> RunError:
+        """Make the error of a value: at the value, where it stands in VALUES, else at the query."""
+        query = self._statement.query
+        node: exp.Expression = query
+        if row is not None and isinstance(query, exp.Values) and row < len(query.expressions):
+            node = query.expressions[row]
+            if column is not None and column < len(node.expressions):
+                node = node.expressions[column]
+        return RunError((Diagnostic(codes.QUERY_FAILED, message, nearest_span(node)),), self._source)
+
+
 class _Side:
     """The keys or the values of an INSERT."""
 
@@ -107,7 +131,10 @@ class _Side:
         names: Sequence[str],
         subject: str,
         workspace: Workspace,
+        places: _Places,
     ) -> None:
+        self._type, self._columns, self._names = side.type, columns, names
+        self._places = places
         self._assembly = Assembly(side.type, columns, names)
         self._subject = subject
         self._encoder: Encoder = make_encoder(side, _schema_id(side, subject, workspace))
@@ -117,13 +144,25 @@ class _Side:
             encoded = self._encoder.encode(self._assembly.build(batch))
         except pa.ArrowException as error:
             # Arrow's own words hold the value.
-            message = f"a value cannot be converted to the type that `{self._subject}` has ({before} written before)"
-            raise failed(codes.QUERY_FAILED, message) from error
+            raise self._misfit(batch, before) from error
         if encoded.errors:
             first = encoded.errors[0]
             message = f"row {before + first.row + 1} does not fit `{self._subject}`: {first.reason} ({before} written before)"
-            raise failed(codes.QUERY_FAILED, message)
+            raise self._places.failed(message, before + first.row)
         return encoded.data
+
+    def _misfit(self, batch: pa.RecordBatch, before: int) -> RunError:
+        found = first_misfit(self._type, self._columns, self._names, batch)
+        if found is None:
+            message = f"a value cannot be converted to the type that `{self._subject}` has ({before} written before)"
+            return self._places.failed(message)
+        row, column, kind = found
+        shown = f"column `{'.'.join(column.path)}`" if column.path else "the value"
+        message = (
+            f"row {before + row + 1}: {shown} of `{self._subject}` is {type_name(kind)}, and the value cannot be converted "
+            f"to it ({before} written before)"
+        )
+        return self._places.failed(message, before + row, self._names.index(column.name))
 
 
 def _schema_id(side: Side, subject: str, workspace: Workspace) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 from sqlglot import exp
 
 from headrace.catalog import Definitions, format_named
@@ -15,7 +16,9 @@ from headrace.plan.topology import OutputColumn
 from headrace.planner.faults import refusal
 from headrace.planner.snapshot.plan import plan_query
 from headrace.sql.nodes import Program, Query, Set, With
+from headrace.sql.spans import set_span, span_of
 from headrace.types.shape import field_named, field_names
+from headrace.types.sql import duckdb_type
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,7 +100,7 @@ def _plan(
         raise refusal(codes.INCOMPATIBLE_TARGET, message, insert.target_span)
     target = _target(insert, catalog, definitions, formats)
     earlier = [item for item in program.statements if isinstance(item, With | Set)]
-    query = Query(insert.query, insert.names, insert.span)
+    query = Query(_typed(insert, target), insert.names, insert.span)
     rows = plan_query(Program((*earlier, query), program.source), catalog, states, definitions)
     assert rows.names is not None
     paths = insert.columns or _paths(insert, rows.names, target)
@@ -142,6 +145,39 @@ def _paths(insert: Insert, names: Sequence[str], target: CatalogTopic) -> tuple[
     if not fields:
         return ((_VALUE,),)
     return tuple((name,) for name in fields)
+
+
+def _typed(insert: Insert, target: CatalogTopic) -> exp.Expression:
+    """Give the query with a type for the empty arrays in VALUES, which have none of their own."""
+    if not isinstance(insert.query, exp.Values):
+        return insert.query
+    query = insert.query.copy()
+    kinds = [_type_of(path, target) for path in insert.columns or _paths(insert, (), target)]
+    for index, kind in enumerate(kinds):
+        column = [row.expressions[index] for row in query.expressions if index < len(row.expressions)]
+        arrays = [item for item in column if isinstance(item, exp.Array)]
+        if not pa.types.is_list(kind) or all(item.expressions for item in arrays):
+            continue
+        for item in arrays:
+            # Those with elements too, so that all have one type.
+            typed = exp.Cast(this=item.copy(), to=exp.DataType.build(duckdb_type(kind), dialect="duckdb"))
+            place = span_of(item)
+            if place is not None:
+                set_span(typed, place)
+            item.replace(typed)
+    return query
+
+
+def _type_of(path: Path, target: CatalogTopic) -> pa.DataType:
+    """Give the type of a column of the target; null if it has no such column."""
+    facet, rest = _place(path)
+    kind = (target.key if facet == _KEY else target.value).type
+    for name in rest:
+        part = field_named(kind, name)
+        if part is None:
+            return pa.null()
+        kind = part.type
+    return kind
 
 
 def _place(path: Path) -> tuple[str, Path]:
