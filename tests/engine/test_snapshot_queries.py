@@ -188,6 +188,34 @@ def test_an_expression_that_fails_behind_the_first_rows_ends_the_query_too(log: 
     assert "secret" not in str(caught.value)
 
 
+def test_rows_that_are_found_do_not_wait_for_a_full_batch(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headrace.engine.snapshot.query._PART_SECONDS", 0.0)
+    topic = create(log, unique("in"), 1)
+    fill(log, topic, numbers(range(5000)))
+    text = "SELECT c0 AS n, now() AS at FROM t0 WHERE c0 % 500 = 7"
+    plan = SnapshotPlan((scan(topic),), text, ("n", "at"), follows=True)
+    found: list[tuple[int | None, int]] = []
+    times = set()
+    with SnapshotQuery(plan, log, None, batch_records=100) as query:
+        for batch in query.batches():
+            found += [(value, query.read) for value in batch.column("n").to_pylist()]
+            times |= set(batch.column("at").to_pylist())
+        assert query.read == 5000
+    assert [value for value, _ in found] == list(range(7, 5000, 500))
+    assert found[0][1] < 500
+    assert len(times) == 1
+
+
+def test_a_query_that_needs_no_record_reads_no_parts(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headrace.engine.snapshot.query._PART_SECONDS", 0.0)
+    topic = create(log, unique("in"), 1)
+    fill(log, topic, numbers(range(1000)))
+    plan = SnapshotPlan((scan(topic),), "SELECT c0 AS n FROM t0 WHERE 1 = 2", ("n",), follows=True)
+    with SnapshotQuery(plan, log, None, batch_records=100) as query:
+        assert list(query.batches()) == []
+        assert list(query.batches()) == []
+
+
 CUBE = "FROM t0 AS a, t0 AS b, t0 AS c WHERE a.c0 * b.c0 * c.c0 % 7 = 3"
 
 

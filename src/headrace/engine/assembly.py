@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from headrace.types.shape import field_named
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -52,7 +54,9 @@ def first_misfit(
     for column in columns:
         kind = wanted
         for name in column.path:
-            kind = kind.field(name).type
+            part = field_named(kind, name)
+            assert part is not None
+            kind = part.type
         row = _misfit(batch.column(names.index(column.name)), kind)
         if row is not None:
             found.append((row, column, kind))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -67,8 +67,10 @@ class Budget:
         room = None if self._limits.max_bytes is None else self._limits.max_bytes - self.bytes
         total = pc.sum(sizes, min_count=0).as_py()
         if room is not None and total > room:
-            within = pc.less_equal(pc.cumulative_sum(sizes), pa.scalar(room, pa.int64()))
-            count = pc.sum(within, min_count=0).as_py()
+            # Sizes are never negative, so the sums rise.
+            count = len(
+                pc.indices_nonzero(pc.less_equal(pc.cumulative_sum(sizes), pa.scalar(room, pa.int64())))
+            )
             records = records.slice(0, count)
             total = pc.sum(sizes.slice(0, count), min_count=0).as_py()
             if self.ending is Ending.END:
@@ -106,4 +108,6 @@ class Budget:
 
 def _lengths(values: pa.Array[Any]) -> pa.Array[Any]:
     """Give the bytes of each value; none for one that is not there."""
-    return pc.fill_null(pc.binary_length(values), 0).cast(pa.int64())
+    lengths = pc.binary_length(cast("pa.BinaryArray", values)).cast(pa.int64())
+    found: pa.Array[Any] = pc.if_else(pc.is_null(lengths), pa.scalar(0, pa.int64()), lengths)
+    return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 
 _RESULT_ROWS = 8192
 """Rows of one batch of the result."""
+
+_PART_SECONDS = 0.5
+"""How long rows that are found wait at most for others to fill their batch."""
 
 
 _DUCKDB_ALONE = ("BIT", "BIGNUM", "UHUGEINT", "TIME WITH TIME ZONE")
@@ -133,18 +138,19 @@ class SnapshotQuery:
         any_row = False
         with watched(self._limits, self._connection.interrupt) as watch:
             try:
-                reader = self._result.to_arrow_reader(_RESULT_ROWS)
-                for batch in reader:
-                    if not batch.num_rows:
-                        continue
-                    any_row = True
-                    shown = batch if left is None else batch.slice(0, left)
-                    yield self._renamed(shown)
-                    if left is not None:
-                        left -= shown.num_rows
-                        if left <= 0:
-                            self._budget.full()
-                            return
+                for opened in self._readers():
+                    reader = opened
+                    for batch in reader:
+                        if not batch.num_rows:
+                            continue
+                        any_row = True
+                        shown = batch if left is None else batch.slice(0, left)
+                        yield self._renamed(shown)
+                        if left is not None:
+                            left -= shown.num_rows
+                            if left <= 0:
+                                self._budget.full()
+                                return
             except (duckdb.Error, pa.ArrowException, OSError) as error:
                 if watch.ending is None or not _is_interruption(error):
                     raise self._cause() or _query_failed(error) from error
@@ -156,6 +162,21 @@ class SnapshotQuery:
                     reader.close()
                 for relation in self._relations:
                     relation.end()
+
+    def _readers(self) -> Iterator[pa.RecordBatchReader]:
+        """Give the result: in parts, where each record gives its rows by itself, so that none waits for a batch to be full."""
+        if not self._plan.follows:
+            yield self._result.to_arrow_reader(_RESULT_ROWS)
+            return
+        (relation,) = self._relations
+        # Within one transaction the time is the same for all parts.
+        self._connection.begin()
+        try:
+            for _ in relation.parts(_PART_SECONDS):
+                yield self._bound().to_arrow_reader(_RESULT_ROWS)
+        finally:
+            with suppress(duckdb.Error):
+                self._connection.rollback()
 
     def follow(self) -> Generator[pa.RecordBatch]:
         """Give the result over what is there now and over each batch that arrives, until the iterator is closed.
@@ -171,7 +192,7 @@ class SnapshotQuery:
         records = scan.batches()
         try:
             for rows in records:
-                relation.only = rows
+                relation.only = partial(iter, [rows])
                 table = self._connection.sql(self._plan.query).to_arrow_table()
                 for batch in table.to_batches():
                     if batch.num_rows:
@@ -200,11 +221,14 @@ class SnapshotQuery:
         # A PIVOT reads the topics by now.
         with watched(self._limits, self._connection.interrupt) as watch:
             try:
-                return _transportable(self._connection.sql(self._plan.query))
+                return self._bound()
             except duckdb.Error as error:
                 if watch.ending is not None and _is_interruption(error):
                     raise _ended(watch.ending) from None
                 raise self._cause() or _query_failed(error) from error
+
+    def _bound(self) -> duckdb.DuckDBPyRelation:
+        return _transportable(self._connection.sql(self._plan.query))
 
     def _scan(self, scan: Scan, *, follow: bool = False) -> TopicScan:
         return TopicScan(
@@ -241,8 +265,8 @@ class _Relation:
 
     def __init__(self, name: str, open_scan: Callable[[], TopicScan | StatePass]) -> None:
         self.name = name
-        self.only: pa.RecordBatch | None = None
-        """With a value: the whole of the relation, in place of a scan."""
+        self.only: Callable[[], Iterator[pa.RecordBatch]] | None = None
+        """With a value: gives the whole of the relation, in place of a scan."""
         self.error: HeadraceError | None = None
         """Why a scan failed: through DuckDB only the text of an error would come."""
         self._open = open_scan
@@ -262,9 +286,32 @@ class _Relation:
         return self._schema.__arrow_c_schema__()
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        rows = self._pass() if self.only is None else iter([self.only])
+        rows = self._pass() if self.only is None else self.only()
         reader: Any = pa.RecordBatchReader.from_batches(self._schema, rows)
         return reader.__arrow_c_stream__(requested_schema)
+
+    def parts(self, seconds: float) -> Iterator[None]:
+        """Make what follows passes over parts of one scan, each of this time; gives once for each part."""
+        rows = self._pass()
+        more = True
+
+        def part() -> Iterator[pa.RecordBatch]:
+            nonlocal more
+            until = time.monotonic() + seconds
+            for batch in rows:
+                yield batch
+                if time.monotonic() >= until:
+                    more = True
+                    return
+
+        try:
+            while more:
+                # A query that does not read its part to the end needs no more of them.
+                more = False
+                self.only = part
+                yield
+        finally:
+            self.only = None
 
     def end(self) -> None:
         """Stop all passes that are not at their end."""

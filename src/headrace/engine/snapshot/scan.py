@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from headrace.engine.ends import partitions_of_topics
 from headrace.engine.positions import partitions_of
+from headrace.engine.snapshot.limits import Ending
 from headrace.engine.source import SourceReader
 from headrace.errors import Diagnostic, RunError
 from headrace.errors.codes.run import LOG_AWAY
@@ -99,8 +100,6 @@ class TopicScan:
             elif time.monotonic() - seen > _PATIENCE:
                 raise _log_away(self._log.name)
             for records in batches:
-                if self._budget is not None and self._budget.spent():
-                    return
                 wanted = records if self._follow else _before(records, window)
                 if wanted.num_rows and self._budget is not None:
                     wanted = self._budget.taken(wanted)
@@ -111,6 +110,8 @@ class TopicScan:
                     if decoded.faults and self._on_bad is not None:
                         self._on_bad(_place_of_first(wanted, decoded.faults))
                     yield decoded.rows
+                if self._budget is not None and self._budget.ending is Ending.SIZE:
+                    return
             done = [
                 place
                 for place, position in consumer.positions().items()
