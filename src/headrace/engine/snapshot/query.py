@@ -156,7 +156,7 @@ class SnapshotQuery:
                     raise self._cause() or _query_failed(error) from error
                 self._budget.stopped(watch.ending)
                 if not any_row:
-                    raise _ended(watch.ending) from None
+                    raise _ended(watch.ending, self._limits) from None
             finally:
                 if reader is not None:
                     reader.close()
@@ -224,7 +224,7 @@ class SnapshotQuery:
                 return self._bound()
             except duckdb.Error as error:
                 if watch.ending is not None and _is_interruption(error):
-                    raise _ended(watch.ending) from None
+                    raise _ended(watch.ending, self._limits) from None
                 raise self._cause() or _query_failed(error) from error
 
     def _bound(self) -> duckdb.DuckDBPyRelation:
@@ -358,12 +358,14 @@ def _is_interruption(error: Exception) -> bool:
     return isinstance(error, duckdb.InterruptException) or "INTERRUPT Error" in str(error)
 
 
-def _ended(ending: Ending) -> RunError:
+def _ended(ending: Ending, limits: Limits) -> RunError:
     message = f"{ending} ended the query before it had a row of its result: it was still computing"
-    way_out = "the whole is computed before the first row of a join, a group or an order: read less, with a condition"
-    if ending is Ending.TIME:
-        way_out += f", or give it more time: SET {ending} = '1h'"
-    return RunError((Diagnostic(QUERY_ENDED, message, None, way_out),))
+    more = "1h" if (limits.max_seconds or 0) < 3600 else "1d"
+    way_out = (
+        "a join, a group or an order is computed whole before its first row: read less, with a condition, or give it more time: "
+        f"SET {ending} = '{more}'"
+    )
+    return RunError((Diagnostic(QUERY_ENDED, message, None, way_out if ending is Ending.TIME else None),))
 
 
 def _query_failed(error: Exception) -> RunError:
