@@ -394,6 +394,16 @@ def test_a_table_that_is_there_is_not_created_again(cars: Session) -> None:
     assert cars.refusal(text.replace("cars", "v"))[0] == "CAT0108"
 
 
+def test_a_property_that_nobody_knows_creates_nothing(log: Log) -> None:
+    name = unique("cars")
+    session = Session(log)
+    with closing(session.catalog):
+        text = f"CREATE TABLE `{name}` (n int) FORMAT (STRING, JSON) PROPERTIES (nosuch.thing = 1)"
+        _, message = session.refusal(text)
+        assert "nosuch.thing" in message
+        assert session.refusal(f"SELECT * FROM `{name}`")[0] == "CAT0101"
+
+
 @pytest.mark.parametrize(
     ("properties", "message"),
     [
