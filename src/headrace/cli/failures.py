@@ -51,6 +51,13 @@ def report(error: HeadraceError) -> ExitCode:
 
 def report_fault(error: BaseException) -> ExitCode:
     """Say that Headrace is to blame: what kind of error and where, without its text, which may hold data of records."""
+    return report(fault_of(error))
+
+
+def fault_of(error: BaseException) -> HeadraceError:
+    """Make the diagnostic of a fault that is ours; the traceback goes to standard error where it is asked for."""
+    if isinstance(error, HeadraceError):
+        return error
     if _debugging():
         click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
     frames = traceback.extract_tb(error.__traceback__)
@@ -68,7 +75,7 @@ def report_fault(error: BaseException) -> ExitCode:
         f"internal error: {type(error).__name__}{place}; this is a bug of Headrace",
         help="run the command with HEADRACE_LOG_LEVEL=debug for the traceback, and report it",
     )
-    return report(HeadraceError((diagnostic,)))
+    return HeadraceError((diagnostic,))
 
 
 def _debugging() -> bool:

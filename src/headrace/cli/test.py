@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from headrace.cli.failures import ExitCode, bad_call, leave, reported
+from headrace.cli.failures import ExitCode, bad_call, drawn, fault_of, leave, reported
 from headrace.cli.junit import Result, junit_xml
 from headrace.cli.options import examples
 from headrace.testing import CaseFileError
@@ -35,7 +35,7 @@ def command(paths: tuple[Path, ...], filter_: str, update: bool, thorough: bool,
 
     A case is a text file: a program, or the name of its file, the records that go in, and what must come out. With --thorough
     each is run with batches of different sizes, with more partitions, and with a restart or a crash in the middle. The exit
-    code is 1 if a case does not give what it expects, 2 if a file is no case.
+    code is 1 if a case does not give what it expects or ends in an internal error, 2 if a file is no case.
     """
     files = [file for path in paths for file in cases_in(path, filter_)]
     if not files:
@@ -44,13 +44,20 @@ def command(paths: tuple[Path, ...], filter_: str, update: bool, thorough: bool,
         )
         raise bad_call(message)
     results = []
+    wrong = False
     for file in files:
         begun = time.perf_counter()
         error = False
         try:
             verdict = update_case(file) if update else judge_case(file, thorough=thorough)
         except CaseFileError as fault:
-            verdict, error = Verdict(str(fault)), True
+            verdict, error, wrong = Verdict(str(fault)), True, True
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+            raise
+        except (
+            BaseException
+        ) as fault:  # ours, or a panic of the native module: the other cases still have their verdicts
+            verdict, error = Verdict(drawn(fault_of(fault))), True
         results.append(Result(file, time.perf_counter() - begun, verdict.problem, error))
         if verdict.problem is not None:
             click.echo(f"FAILED {file}\n{verdict.problem}")
@@ -64,7 +71,7 @@ def command(paths: tuple[Path, ...], filter_: str, update: bool, thorough: bool,
         click.echo(f"{len(results) - failed} passed, {failed} failed in {seconds:.1f} s")
     if junit is not None:
         junit.write_text(junit_xml(results), encoding="utf-8")
-    if any(item.error for item in results):
+    if wrong:
         leave(ExitCode.WRONG)
     if failed:
         leave(ExitCode.FAILED)

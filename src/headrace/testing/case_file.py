@@ -22,6 +22,11 @@ from typing import Any, Final
 
 _MARK: Final = "=== "
 _INPUTS: Final = ("sql", "topic")
+_NAMED: Final = ("output", "dead letters", "late records", "schema")
+_PLAIN: Final = ("diagnostics", "failure", "warnings")
+_KINDS: Final = ", ".join(
+    ["`sql`", "`topic NAME`", *(f"`{kind} NAME`" for kind in _NAMED), *(f"`{kind}`" for kind in _PLAIN)]
+)
 _FROM: Final = "from "
 _SET: Final = " as a set"
 
@@ -65,7 +70,8 @@ def read_case(path: Path) -> Case:
     """Read a case file.
 
     Raises:
-        CaseFileError: it has no `sql`, a section twice, a record that is no JSON, or names a program that cannot be read.
+        CaseFileError: it cannot be read, has no `sql`, a section twice or of an unknown kind, a record that is no JSON, or
+            names a program that cannot be read.
     """
     sets: set[str] = set()
     sql: str | None = None
@@ -73,7 +79,7 @@ def read_case(path: Path) -> Case:
     topics: list[TopicInput] = []
     expected: dict[str, str] = {}
     inputs = []
-    for title, body in _sections(path):
+    for line, title, body in _sections(path):
         kind, _, name = title.partition(" ")
         if kind in _INPUTS:
             inputs.append(f"{_MARK}{title}\n{body}")
@@ -85,6 +91,9 @@ def read_case(path: Path) -> Case:
             topics.append(_topic(name.strip(), body, path))
         else:
             plain = title.removesuffix(_SET)
+            if plain not in _PLAIN and not any(plain.startswith(f"{known} ") for known in _NAMED):
+                message = f"{path}:{line}: there is no section `{title}`: write {_KINDS}"
+                raise CaseFileError(message)
             if plain in expected:
                 message = f"{path}: the section `{plain}` stands twice"
                 raise CaseFileError(message)
@@ -114,17 +123,23 @@ def _program(case: Path, name: str) -> str:
         raise CaseFileError(message) from error
 
 
-def _sections(path: Path) -> list[tuple[str, str]]:
-    found: list[tuple[str, list[str]]] = []
-    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+def _sections(path: Path) -> list[tuple[int, str, str]]:
+    """Give the number of the line, the title and the text of each section."""
+    found: list[tuple[int, str, list[str]]] = []
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"{path}: the case cannot be read"
+        raise CaseFileError(message) from error
+    for number, line in enumerate(text.splitlines(keepends=True), 1):
         if line.startswith(_MARK):
-            found.append((line[len(_MARK) :].strip(), []))
+            found.append((number, line[len(_MARK) :].strip(), []))
         elif found:
-            found[-1][1].append(line if line.endswith("\n") else line + "\n")
+            found[-1][2].append(line if line.endswith("\n") else line + "\n")
         elif line.strip():
             message = f"{path}: text before the first section"
             raise CaseFileError(message)
-    return [(title, "".join(lines)) for title, lines in found]
+    return [(number, title, "".join(lines)) for number, title, lines in found]
 
 
 def _topic(name: str, body: str, path: Path) -> TopicInput:

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from headrace.cli.group import main
+from headrace.testing import suite
 
 pytest_plugins = ["pytester"]
 
@@ -43,9 +44,9 @@ def test_cases_pass_and_fail_and_are_reported(folder: Path) -> None:
         "FAILED bad.case\n=== output fast: 1 lines expected, 1 found; they part at line 1\n- " in done.stdout
     )
     assert "1 passed, 1 failed in " in done.stdout
-    (suite,) = ET.fromstring(Path("report.xml").read_text())
-    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("2", "1", "0")
-    assert [(case.get("name"), len(case)) for case in suite] == [("bad", 1), ("good", 0)]
+    (results,) = ET.fromstring(Path("report.xml").read_text())
+    assert (results.get("tests"), results.get("failures"), results.get("errors")) == ("2", "1", "0")
+    assert [(case.get("name"), len(case)) for case in results] == [("bad", 1), ("good", 0)]
 
 
 def test_cases_are_chosen_filled_in_and_run_in_several_ways(folder: Path) -> None:
@@ -70,6 +71,30 @@ def test_a_file_that_is_no_case_is_told_of(folder: Path) -> None:
     done = call(".", "-k", "a.case")
     assert done.exit_code == 2
     assert "text before the first section" in done.stdout
+
+
+def test_an_unknown_section_is_told_of_with_its_line(folder: Path) -> None:
+    Path("a.case").write_text(GOOD + "=== bogus\n")
+    done = call("a.case")
+    assert done.exit_code == 2
+    assert "a.case:7: there is no section `bogus`: write `sql`, `topic NAME`, `output NAME`" in done.stdout
+
+
+def test_a_fault_of_ours_fails_its_case_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def judge(file: Path, *, thorough: bool) -> suite.Verdict:
+        if file.stem == "bad":
+            raise BaseException("secret")
+        return suite.judge_case(file, thorough=thorough)
+
+    monkeypatch.setattr("headrace.cli.test.judge_case", judge)
+    done = call(".", "--junit", "report.xml")
+    assert done.exit_code == 1
+    assert "FAILED bad.case\nerror[CLI0103]: internal error: BaseException" in done.stdout
+    assert "ok good.case" in done.stdout
+    assert "secret" not in done.output
+    (results,) = ET.fromstring(Path("report.xml").read_text())
+    assert (results.get("failures"), results.get("errors")) == ("0", "1")
+    assert [[part.tag for part in case] for case in results] == [["error"], []]
 
 
 def test_pytest_runs_cases_of_the_folders_that_are_configured(pytester: pytest.Pytester) -> None:

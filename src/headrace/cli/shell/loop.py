@@ -12,7 +12,7 @@ from prompt_toolkit.history import FileHistory, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings
 
 from headrace.cli.answers import print_answer
-from headrace.cli.failures import report, warn
+from headrace.cli.failures import report, report_fault, warn
 from headrace.cli.shell.commands import COMMANDS, Options, obey
 from headrace.cli.shell.completion import SqlCompleter
 from headrace.cli.shell.paging import paged
@@ -94,6 +94,11 @@ class Shell:
                     self._completer.forget()
         except HeadraceError as error:
             report(error)
+        except (KeyboardInterrupt, SystemExit, GeneratorExit, BrokenPipeError):
+            raise
+        except BaseException as error:  # a panic of the native module is no Exception
+            # The session outlives it, and what it has set with it.
+            report_fault(error)
 
 
 def _continuation(width: int, line: int, wrapped: int) -> str:

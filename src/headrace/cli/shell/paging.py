@@ -24,7 +24,12 @@ def paged(*, wanted: bool) -> Iterator[None]:
         return
     # -F ends at once if one screen holds it all, -X leaves the text there, -S cuts wide lines.
     environment = {"LESS": "FRXS", **os.environ}
-    pager = subprocess.Popen(shlex.split(command), stdin=subprocess.PIPE, env=environment)
+    try:
+        pager = subprocess.Popen(shlex.split(command), stdin=subprocess.PIPE, env=environment)
+    except (OSError, ValueError):
+        # No such pager: the rows matter more.
+        yield
+        return
     assert pager.stdin is not None
     through = io.TextIOWrapper(pager.stdin, encoding="utf-8", write_through=True)
     try:
