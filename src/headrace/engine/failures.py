@@ -7,6 +7,8 @@ from typing import Final
 
 import duckdb
 
+from headrace.errors import Diagnostic, ProgramError
+from headrace.errors.codes.function import CANNOT_COMPILE
 from headrace.plan.operators import NO_EVENT_TIME
 
 _STREAMED: Final[dict[str, type[duckdb.Error]]] = {
@@ -17,6 +19,7 @@ _STREAMED: Final[dict[str, type[duckdb.Error]]] = {
 }
 """How the text of DuckDB's errors begins: those of a result that streams come through Arrow as errors of input and output."""
 
+_KIND: Final = re.compile(r"[A-Z]\w+( \w+)* Error: ")
 _USER_FUNCTION: Final = re.compile(r"UserFunctionError: (.*)")
 
 
@@ -45,3 +48,14 @@ def failure_of(error: Exception) -> str:
     if isinstance(error, duckdb.Error):
         return f"the query failed ({type(error).__name__})"
     return "a value does not fit the type of the target topic"
+
+
+def cannot_compile(error: duckdb.Error) -> ProgramError:
+    """Make the error of a query that fails before it has read a record: only constants can be in DuckDB's words."""
+    reason = _KIND.sub("", str(error).partition("\n")[0]).strip()
+    if own := _USER_FUNCTION.search(reason):
+        reason = own[1]
+    way_out = "look at the constants that functions are given"
+    return ProgramError(
+        (Diagnostic(CANNOT_COMPILE, f"the query cannot be compiled: {reason}", help=way_out),)
+    )

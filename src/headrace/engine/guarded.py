@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from headrace.engine.failures import failure_of
 from headrace.engine.faults import Fault, Stage, isolate
 from headrace.engine.probe import probe_query
-from headrace.errors import Diagnostic, RunError
+from headrace.errors import Diagnostic, ProgramError, RunError
 from headrace.errors.codes.run import ENGINE_BROKEN
 from headrace.plan.topology import ROW
 
@@ -100,7 +100,7 @@ class GuardedQuery(Generic[Shaped]):
             query = probe_query(self._query)
             if query is not None:
                 # Some expressions cannot stand under TRY.
-                with contextlib.suppress(duckdb.Error):
+                with contextlib.suppress(ProgramError):
                     self._probe = self._relation.prepare(query)
         if self._probe is not None:
             with contextlib.suppress(*_ROW_FAILURES):

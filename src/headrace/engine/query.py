@@ -5,15 +5,15 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any, cast
 
+import duckdb
 import pyarrow as pa
 
+from headrace.engine.failures import cannot_compile
 from headrace.planner.connection import connection, connection_alone
 from headrace.planner.user_functions import register
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    import duckdb
 
     from headrace.functions.user import UserFunction
 
@@ -56,10 +56,18 @@ class InputRelation:
 
         Returns:
             A function that runs it over a batch; it raises `duckdb.Error` if an expression fails for any row.
+
+        Raises:
+            ProgramError: DuckDB does not compile it, since a constant in it is no good.
         """
         name = f"q{self._prepared}"
         self._prepared += 1
-        self._connection.execute(f"PREPARE {name} AS {query}")
+        try:
+            self._connection.execute(f"PREPARE {name} AS {query}")
+        except (duckdb.FatalException, duckdb.OutOfMemoryException):
+            raise
+        except duckdb.Error as error:
+            raise cannot_compile(error) from error
         execute = _executor(self._connection, f"EXECUTE {name}")
         current = self._current
 

@@ -88,9 +88,14 @@ def _inside(rings: str, crossings: str) -> str:
     return f"CASE WHEN lat IS NOT NULL AND lon IS NOT NULL AND p IS NOT NULL THEN coalesce({counted}, 0) % 2 = 1 END"
 
 
+_TEXT: Final = (
+    "CASE WHEN json_valid(p) THEN p WHEN p IS NOT NULL "
+    "THEN error('IN_POLYGON was given a text that is no JSON') END"
+)
 _GEOMETRY: Final = (
-    "CASE json_extract_string(p, '$.type') WHEN 'Feature' THEN json_extract(p, '$.geometry') "
-    "ELSE CAST(p AS JSON) END"
+    # Named by a lambda: of a constant DuckDB would compute the CASE while it compiles, where no record can be blamed.
+    f"list_extract(list_transform([{_TEXT}], lambda t: CASE json_extract_string(t, '$.type') "
+    "WHEN 'Feature' THEN json_extract(t, '$.geometry') ELSE CAST(t AS JSON) END), 1)"
 )
 _RINGS: Final = (
     "list_extract(list_transform("
@@ -167,7 +172,8 @@ FUNCTIONS: Final = (
         description="Says whether a place is in a polygon: GeoJSON text (a Polygon, a MultiPolygon, or a Feature of one; inner "
         "rings are holes), an array of records with `lat` and `lon`, or an array of arrays `[lon, lat]`, as GeoJSON has them. "
         "The last point need not repeat the first. Edges are straight in degrees and must not cross the antimeridian. A place on "
-        "an edge may count as inside or outside. An empty polygon holds nothing; GeoJSON of another kind fails the record.",
+        "an edge may count as inside or outside. An empty polygon holds nothing; a text that is no JSON "
+        "and GeoJSON of another kind fail the record.",
         macro=(
             f"(lat DOUBLE, lon DOUBLE, p VARCHAR) AS {_inside(_RINGS, _OF_PAIRS)}",
             f"(lat DOUBLE, lon DOUBLE, p DOUBLE[][]) AS {_inside('[p]', _OF_PAIRS)}",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import duckdb
 import pyarrow as pa
 
-from headrace.engine.failures import failure_of
+from headrace.engine.failures import cannot_compile, failure_of
 from headrace.engine.interrupts import interruptible
 from headrace.engine.snapshot.limits import Budget, Ending, Limits
 from headrace.engine.snapshot.scan import TopicScan
@@ -94,7 +94,7 @@ class SnapshotQuery:
             with interruptible(self._connection.interrupt):
                 # A PIVOT has looked for its columns by now, in the topics: it is not to look again.
                 self._result = self._opened()
-                self.schema: pa.Schema = self._named(self._result.limit(0).to_arrow_table().schema)
+                self.schema: pa.Schema = self._named(self._columns())
                 """Names and types of the result."""
         except BaseException:
             self._connection.close()
@@ -229,6 +229,14 @@ class SnapshotQuery:
 
     def _bound(self) -> duckdb.DuckDBPyRelation:
         return _transportable(self._connection.sql(self._plan.query))
+
+    def _columns(self) -> pa.Schema:
+        try:
+            return self._result.limit(0).to_arrow_table().schema
+        except (duckdb.FatalException, duckdb.InterruptException, duckdb.OutOfMemoryException):
+            raise
+        except duckdb.Error as error:
+            raise self._cause() or cannot_compile(error) from error
 
     def _scan(self, scan: Scan, *, follow: bool = False) -> TopicScan:
         return TopicScan(

@@ -38,3 +38,10 @@ USER_FUNCTION = Code(
     "loaded before the program is planned. A file that is not there or raises, an annotation that says no type of SQL, and "
     "the name of a built-in function are refused.",
 )
+
+CANNOT_COMPILE = Code(
+    "SQL0406",
+    "query cannot be compiled",
+    "DuckDB refuses the query before it has read a record. Nearly always a function is given a constant that it does not take, "
+    "such as a text that is no JSON; the message says which. No record is to blame, so `error.policy` does not count.",
+)
