@@ -43,6 +43,8 @@ def failure_of(error: Exception) -> str:
         return "a number is out of the range of its type"
     if isinstance(error, duckdb.InvalidInputException):
         return "a function does not accept a value"
+    if isinstance(error, duckdb.NotImplementedException) and "Unknown TimeZone" in str(error):
+        return "a time zone is not known"
     if isinstance(error, duckdb.Error) and "SELECT list is empty" in str(error):
         return "it has no columns: there are no values for PIVOT to make them of"
     if isinstance(error, duckdb.Error):

@@ -56,8 +56,12 @@ FUNCTIONS: Final = (
         signatures=(signature("array ARRAY, index INT", "element type"),),
         description="Gives the element at a position, as `array[index]`; null outside the array.",
         nulls=Nulls.HANDLED,
-        macro=("(a, i) AS CASE WHEN i >= 0 THEN list_extract(a, i + 1) END",),
-        examples=(Example("ELEMENT_OF([5, 6], 1)", "6"), Example("ELEMENT_OF([5, 6], -1)", "NULL")),
+        macro=("(a, i) AS CASE WHEN i >= 0 AND i < len(a) THEN list_extract(a, i + 1) END",),
+        examples=(
+            Example("ELEMENT_OF([5, 6], 1)", "6"),
+            Example("ELEMENT_OF([5, 6], -1)", "NULL"),
+            Example("ELEMENT_OF([5, 6], 9223372036854775807)", "NULL"),
+        ),
     ),
     Function(
         name="FLATTEN",

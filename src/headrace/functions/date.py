@@ -160,6 +160,30 @@ def _clock(name: str, body: str, result: str, what: str, *examples: Example) -> 
     )
 
 
+_TIME_OF: Final = (
+    # Beside what DuckDB refuses itself it takes 24 o'clock and a 60th second for those of the next day and minute.
+    "CASE WHEN h > 23 OR s >= 60 OR isnan(CAST(s AS DOUBLE)) THEN error('TIMESTAMP was given a part that is out of range') "
+    "ELSE make_timestamp(y, mo, d, h, mi, s) END"
+)
+
+_OFFSET: Final = "'[+-](?:[0-9]|(?:0[0-9]|1[0-7])(?::[0-5][0-9](?::[0-5][0-9])?|(?:[0-5][0-9]){0,2})|18(?::00){0,2}|18(?:00){0,2})'"
+"""The offsets of Java's `ZoneId`."""
+
+_OFFSET_DIGITS: Final = (
+    "rpad(regexp_replace(regexp_replace(z, '[^0-9]', '', 'g'), '^([0-9])$', '0\\1'), 6, '0')"
+)
+_OFFSET_SECONDS: Final = (
+    f"(CASE WHEN contains(z, '-') THEN -1 ELSE 1 END * (CAST(left({_OFFSET_DIGITS}, 2) AS INTEGER) * 3600 "
+    f"+ CAST(substr({_OFFSET_DIGITS}, 3, 2) AS INTEGER) * 60 + CAST(right({_OFFSET_DIGITS}, 2) AS INTEGER)))"
+)
+_IN_ZONE: Final = (
+    f"CASE WHEN z = 'Z' THEN {_TIME_OF} AT TIME ZONE 'UTC' "
+    f"WHEN regexp_full_match(z, '(?:UTC|GMT|UT)?(?:' || {_OFFSET} || ')') "
+    f"THEN ({_TIME_OF} - to_seconds({_OFFSET_SECONDS})) AT TIME ZONE 'UTC' "
+    "WHEN regexp_matches(z, '^(?:UTC|GMT|UT)?[+-]') THEN error('TIMESTAMP was given an offset that is none') "
+    f"ELSE {_TIME_OF} AT TIME ZONE z END"
+)
+
 _MOMENT: Final = "TO_TIMESTAMP('2024-02-29T13:05:09.250Z')"
 
 FUNCTIONS: Final = (
@@ -446,17 +470,19 @@ FUNCTIONS: Final = (
                 "year INT, month INT, day INT, hour INT, minute INT, second NUMBER, zone STRING", "TIMESTAMP"
             ),
         ),
-        description="Builds a timestamp from its parts, in the zone (`Europe/Athens`) or in UTC. Parts out of range fail the "
-        "record.",
+        description="Builds a timestamp from its parts, in the zone (`Europe/Athens`, `+02:00`, `Z`) or in UTC. Parts out of "
+        "range, a day that its month does not have, and a zone that is not known fail the record. A time that clocks leave out in "
+        "spring is moved on by an hour; of one that comes twice in autumn the second is taken.",
         macro=(
-            "(y, mo, d, h, mi, s) AS make_timestamptz(y, mo, d, h, mi, s, 'UTC')",
-            "(y, mo, d, h, mi, s, z) AS make_timestamptz(y, mo, d, h, mi, s, z)",
+            f"(y, mo, d, h, mi, s) AS {_TIME_OF} AT TIME ZONE 'UTC'",
+            f"(y, mo, d, h, mi, s, z) AS {_IN_ZONE}",
         ),
         examples=(
             Example("TIMESTAMP(2024, 2, 29, 13, 5, 9)", "TIMESTAMPTZ '2024-02-29 13:05:09+00'"),
             Example(
                 "TIMESTAMP(2024, 2, 29, 2, 0, 0, 'Europe/Athens')", "TIMESTAMPTZ '2024-02-29 00:00:00+00'"
             ),
+            Example("TIMESTAMP(2024, 2, 29, 2, 0, 0, '+05:30')", "TIMESTAMPTZ '2024-02-28 20:30:00+00'"),
         ),
     ),
     Function(

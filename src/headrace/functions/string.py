@@ -303,10 +303,13 @@ FUNCTIONS: Final = (
         signatures=(signature("text STRING, separator STRING, index INT", "STRING"),),
         description="Gives the part of a text at a position, counted from 0, between separators; null outside the parts.",
         nulls=Nulls.HANDLED,
-        macro=("(s, p, i) AS CASE WHEN i >= 0 THEN list_extract(string_split(s, p), i + 1) END",),
+        macro=(
+            "(s, p, i) AS CASE WHEN i >= 0 AND i <= length(s) THEN list_extract(string_split(s, p), i + 1) END",
+        ),
         examples=(
             Example("SPLIT_INDEX('a,b,c', ',', 1)", "'b'"),
             Example("SPLIT_INDEX('a,b', ',', 2)", "NULL"),
+            Example("SPLIT_INDEX('a,b', ',', 9223372036854775807)", "NULL"),
         ),
     ),
     Function(

@@ -347,7 +347,8 @@ def _family(kind: pa.DataType) -> str:
 def _position(index: exp.Expression) -> exp.Expression:
     """Give DuckDB's index, which begins with 1 and counts from the end below 0; 0 has no element."""
     if isinstance(index, exp.Literal) and index.is_int:
-        return exp.Literal.number(int(index.name) + 1)
+        place = int(index.name) + 1
+        return exp.Literal.number(place if place <= _FAR else 0)
     following = exp.Add(this=_closed(index), expression=exp.Literal.number(1))
     return exp.Anonymous(this="greatest", expressions=[following, exp.Literal.number(0)])
 
