@@ -15,6 +15,7 @@ from headrace.engine.statements import Done, Rows, Runner, Workspace
 from headrace.engine.statements.running import RunningQueries
 from headrace.errors import HeadraceError, ProgramError, RunError, Span
 from headrace.formats.registry import open_registry
+from headrace.functions import Example, forms
 from headrace.log.embedded import EmbeddedLog
 from headrace.sql import parse_program
 from tests.engine.programs import unique
@@ -67,6 +68,12 @@ def memory() -> Iterator[Session]:
         session = Session(log)
         with closing(session.catalog):
             yield session
+
+
+@pytest.fixture
+def xs(memory: Session) -> Session:
+    memory.say("CREATE TABLE xs (x int) FORMAT (STRING, JSON); INSERT INTO xs VALUES (2), (1), (2), (NULL)")
+    return memory
 
 
 @pytest.fixture
@@ -443,6 +450,24 @@ def test_functions_are_listed_and_described(memory: Session) -> None:
     assert ("LEN", "string") in [row[:2] for row in memory.say("SHOW FUNCTIONS LIKE 'LE%'")]
     facts = dict(memory.say("DESCRIBE FUNCTION length"))
     assert facts["name"] == "LEN"
+    assert [(row[0], row[-1]) for row in memory.say("SHOW FUNCTIONS LIKE 'mask%'")] == [
+        ("MASK", "Alias of ANONYMIZE.")
+    ]
+    assert dict(memory.say("DESCRIBE FUNCTION last_offset"))["family"] == "form"
+    assert dict(memory.say("DESCRIBE FUNCTION Row_Number"))["usage"] == "ROW_NUMBER() -> LONG"
+    assert [row[0] for row in memory.say("SHOW FUNCTIONS LIKE 'LAST%'") if row[1] == "form"] == [
+        "LAST_OFFSET",
+        "LAST_VALUE",
+    ]
+
+
+@pytest.mark.parametrize(
+    "example", [pytest.param(item, id=item.call) for form in forms() for item in form.examples]
+)
+def test_examples_of_forms_of_queries(example: Example, xs: Session) -> None:
+    shown = [row[0] for row in xs.say(example.call)]
+    (wanted,) = xs.say(f"SELECT {example.result}")[0]
+    assert shown == wanted
 
 
 def test_each_result_says_which_limit_ended_it() -> None:

@@ -3,6 +3,8 @@
 from headrace.functions.declaration import Example, Function, Kind, Nulls, Volatility
 from headrace.functions.registry import (
     all_functions,
+    form_named,
+    forms,
     function_names,
     lookup,
     lookup_all,
@@ -21,6 +23,8 @@ __all__ = [
     "Signature",
     "Volatility",
     "all_functions",
+    "form_named",
+    "forms",
     "function_names",
     "lookup",
     "lookup_all",

@@ -166,7 +166,10 @@ _TIME_OF: Final = (
     "ELSE make_timestamp(y, mo, d, h, mi, s) END"
 )
 
-_OFFSET: Final = "'[+-](?:[0-9]|(?:0[0-9]|1[0-7])(?::[0-5][0-9](?::[0-5][0-9])?|(?:[0-5][0-9]){0,2})|18(?::00){0,2}|18(?:00){0,2})'"
+_OFFSET: Final = (
+    "'[+-](?:[0-9]|(?:0[0-9]|1[0-7])(?::[0-5][0-9](?::[0-5][0-9])?|(?:[0-5][0-9]){0,2})"
+    "|18(?::00){0,2}|18(?:00){0,2})'"
+)
 """The offsets of Java's `ZoneId`."""
 
 _OFFSET_DIGITS: Final = (
@@ -471,8 +474,8 @@ FUNCTIONS: Final = (
             ),
         ),
         description="Builds a timestamp from its parts, in the zone (`Europe/Athens`, `+02:00`, `Z`) or in UTC. Parts out of "
-        "range, a day that its month does not have, and a zone that is not known fail the record. A time that clocks leave out in "
-        "spring is moved on by an hour; of one that comes twice in autumn the second is taken.",
+        "range, a day that its month does not have, and a zone that is not known fail the record. A time that clocks leave out "
+        "in spring is moved on by an hour; of one that comes twice in autumn the second is taken.",
         macro=(
             f"(y, mo, d, h, mi, s) AS {_TIME_OF} AT TIME ZONE 'UTC'",
             f"(y, mo, d, h, mi, s, z) AS {_IN_ZONE}",

@@ -37,6 +37,8 @@ class Kind(StrEnum):
     """The headers column of the record as an extra first argument, which the planner supplies."""
     AGGREGATE = "aggregate"
     """A group of records."""
+    FORM = "form"
+    """A place of its own in the query: what the planner knows by its form, not by its name alone."""
 
 
 class Nulls(StrEnum):

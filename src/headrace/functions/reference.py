@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from headrace.functions import form
 from headrace.functions.aggregate import aggregate_named
 from headrace.functions.declaration import Function, Kind, Nulls, Volatility
 from headrace.functions.registry import FAMILIES
@@ -22,6 +23,7 @@ _TITLES: Final = {
     "obfuscation": "Hiding personal data",
     "hash": "Digests",
     "aggregate": "Aggregates",
+    "form": "Forms of queries",
 }
 
 
@@ -34,7 +36,7 @@ def functions_pages() -> dict[str, str]:
         "`DESCRIBE FUNCTION list_transform`), and [functions of your own](../guides/user-functions.md) in Python.",
     ]
     pages = {}
-    for family in FAMILIES:
+    for family in (*FAMILIES, form):
         functions: tuple[Function, ...] = tuple(sorted(family.FUNCTIONS, key=lambda item: item.name))
         name, title = f"functions-{family.FAMILY}.md", _TITLES[family.FAMILY]
         links = ", ".join(f"[{item.name}]({name}#{_anchor(item.name)})" for item in functions)
@@ -46,6 +48,8 @@ def functions_pages() -> dict[str, str]:
 def _introduction(first: Function) -> tuple[str, ...]:
     if first.kind is Kind.AGGREGATE:
         return (_AGGREGATES,)
+    if first.kind is Kind.FORM:
+        return (_FORMS,)
     return (_PATTERNS,) if first.family == "date" else ()
 
 
@@ -57,6 +61,12 @@ _AGGREGATES: Final = (
     "They give one value for each group of GROUP BY, or for all rows without it. Nulls are left out. `FILTER (WHERE …)` "
     "behind a call takes the rows that meet a condition, `DISTINCT` before the argument each value once. In the examples `x` "
     "is 2, 1, 2 and null, in this order of arrival."
+)
+
+_FORMS: Final = (
+    "They are written like calls, and stand in one place of a query only. In the examples `x` of the topic `xs` is 2, 1, 2 and "
+    "null, in this order of arrival; the comment shows the column of the result. The other aggregates take OVER too, in snapshot "
+    "queries."
 )
 
 _PATTERNS: Final = (
@@ -83,7 +93,7 @@ def _section(function: Function) -> str:
     if function.aliases:
         facts.append("also called " + ", ".join(f"`{alias}`" for alias in function.aliases))
     if (
-        function.kind is not Kind.AGGREGATE
+        function.kind not in (Kind.AGGREGATE, Kind.FORM)
         and function.nulls is not Nulls.HANDLED
         and function.signatures[0].parameters
     ):

@@ -9,6 +9,7 @@ from headrace.functions import (
     aggregate,
     array,
     date,
+    form,
     general,
     geo,
     hash,
@@ -41,6 +42,8 @@ FAMILIES: Final = (
     aggregate,
 )
 
+_FORMS: Final = {function.name: function for function in form.FUNCTIONS}
+
 
 def _index() -> dict[str, tuple[Function, ...]]:
     found: dict[str, tuple[Function, ...]] = {}
@@ -64,6 +67,16 @@ _CALL: Final = re.compile(rf"\b({MACRO_PREFIX}\w+)\s*\(", re.IGNORECASE)
 def all_functions() -> tuple[Function, ...]:
     """Give every function, family by family."""
     return tuple(function for family in FAMILIES for function in family.FUNCTIONS)
+
+
+def forms() -> tuple[Function, ...]:
+    """Give what is written like a function and known by its place in the query: it is for telling of, `lookup` has none."""
+    return form.FUNCTIONS
+
+
+def form_named(name: str) -> Function | None:
+    """Find a form by name, in any case."""
+    return _FORMS.get(name.upper())
 
 
 def function_names() -> tuple[str, ...]:
@@ -92,8 +105,9 @@ def lookup(name: str, arguments: int | None = None) -> Function | None:
 
 
 def lookup_all(name: str) -> tuple[Function, ...]:
-    """Give all functions of a name or alias, in any case: `MAX` is an aggregate, and a function of several numbers."""
-    return _BY_NAME.get(name.upper(), ())
+    """Give all functions and forms of a name or alias, in any case: `MAX` is an aggregate, and a function of several numbers."""
+    found = _FORMS.get(name.upper())
+    return _BY_NAME.get(name.upper(), ()) if found is None else (found,)
 
 
 def macros_in(query: str) -> frozenset[str]:

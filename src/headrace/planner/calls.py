@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from headrace.errors.codes import plan as codes
 from headrace.errors.suggest import did_you_mean
-from headrace.functions import Kind, function_names, lookup
+from headrace.functions import Kind, form_named, function_names, lookup
 from headrace.functions.user import FAMILY as USER
 from headrace.planner.duckdb_types import BindError
 from headrace.planner.faults import refusal
@@ -83,6 +83,14 @@ def _duckdb_call(within: Expressions, node: exp.Anonymous, name: str) -> Typed:
     if name.lower() not in within.typer.functions():
         if name.lower() in within.typer.aggregates():
             raise _aggregate(within, node, name)
+        if (form := form_named(name)) is not None:
+            message = f"`{form.name}` cannot stand here"
+            raise refusal(
+                codes.UNKNOWN_FUNCTION,
+                message,
+                name_span(node),
+                f"`DESCRIBE FUNCTION {form.name}` says where",
+            )
         known = [
             *function_names(),
             *(item.name for item in within.typer.user.all()),

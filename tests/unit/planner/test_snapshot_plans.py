@@ -29,6 +29,12 @@ def query(text: str) -> SnapshotPlan:
         ("10 <= _meta.offset", Bounds(first_offset=10)),
         ("_meta.timestamp >= 1000 AND _ts > 2000", Bounds(first_time=2000)),
         ("_meta.offset >= LAST_OFFSET() - 100", Bounds(last_offsets=101)),
+        ("_meta.offset > (LAST_OFFSET() + 1) - 10 * 10", Bounds(last_offsets=99)),
+        ("LAST_OFFSET() - 7 <= _offset", Bounds(last_offsets=8)),
+        ("_offset > LAST_OFFSET() - 7 AND _offset > LAST_OFFSET() - 5", Bounds(last_offsets=5)),
+        ("_offset = LAST_OFFSET()", Bounds(last_offsets=1)),
+        ("_offset > -3 + LAST_OFFSET() + 9", Bounds(last_offsets=0)),
+        ("_offset BETWEEN LAST_OFFSET() - 7 AND LAST_OFFSET()", Bounds(last_offsets=8)),
         ("_meta.offset > 5 OR id = 1", Bounds()),
         ("NOT _meta.offset > 5", Bounds()),
         ("_meta.offset > id", Bounds()),
@@ -37,6 +43,22 @@ def query(text: str) -> SnapshotPlan:
 def test_conditions_on_the_place_become_bounds(condition: str, bounds: Bounds) -> None:
     (scan,) = query(f"SELECT id FROM orders WHERE {condition}").scans
     assert scan.bounds == bounds
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "_meta.offset > LAST_OFFSET() - quantity",
+        "_meta.offset > LAST_OFFSET() * 2",
+        "quantity > LAST_OFFSET() - 1",
+        "LAST_OFFSET() > _meta.offset",
+        "_meta.offset = LAST_OFFSET() - 1",
+        "_meta.offset BETWEEN LAST_OFFSET() - 7 AND 100",
+    ],
+)
+def test_what_last_offset_cannot_say_is_refused(condition: str) -> None:
+    with pytest.raises(ProgramError, match=r"LAST_OFFSET\(\) goes with"):
+        query(f"SELECT id FROM orders WHERE {condition}")
 
 
 def test_bounds_of_a_join_belong_to_their_side() -> None:

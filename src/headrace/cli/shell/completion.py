@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from prompt_toolkit.completion import Completer, Completion
 
 from headrace.errors import HeadraceError
-from headrace.functions import function_names
+from headrace.functions import forms, function_names
 from headrace.types.shape import field_names
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ KEYWORDS: Final = tuple(
     COUNT SUM AVG MIN MAX STATE OVER PARTITION ROW_NUMBER QUALIFY""".split()  # noqa: SIM905 - a word a line is harder to read
 )
 META: Final = ("_key", "_value", "_headers", "_meta.offset", "_meta.partition", "_meta.timestamp")
+_FUNCTIONS: Final = (*function_names(), *(form.name for form in forms()))
 _WORD: Final = re.compile(r"[\w.\-`\\]+$")
 _SOURCES: Final = re.compile(r"\b(?:FROM|JOIN|INTO|UPDATE|TABLE|FORMATTED)\s+`?([\w.\-]+)`?", re.IGNORECASE)
 _NAME_FOLLOWS: Final = re.compile(
@@ -60,7 +61,7 @@ class SqlCompleter(Completer):
         elif not word:
             return
         else:
-            candidates = [*self._fields(document.text), *META, *KEYWORDS, *function_names(), *self._tables()]
+            candidates = [*self._fields(document.text), *META, *KEYWORDS, *_FUNCTIONS, *self._tables()]
         wanted = word.lstrip("`").lower()
         seen = set()
         for name in candidates:

@@ -11,7 +11,7 @@ from headrace.engine.statements.patterns import like
 from headrace.engine.statements.workspace import refused
 from headrace.errors.codes import catalog as codes
 from headrace.errors.suggest import did_you_mean
-from headrace.functions import Function, all_functions, function_names, lookup_all
+from headrace.functions import Function, all_functions, forms, function_names, lookup_all
 from headrace.functions.declaration import MACRO_PREFIX
 from headrace.planner.connection import connection
 
@@ -68,7 +68,7 @@ def describe_function(name: str, span: Span, user: UserFunctions) -> Rows:
     if not found:
         found = [item for item in _of_duckdb(user) if item.name == name.lower()]
     if not found:
-        known = [*function_names(), *(item.name for item in user.all())]
+        known = [*function_names(), *(item.name for item in forms()), *(item.name for item in user.all())]
         way_out = did_you_mean(name.upper(), known) or "`SHOW FUNCTIONS` lists all there are"
         raise refused(codes.NOT_DEFINED, f"there is no function `{name}`", span, way_out)
     rows: list[tuple[str, str]] = []
@@ -87,7 +87,15 @@ def describe_function(name: str, span: Span, user: UserFunctions) -> Rows:
 
 
 def _ours(user: UserFunctions) -> list[_Shown]:
-    return [_shown(item) for item in (*all_functions(), *(own.declaration for own in user.all()))]
+    """Give each function under its name and under each of its aliases."""
+    found = []
+    for item in (*all_functions(), *forms(), *(own.declaration for own in user.all())):
+        shown = _shown(item)
+        found.append(shown)
+        for alias in item.aliases:
+            usage = "\n".join(signature.describe(alias) for signature in item.signatures)
+            found.append(_Shown(alias, shown.family, shown.kind, usage, f"Alias of {item.name}."))
+    return found
 
 
 def _shown(item: Function) -> _Shown:

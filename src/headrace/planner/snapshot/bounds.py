@@ -27,29 +27,44 @@ _TURNED: Final[dict[type[exp.Expression], type[exp.Expression]]] = {
 }
 
 
-def bounds_of(conditions: Iterable[exp.Expression], alias: str, constant: Constant, *, only: bool) -> Bounds:
+def bounds_of(
+    conditions: Iterable[exp.Expression],
+    alias: str,
+    constant: Constant,
+    done: list[exp.Expression],
+    *,
+    only: bool,
+) -> Bounds:
     """Give the bounds of one source.
 
     Args:
         conditions: joined by AND, all of which a row must meet.
         alias: of the source.
         constant: evaluates.
+        done: here come the conditions that the scan alone sees to: those with LAST_OFFSET(), which has no value in a row.
         only: whether it is the only source, so that unqualified names mean it.
     """
     found = Bounds()
     for condition in conditions:
-        found = _narrowed(found, condition, alias, constant, only=only)
+        found = _narrowed(found, condition, alias, constant, done, only=only)
     return found
 
 
-def last_offset_back(node: exp.Expression) -> int | None:
+def last_offset_back(node: exp.Expression, constant: Constant) -> int | None:
     """Give n of `LAST_OFFSET() - n`; 0 for the bare call; None for anything else."""
+    if isinstance(node, exp.Paren):
+        return last_offset_back(node.this, constant)
     if isinstance(node, exp.Anonymous) and str(node.this).upper() == "LAST_OFFSET" and not node.expressions:
         return 0
-    if isinstance(node, exp.Sub) and last_offset_back(node.this) == 0:
-        step = node.expression
-        if isinstance(step, exp.Literal) and step.is_int:
-            return int(step.name)
+    if not isinstance(node, exp.Add | exp.Sub):
+        return None
+    sign = -1 if isinstance(node, exp.Add) else 1
+    if (back := last_offset_back(node.this, constant)) is not None:
+        step = constant(node.expression)
+        return None if step is None else back + sign * step
+    if isinstance(node, exp.Add) and (back := last_offset_back(node.expression, constant)) is not None:
+        step = constant(node.this)
+        return None if step is None else back - step
     return None
 
 
@@ -72,13 +87,23 @@ def meta_field(node: exp.Expression, alias: str, *, only: bool) -> str | None:
 
 
 def _narrowed(
-    bounds: Bounds, condition: exp.Expression, alias: str, constant: Constant, *, only: bool
+    bounds: Bounds,
+    condition: exp.Expression,
+    alias: str,
+    constant: Constant,
+    done: list[exp.Expression],
+    *,
+    only: bool,
 ) -> Bounds:
     if isinstance(condition, exp.Between):
         low = exp.GTE(this=condition.this, expression=condition.args["low"])
         high = exp.LTE(this=condition.this, expression=condition.args["high"])
-        bounds = _narrowed(bounds, low, alias, constant, only=only)
-        return _narrowed(bounds, high, alias, constant, only=only)
+        seen_to: list[exp.Expression] = []
+        bounds = _narrowed(bounds, low, alias, constant, seen_to, only=only)
+        bounds = _narrowed(bounds, high, alias, constant, seen_to, only=only)
+        if len(seen_to) == 2:
+            done.append(condition)
+        return bounds
     if isinstance(condition, exp.In) and not condition.args.get("query"):
         if meta_field(condition.this, alias, only=only) != "partition":
             return bounds
@@ -95,11 +120,33 @@ def _narrowed(
         name, right, kind = meta_field(right, alias, only=only), left, _TURNED[kind]
     if name is None:
         return bounds
-    back = last_offset_back(right)
-    if name == "offset" and back is not None and kind in (exp.GT, exp.GTE):
-        return replace(bounds, last_offsets=back + (kind is exp.GTE))
+    back = last_offset_back(right, constant)
+    if back is not None:
+        return _last(bounds, condition, kind, back, done) if name == "offset" else bounds
     value = constant(right)
     return bounds if value is None else _bound(bounds, name, kind, value)
+
+
+def _last(
+    bounds: Bounds,
+    condition: exp.Expression,
+    kind: type[exp.Expression],
+    back: int,
+    done: list[exp.Expression],
+) -> Bounds:
+    """Give the bounds with a condition on how far an offset is from the last one."""
+    if kind in (exp.LT, exp.LTE):
+        if back <= (0 if kind is exp.LTE else -1):
+            # No offset is beyond the last.
+            done.append(condition)
+        return bounds
+    if kind is exp.EQ and back:
+        return bounds
+    done.append(condition)
+    count = max(0, back + (kind is not exp.GT))
+    return replace(
+        bounds, last_offsets=count if bounds.last_offsets is None else min(count, bounds.last_offsets)
+    )
 
 
 def _bound(bounds: Bounds, name: str, kind: type[exp.Expression], value: int) -> Bounds:

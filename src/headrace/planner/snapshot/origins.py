@@ -56,11 +56,12 @@ def read(
     named: Mapping[str, View],
     formats: Extracted,
     conditions: list[exp.Expression],
-) -> None:
-    """Bind FROM and the joins: fills `built` and `sources`."""
+) -> list[exp.Expression]:
+    """Bind FROM and the joins: fills `built` and `sources`. Gives the conditions that the scans alone see to."""
+    done: list[exp.Expression] = []
     clause = select.args.get("from_")
     if clause is None:
-        return
+        return done
     joins = select.args.get("joins") or []
     for index, origin in enumerate([clause.this, *(join.this for join in joins)]):
         before = len(worker.scans)
@@ -68,11 +69,14 @@ def read(
         scope = Scope(relation, origin.alias_or_name or f"source {index + 1}")
         sources.add(scope, origin)
         if isinstance(relation, TopicRelation):
-            worker.scans[before].bounds = bounds_of(conditions, scope.alias, worker.constant, only=not joins)
+            worker.scans[before].bounds = bounds_of(
+                conditions, scope.alias, worker.constant, done, only=not joins
+            )
         if index == 0:
             built.set("from_", exp.From(this=node))
         else:
             built.append("joins", _join(worker, joins[index - 1], node, sources, named))
+    return done
 
 
 def laterals(

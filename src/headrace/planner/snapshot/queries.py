@@ -97,12 +97,12 @@ class SnapshotQueries:
         sources = Sources(outer=outer)
         built = exp.Select()
         conditions = conjuncts(formats.where)
-        origins.read(self, select, built, sources, named, formats, conditions)
+        done = origins.read(self, select, built, sources, named, formats, conditions)
         within = self.expressions(sources, named)
         origins.laterals(self, select, built, sources, named, within)
         refuse_misplaced(select, within)
         outputs = self._items(select, built, sources, within)
-        kept = [part for part in conditions if not self._is_bound_alone(part)]
+        kept = [part for part in conditions if not self._is_bound_alone(part, done)]
         if kept:
             found = [within.condition(part, "WHERE") for part in kept]
             built.set("where", exp.Where(this=exp.and_(*found, copy=False)))
@@ -241,11 +241,11 @@ class SnapshotQueries:
         return Bound(built, bound.outputs)
 
     @staticmethod
-    def _is_bound_alone(part: exp.Expression) -> bool:
+    def _is_bound_alone(part: exp.Expression, done: list[exp.Expression]) -> bool:
         """Say whether a condition is for the scan alone: LAST_OFFSET() has no value in a row."""
         if not reads_last_offset(part):
             return False
-        if isinstance(part, exp.GT | exp.GTE):
+        if any(part is item for item in done):
             return True
         message = "LAST_OFFSET() goes with `_meta.offset >= LAST_OFFSET() - n`, joined by AND"
         raise refusal(codes.TYPE_MISMATCH, message, nearest_span(part))
