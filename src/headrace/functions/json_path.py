@@ -1,10 +1,16 @@
-"""JsonPath, which the language uses, to the paths of DuckDB's JSON functions."""
+"""JsonPath, which the language uses, to the paths of DuckDB's JSON functions.
+
+DuckDB's paths have neither slices nor filters. A path with them is cut there: each part is a path of DuckDB, and between two
+parts elements of an array are chosen.
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
+
+from headrace.functions.json_filter import FilterError, json_name, read_filter, unescaped
 
 _STEP: Final = re.compile(
     r"""
@@ -14,6 +20,7 @@ _STEP: Final = re.compile(
     | \[(?P<index>-?[0-9]+)\]
     | \['(?P<single>(?:[^'\\]|\\.)*)'\]
     | \["(?P<double>(?:[^"\\]|\\.)*)"\]
+    | \[\ *(?P<begin>-?[0-9]+)?\ *(?P<colon>:)\ *(?P<end>-?[0-9]+)?\ *(?::\ *(?P<step>[0-9]+)?\ *)?\]
     """,
     re.VERBOSE,
 )
@@ -30,55 +37,97 @@ class JsonPathError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Slice:
+    """The elements from `begin` up to `end`, below 0 from the end, each `step`-th."""
+
+    begin: int | None
+    end: int | None
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """The elements that meet a condition: SQL over `hr_element`."""
+
+    condition: str
+
+
+@dataclass(frozen=True, slots=True)
 class DuckdbPath:
-    """The path for DuckDB, and whether it can match more than one value (then DuckDB gives a list)."""
+    """The path for DuckDB, and whether it can match more than one value (then DuckDB gives a list).
+
+    `chosen`: which elements of the arrays that it leads to are meant, and the path from each of them.
+    """
 
     text: str
     many: bool
+    chosen: tuple[Slice | Filter, DuckdbPath] | None = None
+
+    @property
+    def gives_list(self) -> bool:
+        """Say whether the whole of it can match more than one value."""
+        return self.many or self.chosen is not None
 
 
 def translate(path: str) -> DuckdbPath:
     """Translate a JsonPath; a path without `$` begins at the root.
 
     Raises:
-        JsonPathError: it is no path, or uses a filter or a slice.
+        JsonPathError: it is no path, or has a filter with more than conditions on fields.
     """
     at = 1 if path.startswith("$") else 0
     # `a.b` is a common short form of `$.a.b`.
     text = path if at or path.startswith("[") else "." + path
     shift = len(text) - len(path)
-    out = ["$"]
-    many = False
+    parts: list[tuple[DuckdbPath, Slice | Filter]] = []
+    here = DuckdbPath("$", many=False)
     while at < len(text):
-        found = _STEP.match(text, at)
-        if found is None:
-            raise _fault(path, max(at - shift, 0))
-        if found["deep"]:
-            out.append(f"..{_name(found['deepname'])}")
-            many = True
-        elif found["name"] is not None:
-            out.append("." + _name(found["name"]))
-        elif found["every"]:
-            out.append("[*]" if found["every"] == "[*]" else ".*")
-            many = True
-        elif found["index"] is not None:
-            index = int(found["index"])
-            out.append(f"[{index}]" if index >= 0 else f"[#{index}]")
+        choice: Slice | Filter | None = None
+        if text.startswith("[?", at):
+            try:
+                condition, at = read_filter(text, at)
+            except FilterError as error:
+                raise JsonPathError(error.message, error.at - shift, len(path)) from None
+            choice = Filter(condition)
         else:
-            quoted = found["single"] if found["single"] is not None else found["double"]
-            out.append("." + _name(re.sub(r"\\(.)", r"\1", quoted)))
-        at = found.end()
-    return DuckdbPath("".join(out), many)
+            found = _STEP.match(text, at)
+            if found is None or (found["step"] is not None and int(found["step"]) == 0):
+                raise _fault(path, max(at - shift, 0))
+            at = found.end()
+            if found["colon"]:
+                choice = Slice(_number(found["begin"]), _number(found["end"]), int(found["step"] or 1))
+            else:
+                here = _longer(here, found)
+        if choice is not None:
+            parts.append((here, choice))
+            here = DuckdbPath("$", many=False)
+    for before, choice in reversed(parts):
+        here = replace(before, chosen=(choice, here))
+    return here
 
 
-def _name(name: str) -> str:
-    return '"' + name.replace('"', '\\"') + '"'
+def _longer(path: DuckdbPath, found: re.Match[str]) -> DuckdbPath:
+    """Give the path with one more step."""
+    if found["deep"]:
+        return DuckdbPath(f"{path.text}..{json_name(found['deepname'])}", many=True)
+    if found["name"] is not None:
+        return replace(path, text=f"{path.text}.{json_name(found['name'])}")
+    if found["every"]:
+        return DuckdbPath(path.text + ("[*]" if found["every"] == "[*]" else ".*"), many=True)
+    if found["index"] is not None:
+        index = int(found["index"])
+        return replace(path, text=path.text + (f"[{index}]" if index >= 0 else f"[#{index}]"))
+    quoted = found["single"] if found["single"] is not None else found["double"]
+    return replace(path, text=f"{path.text}.{json_name(unescaped(quoted))}")
+
+
+def _number(digits: str | None) -> int | None:
+    return None if digits is None else int(digits)
 
 
 def _fault(path: str, at: int) -> JsonPathError:
-    rest = path[at:]
-    if rest.startswith("[?"):
-        return JsonPathError("filters are not supported in a JSON path", at, len(path))
-    if re.match(r"\[-?[0-9]*:", rest):
-        return JsonPathError("slices are not supported in a JSON path", at, len(path))
+    if re.match(r"\[[-0-9 ]*:", path[at:]):
+        return JsonPathError(
+            "a slice of a JSON path is `[from:to]` or `[from:to:step]`, with a step above 0", at, len(path)
+        )
     return JsonPathError("the JSON path cannot be read from here", at, len(path))

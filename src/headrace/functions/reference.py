@@ -50,7 +50,7 @@ def _introduction(first: Function) -> tuple[str, ...]:
         return (_AGGREGATES,)
     if first.kind is Kind.FORM:
         return (_FORMS,)
-    return (_PATTERNS,) if first.family == "date" else ()
+    return {"date": (_PATTERNS,), "json": (_PATHS,)}.get(first.family, ())
 
 
 def _anchor(name: str) -> str:
@@ -67,6 +67,14 @@ _FORMS: Final = (
     "They are written like calls, and stand in one place of a query only. In the examples `x` of the topic `xs` is 2, 1, 2 and "
     "null, in this order of arrival; the comment shows the column of the result. The other aggregates take OVER too, in snapshot "
     "queries."
+)
+
+_PATHS: Final = (
+    "Paths follow JsonPath and are literals: `$` the whole, `.name` and `['name']` a field, `[0]` and `[-1]` an element, `[*]` and "
+    "`.*` all of them, `..name` the field at any depth, `[0:2]`, `[-3:]` and `[::2]` a slice, and `[?(…)]` the elements of an array "
+    "that meet a condition. A condition compares fields of the element, `@.name`, `@.deep.name[0]` or `@` itself, with numbers, "
+    "texts, `true`, `false` and `null` by `==`, `!=`, `<`, `<=`, `>` and `>=`, or asks by `@.name` whether it is there; `&&`, `||`, "
+    "`!` and brackets join conditions. A value of another type than the constant is unequal to it and in no order with it."
 )
 
 _PATTERNS: Final = (

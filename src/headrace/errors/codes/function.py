@@ -27,8 +27,10 @@ BAD_PATTERN = Code(
 BAD_JSON_PATH = Code(
     "SQL0404",
     "JSON path cannot be used",
-    "The path of a JSON function follows JsonPath: `$`, `.name`, `['name']`, `[0]`, `[-1]`, `[*]`, `.*` and `..name`. "
-    "Filters and slices are not supported.",
+    "The path of a JSON function follows JsonPath: `$`, `.name`, `['name']`, `[0]`, `[-1]`, `[*]`, `.*`, `..name`, "
+    "slices `[0:2]`, `[-3:]`, `[::2]`, and filters of arrays that compare fields with constants: "
+    "`[?(@.price < 10 && (@.name == 'x' || !@.sold))]`. Values of another type than the constant are unequal to it and in no order "
+    "with it. Functions, comparisons of two fields and regular expressions are not supported in filters.",
 )
 
 USER_FUNCTION = Code(
