@@ -20,13 +20,17 @@ FAMILY: Final = "date"
 
 _ARGUMENT: Final = "hr_argument"
 _SHAPED: Final = (
-    f"CASE WHEN regexp_full_match({_ARGUMENT}, {{shape}}) THEN {_ARGUMENT} "
+    f"CASE WHEN regexp_full_match({_ARGUMENT}, {{shape}}) THEN {{smooth}} "
     f"WHEN {_ARGUMENT} IS NOT NULL THEN chr(1) END"
 )
 """What no pattern reads fails in `strptime`; a call of `error` could not be tried row by row, being volatile."""
 
 _LATER_MOMENT: Final = "hr_read"
 _WHEN: Final = "DATE|TIMESTAMP"
+
+
+def _quoted(text: str) -> str:
+    return exp.Literal.string(text).sql(dialect="duckdb")
 
 
 def _refused(error: PatternError, node: exp.Expression, text: str, span: Span | None) -> ProgramError:
@@ -75,8 +79,10 @@ def _parsed(text: exp.Expression, node: exp.Expression, name: str, span: Span | 
         raise _refused(error, node, pattern, span) from None
     formats: list[exp.Expression] = [exp.Literal.string(item) for item in reading.formats]
     form = formats[0] if len(formats) == 1 else exp.Array(expressions=formats)
-    shape = exp.Literal.string(reading.shape).sql(dialect="duckdb")
-    shaped = _filled(_SHAPED.replace("{shape}", shape), text)
+    smooth = _ARGUMENT
+    for found_text, replacement in reading.smoothed:
+        smooth = f"regexp_replace({smooth}, {_quoted(found_text)}, {_quoted(replacement)})"
+    shaped = _filled(_SHAPED.replace("{smooth}", smooth).replace("{shape}", _quoted(reading.shape)), text)
     found: exp.Expression = exp.Anonymous(this="strptime", expressions=[shaped, form])
     checked = _LATER_MOMENT
     if reading.short_year:

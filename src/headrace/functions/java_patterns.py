@@ -57,6 +57,7 @@ _TEXTS: Final = {
     **dict.fromkeys(("EEEEE", "eeeee", "ccccc"), "left(dayname({t}), 1)"),
     **dict.fromkeys(("QQQ", "qqq"), "printf('Q%d', quarter({t}))"),
     **dict.fromkeys(("QQQQ", "qqqq"), _QUARTER_TEXT),
+    **dict.fromkeys(("QQQQQ", "qqqqq"), f"CAST({_QUARTER} AS VARCHAR)"),
     **dict.fromkeys(("G", "GG", "GGG"), "CASE WHEN year({t}) > 0 THEN 'AD' ELSE 'BC' END"),
     "GGGG": "CASE WHEN year({t}) > 0 THEN 'Anno Domini' ELSE 'Before Christ' END",
     "GGGGG": "CASE WHEN year({t}) > 0 THEN 'A' ELSE 'B' END",
@@ -69,6 +70,7 @@ _NUMBERS: Final = {
     "D": ("dayofyear({t})", 1, 3), "Q": (_QUARTER, 1, 2), "q": (_QUARTER, 1, 2),
     "w": (_WEEK, 1, 2), "W": (_MONTH_WEEK, 1, 1), "e": (_DAY, 1, 2), "c": (_DAY, 1, 1),
     "K": ("(hour({t}) % 12)", 1, 2), "k": ("(CASE WHEN hour({t}) = 0 THEN 24 ELSE hour({t}) END)", 1, 2),
+    "g": ("date_diff('day', DATE '1858-11-17', CAST({t} AS DATE))", 1, 19),
     "A": (_MILLI_OF_DAY, 1, 19), "n": (f"({_MICROS} * 1000)", 1, 19), "N": (_NANO_OF_DAY, 1, 19),
 }  # fmt: skip
 """Letters that print numbers, as SQL, with the least and the greatest number of letters: so many digits at least."""
@@ -91,16 +93,41 @@ _READ: Final = {
     "m": ("%M", "[0-9]{1,2}"), "mm": ("%M", "[0-9]{2}"), "s": ("%S", "[0-9]{1,2}"), "ss": ("%S", "[0-9]{2}"),
     **{"S" * digits: ("%f" if digits <= 6 else "%n", f"[0-9]{{{digits}}}") for digits in range(1, 10)},
     "a": ("%p", "[AP]M"),
-    **dict.fromkeys(("E", "EE", "EEE", "eee"), ("%a", "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)")),
+    **dict.fromkeys(("E", "EE", "EEE", "eee", "ccc"), ("%a", "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)")),
     **dict.fromkeys(
-        ("EEEE", "eeee"), ("%A", "(?:Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday)")
+        ("EEEE", "eeee", "cccc"), ("%A", "(?:Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday)")
     ),
     **dict.fromkeys(("Z", "ZZ", "ZZZ", "xx"), ("%z", "[+-][0-9]{4}")),
     "x": ("%z", "[+-][0-9]{2}(?:[0-9]{2})?"), "xxx": ("%z", "[+-][0-9]{2}:[0-9]{2}"),
+    # Years are those from 1 on.
+    **dict.fromkeys(("G", "GG", "GGG"), ("AD", "AD")), "GGGG": ("Anno Domini", "Anno Domini"), "GGGGG": ("A", "A"),
+    "k": ("%H", "(?:[1-9]|0[1-9]|1[0-9]|2[0-4])"), "kk": ("%H", "(?:0[1-9]|1[0-9]|2[0-4])"),
+    "K": ("%I", "(?:[0-9]|0[0-9]|1[01])"), "KK": ("%I", "(?:0[0-9]|1[01])"),
 }  # fmt: skip
 
-_OFFSETS: Final = {"X": "[+-][0-9]{2}(?:[0-9]{2})?", "XX": "[+-][0-9]{4}", "XXX": "[+-][0-9]{2}:[0-9]{2}"}
+_OFFSETS: Final = {
+    "X": "[+-][0-9]{2}(?:[0-9]{2})?", "XX": "[+-][0-9]{4}", "XXX": "[+-][0-9]{2}:[0-9]{2}", "ZZZZZ": "[+-][0-9]{2}:[0-9]{2}",
+}  # fmt: skip
 """Letters that read `Z` too."""
+
+_ZONES: Final = {
+    "VV": (
+        ("Z", "%z", "UTC%z", "GMT%z", "UT%z", "%Z"),
+        "(?:Z|(?:UTC|GMT|UT)?[+-][0-9]{2}:[0-9]{2}|[A-Za-z][A-Za-z0-9~/._+-]+)",
+    ),
+    "O": (("GMT%z", "GMT"), "GMT(?:[+-](?:[0-9]|1[0-8])(?::[0-9]{2})?)?"),
+    **dict.fromkeys(("OOOO", "ZZZZ"), (("GMT%z", "GMT"), "GMT(?:[+-][0-9]{2}:[0-9]{2})?")),
+}
+"""Letters that read zones in several forms."""
+
+_SMOOTHED: Final = {
+    "k": ("24", "[0-9]{1,2}", "00"), "kk": ("24", "[0-9]{2}", "00"),
+    "K": ("00?", "[0-9]{1,2}", "12"), "KK": ("00", "[0-9]{2}", "12"),
+    "O": ("", "GMT(?:[+-][0-9]{1,2}(?::[0-9]{2})?)?", ""),
+}  # fmt: skip
+"""What `strptime` reads in another spelling only: the spelling, any text in its place, and what `strptime` reads."""
+
+_READABLE: Final = "G y u M L d D E e c a H k h K m s S Z X x O V"
 
 _MOST_ALTERNATIVES: Final = 32
 
@@ -142,12 +169,14 @@ class Reading:
         shape: a regular expression of all texts that the pattern takes.
         short_year: it has a year of two digits, which is one from 2000 to 2099.
         day_of_week: it has a day of the week, which must be that of the date.
+        smoothed: a regular expression and what to put in place of its matches, one pair after the other, before it is read.
     """
 
     formats: tuple[str, ...]
     shape: str
     short_year: bool
     day_of_week: bool
+    smoothed: tuple[tuple[str, str], ...] = ()
 
 
 def to_write(pattern: str) -> tuple[Piece, ...]:
@@ -194,36 +223,52 @@ def to_read(pattern: str) -> Reading:
         PatternError: a letter or construct that is not supported, or too many optional sections.
     """
     stack: list[list[str]] = [[""]]
-    shape = []
+    shape: list[str] = []
+    loose: list[str] = []
+    smooth: list[tuple[int, str]] = []
     short_year = day_of_week = False
     for token in _tokens(pattern):
         if token.kind == "open":
             stack.append([""])
-            shape.append("(?:")
+            forms, looks = None, "(?:"
         elif token.kind == "close":
             if len(stack) == 1:
                 message = "`]` without `[`"
                 raise PatternError(message, token.start, token.end)
             inner = stack.pop()
-            stack[-1] = [head + tail for head in stack[-1] for tail in (*inner, "")]
-            shape.append(")?")
-        elif token.kind == "letters" and token.text in _OFFSETS:
-            stack[-1] = [head + tail for head in stack[-1] for tail in ("%z", "Z")]
-            shape.append(f"(?:Z|{_OFFSETS[token.text]})")
+            forms, looks = (*inner, ""), ")?"
         elif token.kind == "letters":
-            form, looks = _read(token)
-            stack[-1] = [head + form for head in stack[-1]]
-            shape.append(looks)
-            short_year = short_year or form == "%y"
-            day_of_week = day_of_week or form in ("%a", "%A")
+            forms, looks = _read(token)
+            short_year = short_year or "%y" in forms
+            day_of_week = day_of_week or "%a" in forms or "%A" in forms
         else:
-            stack[-1] = [head + token.text.replace("%", "%%") for head in stack[-1]]
-            shape.append(re.escape(token.text))
+            forms, looks = (token.text.replace("%", "%%"),), re.escape(token.text)
+        if forms is not None:
+            stack[-1] = [head + tail for head in stack[-1] for tail in forms]
+        if token.kind == "letters" and token.text in _SMOOTHED:
+            if len(stack) > 1:
+                message = f"`{token.text}` cannot be read in an optional section"
+                raise PatternError(message, token.start, token.end)
+            smooth.append((len(loose), token.text))
+        shape.append(looks)
+        loose.append(
+            _SMOOTHED[token.text][1] if token.kind == "letters" and token.text in _SMOOTHED else looks
+        )
         if len(stack[-1]) > _MOST_ALTERNATIVES:
             message = "too many optional sections"
             raise PatternError(message, token.start, token.end)
     _closed(len(stack) - 1, pattern)
-    return Reading(tuple(dict.fromkeys(stack[0])), "".join(shape), short_year, day_of_week)
+    smoothed = tuple(_smoothed(loose, index, letters) for index, letters in smooth)
+    return Reading(tuple(dict.fromkeys(stack[0])), "".join(shape), short_year, day_of_week, smoothed)
+
+
+def _smoothed(shapes: list[str], index: int, letters: str) -> tuple[str, str]:
+    """Give what to put in place of what where, in a text of these shapes, the letters at an index are."""
+    before, behind = "".join(shapes[:index]), "".join(shapes[index + 1 :])
+    if letters == "O":
+        return f"^({before}GMT[+-])([0-9](?::[0-9]{{2}})?{behind})$", "\\10\\2"
+    spelling, _, read = _SMOOTHED[letters]
+    return f"^({before}){spelling}({behind})$", f"\\1{read}\\2"
 
 
 def _written(token: _Token) -> Piece:
@@ -243,22 +288,31 @@ def _written(token: _Token) -> Piece:
     if number is not None and number[1] <= count <= number[2]:
         return Piece(f"printf('%0{count}d', {number[0]})", is_sql=True)
     known = [*_DATED, *_CONSTANT, *_TEXTS, *(item for item in _NUMBERS if item == letter)]
-    raise _unknown(token, [item for item in known if item[0] == letter])
+    message = f"the letter `{letter}` is not supported in a date pattern"
+    raise _unknown(token, [item for item in known if item[0] == letter], message)
 
 
-def _read(token: _Token) -> tuple[str, str]:
-    found = _READ.get(token.text)
-    if found is None:
-        raise _unknown(token, [text for text in (*_READ, *_OFFSETS) if text[0] == token.text[0]])
-    return found
+def _read(token: _Token) -> tuple[tuple[str, ...], str]:
+    """Give the alternatives of `strptime` for a run of letters, and what a text looks like there."""
+    text = token.text
+    if text in _READ:
+        form, looks = _READ[text]
+        return (form,), looks
+    if text in _OFFSETS:
+        return ("%z", "Z"), f"(?:Z|{_OFFSETS[text]})"
+    if text in _ZONES:
+        return _ZONES[text]
+    known = [item for item in (*_READ, *_OFFSETS, *_ZONES) if item[0] == text[0]]
+    message = f"the letter `{text[0]}` is not supported in a date pattern"
+    if text[0] == "p" or any(item[0] == text[0] for item in (*_DATED, *_CONSTANT, *_TEXTS, *_NUMBERS)):
+        message = f"the letter `{text[0]}` cannot be read, only written; those that are read: `{_READABLE}`"
+    raise _unknown(token, known, message)
 
 
-def _unknown(token: _Token, known: list[str]) -> PatternError:
+def _unknown(token: _Token, known: list[str], message: str) -> PatternError:
     if known:
         choice = " or ".join(f"`{text}`" for text in known)
         message = f"`{token.text}` is not supported in a date pattern; write {choice}"
-    else:
-        message = f"the letter `{token.text[0]}` is not supported in a date pattern"
     return PatternError(message, token.start, token.end)
 
 

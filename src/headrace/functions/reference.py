@@ -70,11 +70,12 @@ _FORMS: Final = (
 )
 
 _PATHS: Final = (
-    "Paths follow JsonPath and are literals: `$` the whole, `.name` and `['name']` a field, `[0]` and `[-1]` an element, `[*]` and "
-    "`.*` all of them, `..name` the field at any depth, `[0:2]`, `[-3:]` and `[::2]` a slice, and `[?(…)]` the elements of an array "
-    "that meet a condition. A condition compares fields of the element, `@.name`, `@.deep.name[0]` or `@` itself, with numbers, "
-    "texts, `true`, `false` and `null` by `==`, `!=`, `<`, `<=`, `>` and `>=`, or asks by `@.name` whether it is there; `&&`, `||`, "
-    "`!` and brackets join conditions. A value of another type than the constant is unequal to it and in no order with it."
+    "Paths follow JsonPath and are literals: `$` the whole, `.name` and `['name']` a field, `[0]` and `[-1]` an element, `[*]` "
+    "and `.*` all of them, `..name` the field at any depth, `[0:2]`, `[-3:]` and `[::2]` a slice, and `[?(…)]` the elements of "
+    "an array that meet a condition. A condition compares fields of the element, `@.name`, `@.deep.name[0]` or `@` itself, with "
+    "numbers, texts, `true`, `false` and `null` by `==`, `!=`, `<`, `<=`, `>` and `>=`, or asks by `@.name` whether it is there; "
+    "`&&`, `||`, `!` and brackets join conditions. A value of another type than the constant is unequal to it and in no order "
+    "with it."
 )
 
 _PATTERNS: Final = (
@@ -82,11 +83,12 @@ _PATTERNS: Final = (
     "`MMMM` its name, `dd` day, `EEE` and `EEEE` day of the week, `HH` hour, `hh` with `a` of twelve, `mm` minute, `ss` "
     "second, `S` to `SSSSSSSSS` a fraction, `XXX` zone, text in single quotes (two in SQL), and `[…]` for an optional part when "
     "reading. Times are UTC.\n\n"
-    "All letters of Java can be written but `F`, `g` and `v`. Weeks (`w`, `W`, `e`, `Y`) begin on Sunday. Years are those "
-    "from 1 to 9999. Reading knows the letters for years, months, days, names of days, hours, minutes, seconds, fractions and "
-    "offsets. A text must have as many digits as the pattern says, and names in their usual case; a year of two digits is one "
-    "of this century; a day of the week must be that of the date. A day that its month does not have fails the record, where "
-    "Java takes the month's last day. With more than six digits of a fraction, years are those from 1678 to 2261."
+    "All letters of Java can be written but `F` and `v`. Weeks (`w`, `W`, `e`, `Y`) begin on Sunday. Years are those "
+    "from 1 to 9999. Reading knows the letters for years (of our era alone), months, days, names of days, hours, minutes, "
+    "seconds, fractions, offsets (`X`, `x`, `Z`, `O`) and names of zones (`VV`): `G y u M L d D E e c a H k h K m s S Z X x O "
+    "V`. A text must have as many digits as the pattern says, and names in their usual case; a year of two digits is one of this "
+    "century; a day of the week must be that of the date. A day that its month does not have fails the record, where Java takes "
+    "the month's last day. With more than six digits of a fraction, years are those from 1678 to 2261."
 )
 
 

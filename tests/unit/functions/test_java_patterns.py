@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from headrace.errors import ProgramError
@@ -81,6 +82,8 @@ def test_java_reads_the_same_and_refuses_the_same() -> None:
         ("''o''''clock'' H", "o'clock 15"),
         ("''100%'' d%", "100% 9%"),
         ("yyyy[-MM]", "2024-02"),
+        ("QQQQQ", "1"),
+        ("g", "60349"),
         ("d日 M月", "9日 2月"),
     ],
 )
@@ -101,10 +104,56 @@ def test_writing(pattern: str, text: str) -> None:
         ("2024-02-09", "yyyy-MM-dd[ HH:mm[:ss]]", "2024-02-09 00:00:00+00"),
         ("2024-02-09 15:04", "yyyy-MM-dd[ HH:mm[:ss]]", "2024-02-09 15:04:00+00"),
         ("2024-02-09 15:04:07", "yyyy-MM-dd[ HH:mm[:ss]]", "2024-02-09 15:04:07+00"),
+        ("2024-02-09 24:05", "yyyy-MM-dd kk:mm", "2024-02-09 00:05:00+00"),
+        ("2024-02-09 9:05", "yyyy-MM-dd k:mm", "2024-02-09 09:05:00+00"),
+        ("24h 24 Feb 2024", "k''h'' dd MMM yyyy", "2024-02-24 00:00:00+00"),
+        ("2024-02-09 00:05 AM", "yyyy-MM-dd KK:mm a", "2024-02-09 00:05:00+00"),
+        ("2024-02-09 0:05 PM", "yyyy-MM-dd K:mm a", "2024-02-09 12:05:00+00"),
+        ("2024-02-09 11:05 PM", "yyyy-MM-dd KK:mm a", "2024-02-09 23:05:00+00"),
+        ("AD 2024-02-09", "G yyyy-MM-dd", "2024-02-09 00:00:00+00"),
+        ("2024-02-09 Anno Domini", "yyyy-MM-dd GGGG", "2024-02-09 00:00:00+00"),
+        ("2024-07-09 12 Europe/Athens", "yyyy-MM-dd HH VV", "2024-07-09 09:00:00+00"),
+        ("2024-07-09 12 Z", "yyyy-MM-dd HH VV", "2024-07-09 12:00:00+00"),
+        ("2024-07-09 12 UTC", "yyyy-MM-dd HH VV", "2024-07-09 12:00:00+00"),
+        ("2024-07-09 12 +02:00", "yyyy-MM-dd HH VV", "2024-07-09 10:00:00+00"),
+        ("2024-07-09 12 UTC-02:00", "yyyy-MM-dd HH VV", "2024-07-09 14:00:00+00"),
+        ("2024-07-09 12 GMT", "yyyy-MM-dd HH O", "2024-07-09 12:00:00+00"),
+        ("2024-07-09 12 GMT+2", "yyyy-MM-dd HH O", "2024-07-09 10:00:00+00"),
+        ("GMT-2:30 2024-07-09 24", "O yyyy-MM-dd kk", "2024-07-09 02:30:00+00"),
+        ("2024-07-09 12 GMT+12", "yyyy-MM-dd HH O", "2024-07-09 00:00:00+00"),
+        ("2024-07-09 12 GMT+02:00", "yyyy-MM-dd HH OOOO", "2024-07-09 10:00:00+00"),
+        ("2024-07-09 12 GMT+02:00", "yyyy-MM-dd HH ZZZZ", "2024-07-09 10:00:00+00"),
+        ("2024-07-09 12 Z", "yyyy-MM-dd HH ZZZZZ", "2024-07-09 12:00:00+00"),
+        ("Fri 2024-02-09", "ccc yyyy-MM-dd", "2024-02-09 00:00:00+00"),
     ],
 )
 def test_reading(text: str, pattern: str, moment: str) -> None:
     assert evaluate(f"PARSE_TIMESTAMP_MICROS('{text}', '{pattern}')")[1] == moment
+
+
+@pytest.mark.parametrize(
+    ("text", "pattern"),
+    [
+        ("2024-02-09 00:05", "yyyy-MM-dd kk:mm"),
+        ("2024-02-09 25:05", "yyyy-MM-dd kk:mm"),
+        ("2024-02-09 12:05 AM", "yyyy-MM-dd KK:mm a"),
+        ("BC 2024-02-09", "G yyyy-MM-dd"),
+        ("2024-07-09 12 Nowhere/City", "yyyy-MM-dd HH VV"),
+        ("2024-07-09 12 GMT+02:00", "yyyy-MM-dd HH O"),
+        ("2024-07-09 12 GMT+2", "yyyy-MM-dd HH OOOO"),
+    ],
+)
+def test_other_spellings_fail(text: str, pattern: str) -> None:
+    with pytest.raises(duckdb.Error):
+        evaluate(f"PARSE_TIMESTAMP_MICROS('{text}', '{pattern}')")
+
+
+@pytest.mark.parametrize("letter", "QqYwWAnNBzgp")
+def test_a_letter_that_is_written_alone_is_refused_with_those_that_are_read(letter: str) -> None:
+    with pytest.raises(
+        PatternError, match=f"`{letter}` cannot be read, only written; those that are read: `G y u M"
+    ):
+        to_read(letter)
 
 
 @pytest.mark.parametrize("text", ["2024-02-30", "09.02.2024", "", "2024-02-09 and more"])
@@ -122,7 +171,7 @@ def test_reading_and_writing_agree(pattern: str) -> None:
 @pytest.mark.parametrize(
     ("pattern", "part", "message"),
     [
-        ("yyyy-gg", "gg", "the letter `g` is not supported in a date pattern"),
+        ("yyyy-FF", "FF", "the letter `F` is not supported in a date pattern"),
         ("d 'of MMM", "'of MMM", "a quote in the date pattern is not closed"),
         ("yyyy]", "]", "`]` without `[`"),
         ("yyyy[-MM", "[-MM", "`[` without `]`"),
@@ -143,13 +192,13 @@ def test_too_many_optional_sections_are_refused() -> None:
 
 
 def test_the_caret_stands_inside_the_literal() -> None:
-    call = "FORMAT_DATE(d, 'yyyy gg')"
+    call = "FORMAT_DATE(d, 'yyyy FF')"
     with pytest.raises(ProgramError) as caught:
         rendered(call)
     [fault] = caught.value.diagnostics
     assert fault.code.id == "SQL0403"
     assert fault.span is not None
-    assert f"SELECT {call}"[fault.span.start : fault.span.end] == "gg"
+    assert f"SELECT {call}"[fault.span.start : fault.span.end] == "FF"
 
 
 @pytest.mark.parametrize(
