@@ -300,6 +300,55 @@ AGGREGATES: Final = (
     ),
     Aggregate(
         _function(
+            "MODE",
+            [("value ANY", "type of value")],
+            "Gives the value that was seen most often; of those seen equally often the least, in a snapshot query any of them. "
+            "Null for a group without values. The state holds each different value once, as for TOPK.",
+            [("MODE(x)", "2"), ("MODE(x > 1)", "true")],
+        ),
+        result=_same,
+        argument=_same,
+        ordered=True,
+    ),
+    Aggregate(
+        _function(
+            "MEDIAN",
+            [("x NUMBER", "DOUBLE, or DECIMAL of decimals")],
+            "Gives the value in the middle of those that are not null, or the mean of the two in the middle; null for no values. "
+            "It is exact, so in a stream the state holds all values of each group, as for COLLECT: bound it with a window, or "
+            "take APPROX_QUANTILE(x, 0.5), which needs little memory.",
+            [("MEDIAN(x)", "2.0"), ("MEDIAN(DISTINCT x)", "1.5")],
+        ),
+        result=_same,
+        argument=_same,
+        distinct="MEDIAN",
+    ),
+    Aggregate(
+        _function(
+            "ARG_MAX",
+            [("value ANY, by ANY", "type of value")],
+            "Gives the value of the record whose `by` is greatest; of several the greatest value, in a snapshot query any of "
+            "them. Records with a null in either are left out; null if there are no others.",
+            [("ARG_MAX(x * 10, x)", "20"), ("ARG_MAX(x, -x)", "1")],
+            ("MAX_BY",),
+        ),
+        result=_same,
+        argument=_same,
+    ),
+    Aggregate(
+        _function(
+            "ARG_MIN",
+            [("value ANY, by ANY", "type of value")],
+            "Gives the value of the record whose `by` is least; of several the least value, in a snapshot query any of them. "
+            "Records with a null in either are left out; null if there are no others.",
+            [("ARG_MIN(x * 10, x)", "10"), ("ARG_MIN(x, -x)", "2")],
+            ("MIN_BY",),
+        ),
+        result=_same,
+        argument=_same,
+    ),
+    Aggregate(
+        _function(
             "STDDEV",
             [("x NUMBER", "DOUBLE")],
             "Gives the standard deviation of a sample; null for fewer than two values.",

@@ -59,8 +59,15 @@ class Calls:
     _places: dict[tuple[str, str], int] = field(default_factory=dict)
     """Of value columns, by what they are in DuckDB and their type."""
 
-    def add(self, node: exp.Anonymous, condition: exp.Expression | None = None) -> int:
+    def add(
+        self, node: exp.Anonymous, condition: exp.Expression | None = None, *, records: bool = False
+    ) -> int:
         """Take a call, and the condition of its FILTER; give its number.
+
+        Args:
+            node: the call.
+            condition: of its FILTER.
+            records: an order of records is wanted: field by field, as the operators have it.
 
         Raises:
             ProgramError: it is wrong.
@@ -73,7 +80,7 @@ class Calls:
                 limit = values_kept(arguments.pop(), aggregate.name)
             else:
                 parameter = self._parameter(arguments.pop(), aggregate)
-        kinds = [self._argument(part, aggregate) for part in arguments]
+        kinds = [self._argument(part, aggregate, records=records) for part in arguments]
         name = aggregate.name
         if distinct:
             name, distinct = self._distinct(aggregate, node)
@@ -93,6 +100,20 @@ class Calls:
             self._known[shown] = len(self.found)
             self.found.append(call)
         return self._known[shown]
+
+    def check(self, node: exp.Anonymous) -> list[exp.Expression]:
+        """Give the arguments of a call that is computed by others.
+
+        Raises:
+            ProgramError: it is wrong.
+        """
+        aggregate = self._aggregate(node)
+        arguments, distinct = self._arguments(node)
+        for part in arguments:
+            self._argument(part, aggregate)
+        if distinct:
+            self._distinct(aggregate, node)
+        return arguments
 
     def _aggregate(self, node: exp.Anonymous) -> Aggregate:
         name = str(node.this)
@@ -134,7 +155,7 @@ class Calls:
             function.render([exp.Null()] * len(found), nearest_span(node))
         return found, distinct
 
-    def _argument(self, node: exp.Expression, aggregate: Aggregate) -> pa.DataType:
+    def _argument(self, node: exp.Expression, aggregate: Aggregate, *, records: bool = False) -> pa.DataType:
         """Check an argument and give the type that it is brought to."""
         within = self.within
         if isinstance(node, exp.Star):
@@ -152,7 +173,7 @@ class Calls:
             message = f"`{within.words(node)}` has no type that `{aggregate.name}` could take"
             raise refusal(codes.TYPE_MISMATCH, message, within.at(node), "write a column")
         kind: pa.DataType = storable(found.type)
-        if aggregate.ordered and pa.types.is_nested(kind):
+        if aggregate.ordered and not records and pa.types.is_nested(kind):
             message = f"`{aggregate.name}` compares values, and {within.describe(node, found)} has no order"
             raise refusal(codes.TYPE_MISMATCH, message, within.at(node), "name one of its fields")
         return aggregate.argument(kind)

@@ -14,6 +14,7 @@ from headrace.planner.faults import refusal
 from headrace.planner.relations import NoSuchField, pack
 from headrace.planner.scope import Header, cover
 from headrace.planner.stateful.calls import aggregates_in, is_aggregate
+from headrace.planner.stateful.composed import COMPOSED, canonical
 from headrace.planner.stateful.drafts import WINDOW_BOUNDS
 from headrace.planner.typed import Typed
 from headrace.sql.nodes import Target
@@ -145,12 +146,23 @@ class Groups:
             if not isinstance(node.this, exp.Anonymous) or not is_aggregate(node.this, self.below):
                 message = "FILTER goes with aggregates"
                 raise refusal(codes.TYPE_MISMATCH, message, nearest_span(node))
-            return self._result(node, self.calls.add(node.this, node.expression.this))
+            return self._aggregate(node, node.this, node.expression.this, above)
         if isinstance(node, exp.Anonymous) and is_aggregate(node, self.below):
-            return self._result(node, self.calls.add(node))
+            return self._aggregate(node, node, None, above)
         if column_path(node) is not None or isinstance(node, exp.Literal):
             return None
         return self._grouped_expression(node)
+
+    def _aggregate(
+        self, node: exp.Expression, call: exp.Anonymous, condition: exp.Expression | None, above: Expressions
+    ) -> Typed:
+        """Give the result of an aggregate: of an operator's own, or made of one."""
+        composed = COMPOSED.get(canonical(call))
+        if composed is None:
+            return self._result(node, self.calls.add(call, condition))
+        inner, meets, finish = composed(call, self.calls.check(call), condition)
+        index = self.calls.add(inner, meets, records=True)
+        return finish(self._result(node, index), above)
 
     def _result(self, node: exp.Expression, index: int) -> Typed:
         if isinstance(node.parent, exp.Alias):
