@@ -56,14 +56,13 @@ class Terminal:
         return os.waitstatus_to_exitcode(status), self._seen
 
 
-@pytest.fixture
-def shell(tmp_path: Path) -> Terminal:
+def opened(tmp_path: Path, pager: str = "cat") -> Terminal:
     environment = {
         **os.environ,
         "HEADRACE_LOG": f"sqlite:{tmp_path / 'log.db'}",
         "HEADRACE_STATE_DIR": str(tmp_path / "state"),
         "TERM": "xterm",
-        "PAGER": "cat",
+        "PAGER": pager,
         "PROMPT_TOOLKIT_NO_CPR": "1",
         "NO_COLOR": "1",
     }
@@ -71,6 +70,11 @@ def shell(tmp_path: Path) -> Terminal:
     terminal = Terminal(start, environment)
     terminal.wait("headrace>")
     return terminal
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Terminal:
+    return opened(tmp_path)
 
 
 def test_a_session(shell: Terminal, tmp_path: Path) -> None:
@@ -88,9 +92,35 @@ def test_a_session(shell: Terminal, tmp_path: Path) -> None:
     shell.wait("WHERE amount")
     shell.type(" > 1;\n")
     shell.wait("42")
+    # Of a column by the alias of its topic, of a setting, and of a function.
+    shell.type("SELECT o.amo\t")
+    shell.wait("o.amo")
+    shell.type("\x01\x0bSELECT x.amount FROM orders AS x WHERE x.amo\t")
+    shell.wait("WHERE x.amount")
+    shell.type(" = 1;\n")
+    shell.wait("1\n")
+    shell.type("SET max.q\t")
+    shell.wait("SET max.query.time")
+    shell.type(" = 1h;\n")
+    shell.wait("headrace>")
+    shell.type("SELECT INITC\t")
+    shell.wait("INITCAP")
+    shell.type("('ab cd') AS capital;\n")
+    shell.wait("Ab Cd")
+    # The statement before comes again by the arrow.
+    shell.type("\x1b[A")
+    shell.wait("SELECT INITCAP('ab cd') AS capital;")
+    shell.type("\n")
+    shell.wait("Ab Cd")
     # An error is underlined, and the session goes on.
     shell.type("SELECT amuont FROM orders;\n")
     assert "^^^^^^" in shell.wait("did you mean `amount`?")
+    shell.type("\\format c\t")
+    shell.wait("format csv")
+    shell.type("\n")
+    shell.wait("results are shown as csv")
+    shell.type("SELECT 1 AS a, 'x,y' AS b;\n")
+    assert '"a","b"\n' in shell.wait('1,"x,y"')
     shell.type("\\format json\n")
     shell.wait("results are shown as json")
     shell.type("\\timing\n")
@@ -112,3 +142,24 @@ def test_a_session(shell: Terminal, tmp_path: Path) -> None:
     code, said = shell.end()
     assert code == 0, said
     assert "SELECT amuont FROM orders;" in (tmp_path / "state" / "history.sql").read_text()
+
+
+def test_results_longer_than_a_page_go_through_the_pager(tmp_path: Path) -> None:
+    pager = tmp_path / "pager"
+    pager.write_text("#!/bin/sh\nhead -n 3\nprintf -- '--More--'\nread answer < /dev/tty\n")
+    pager.chmod(0o755)
+    shell = opened(tmp_path, str(pager))
+    # More than a pipe holds: the pager goes while rows are still written to it.
+    shell.type("SELECT range AS n FROM range(200000);\n")
+    shown = shell.wait("--More--")
+    assert "n\n" in shown
+    assert "199999" not in shown
+    shell.type("q\n")
+    shell.wait("headrace>")
+    shell.type("\\pager\n")
+    shell.wait("the pager is off")
+    shell.type("SELECT 40 + 2 AS n;\n")
+    assert "--More--" not in shell.wait("42")
+    shell.type("\\q\n")
+    code, said = shell.end()
+    assert code == 0, said

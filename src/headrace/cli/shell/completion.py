@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Final
 
 from prompt_toolkit.completion import Completer, Completion
 
+from headrace.cli.shell.commands import FORMATS
+from headrace.config.query_settings import QUERY_SETTINGS
 from headrace.errors import HeadraceError
 from headrace.functions import forms, function_names
-from headrace.types.shape import field_names
+from headrace.types.shape import field_named, field_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
+    import pyarrow as pa
     from prompt_toolkit.completion import CompleteEvent
     from prompt_toolkit.document import Document
 
@@ -28,7 +31,13 @@ KEYWORDS: Final = tuple(
 META: Final = ("_key", "_value", "_headers", "_meta.offset", "_meta.partition", "_meta.timestamp")
 _FUNCTIONS: Final = (*function_names(), *(form.name for form in forms()))
 _WORD: Final = re.compile(r"[\w.\-`\\]+$")
-_SOURCES: Final = re.compile(r"\b(?:FROM|JOIN|INTO|UPDATE|TABLE|FORMATTED)\s+`?([\w.\-]+)`?", re.IGNORECASE)
+_SOURCES: Final = re.compile(
+    r"\b(?:FROM|JOIN|INTO|UPDATE|TABLE|FORMATTED)\s+(?:`([^`]+)`|([\w.\-]+))(?:\s+(?:AS\s+)?(\w+))?",
+    re.IGNORECASE,
+)
+"""Tables, with what may be their aliases."""
+_SETTING: Final = re.compile(r"(?:^|;)\s*SET\s+([\w.]*)\Z", re.IGNORECASE)
+_FORMAT: Final = re.compile(r"\s*\\format\s+(\w*)\Z", re.IGNORECASE)
 _NAME_FOLLOWS: Final = re.compile(
     r"\b(?:FROM|JOIN|INTO|TABLE|FORMATTED|FOR|VIEW|SYNONYM)\s+\S*$", re.IGNORECASE
 )
@@ -41,12 +50,12 @@ class SqlCompleter(Completer):
     def __init__(self, workspace: Workspace, commands: Iterable[str]) -> None:
         self._workspace = workspace
         self._commands = tuple(commands)
-        self._columns: dict[str, list[str]] = {}
+        self._records: dict[str, dict[str, pa.DataType]] = {}
         self._topics: list[str] | None = None
 
     def forget(self) -> None:
         """Look anew: a statement has changed something."""
-        self._columns.clear()
+        self._records.clear()
         self._topics = None
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
@@ -54,14 +63,22 @@ class SqlCompleter(Completer):
         before = document.text_before_cursor
         found = _WORD.search(before)
         word = found[0] if found else ""
-        if before.lstrip().startswith("\\"):
-            candidates: Iterable[str] = self._commands
+        if (setting := _SETTING.search(before)) is not None:
+            word, candidates = setting[1], iter(QUERY_SETTINGS)
+        elif (form := _FORMAT.match(before)) is not None:
+            word, candidates = form[1], iter(FORMATS)
+        elif before.lstrip().startswith("\\"):
+            candidates = iter(self._commands)
         elif _NAME_FOLLOWS.search(before):
-            candidates = self._tables()
+            candidates = iter(self._tables())
         elif not word:
             return
+        elif "." in word:
+            candidates = iter([*self._inside(document.text, word), *META, *self._tables()])
         else:
-            candidates = [*self._fields(document.text), *META, *KEYWORDS, *_FUNCTIONS, *self._tables()]
+            names = (alias for _, alias in self._sources(document.text) if alias)
+            columns = self._columns(document.text)
+            candidates = iter([*columns, *names, *META, *KEYWORDS, *_FUNCTIONS, *self._tables()])
         wanted = word.lstrip("`").lower()
         seen = set()
         for name in candidates:
@@ -81,19 +98,67 @@ class SqlCompleter(Completer):
             self._topics = sorted(name if _PLAIN.match(name) else f"`{name}`" for name in names)
         return self._topics
 
-    def _fields(self, text: str) -> list[str]:
-        found: list[str] = []
-        for name in _SOURCES.findall(text):
-            if name not in self._columns:
-                self._columns[name] = self._look(name)
-            found += self._columns[name]
-        return found
+    def _sources(self, text: str) -> list[tuple[str, str]]:
+        """Give the tables of a text with their aliases."""
+        return [
+            (quoted or plain, "" if alias.upper() in KEYWORDS else alias)
+            for quoted, plain, alias in _SOURCES.findall(text)
+        ]
 
-    def _look(self, name: str) -> list[str]:
-        try:
-            topic = self._workspace.catalog.topic(self._workspace.topic_name(name))
-        except HeadraceError:
-            return []
-        if topic is None:
-            return []
-        return [*field_names(topic.value.type), *(f"_key.{field}" for field in field_names(topic.key.type))]
+    def _columns(self, text: str) -> Iterator[str]:
+        """Give the columns of the tables of a text, and the fields of their keys."""
+        for name, _ in self._sources(text):
+            for part, kind in self._look(name).items():
+                yield from (f"{part}.{field}" if part else field for field in field_names(kind))
+
+    def _inside(self, text: str, word: str) -> Iterator[str]:
+        """Give what could follow the last dot: fields of a table by its name or alias, and fields of records."""
+        for name, alias in self._sources(text):
+            parts = self._look(name)
+            if not parts:
+                continue
+            for owner in (alias, name):
+                if owner and word.lower().startswith(f"{owner.lower()}."):
+                    yield from _paths(parts, f"{word[: len(owner)]}.", word[len(owner) + 1 :])
+            yield from _paths(parts, "", word)
+
+    def _look(self, name: str) -> dict[str, pa.DataType]:
+        """Give the types of the parts of a topic's records by their names in a column: the value has none."""
+        if name not in self._records:
+            self._records[name] = {}
+            try:
+                topic = self._workspace.catalog.topic(self._workspace.topic_name(name))
+            except HeadraceError:
+                topic = None
+            if topic is not None:
+                self._records[name] = {
+                    "": topic.value.type,
+                    "_value": topic.value.type,
+                    "_key": topic.key.type,
+                }
+        return self._records[name]
+
+
+def _paths(parts: dict[str, pa.DataType], before: str, word: str) -> Iterator[str]:
+    """Give the fields that a dotted word could go on with.
+
+    Args:
+        parts: the types of a record's parts by their names.
+        before: what stands before the word, and is given with each.
+        word: from the first field on, as far as it is typed.
+    """
+    *steps, _ = word.split(".")
+    holder: pa.DataType | None = parts[""]
+    if steps and steps[0] in parts:
+        holder = parts[steps[0]]
+        walked = steps[1:]
+    else:
+        walked = steps
+    for step in walked:
+        field = None if holder is None else field_named(holder, step)
+        holder = None if field is None else field.type
+    if holder is not None:
+        start = before + "".join(f"{step}." for step in steps)
+        yield from (start + name for name in field_names(holder))
+    if before and not steps:
+        yield from (before + name for name in META)
