@@ -232,11 +232,12 @@ class SnapshotQuery:
 
     def _columns(self) -> pa.Schema:
         try:
-            return self._result.limit(0).to_arrow_table().schema
+            found: pa.Schema = self._result.limit(0).to_arrow_table().schema
         except (duckdb.FatalException, duckdb.InterruptException, duckdb.OutOfMemoryException):
             raise
         except duckdb.Error as error:
             raise self._cause() or cannot_compile(error) from error
+        return found
 
     def _scan(self, scan: Scan, *, follow: bool = False) -> TopicScan:
         return TopicScan(

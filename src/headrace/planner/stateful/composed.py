@@ -73,14 +73,16 @@ def _extreme(name: str) -> Compose:
             exp.PropertyEQ(this=exp.to_identifier(field, quoted=True), expression=item.copy())
             for field, item in ((_BY, by), (_VALUE, value))
         ]
-        conditions = [
+        conditions: list[exp.Expression] = [
             exp.Not(this=exp.Is(this=exp.Paren(this=item.copy()), expression=exp.Null()))
             for item in (by, value)
         ]
         if condition is not None:
             conditions.append(exp.Paren(this=condition.copy()))
         record = exp.Struct(expressions=fields)
-        whole = exp.and_(*conditions, copy=False)
+        whole = exp.And(this=conditions[0], expression=conditions[1])
+        for item in conditions[2:]:
+            whole = exp.And(this=whole, expression=item)
         if (span := nearest_span(call)) is not None:
             set_span(record, span)
             set_span(whole, span)
