@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from headrace.log.interface import TopicDescription
-from headrace.plan.operators import STATE_LAYOUTS, Feed, Kernel, Store
+from headrace.plan.layouts import state_layout
+from headrace.plan.operators import Feed, Kernel, Store
 from headrace.plan.types_json import type_to_json
 
 if TYPE_CHECKING:
@@ -59,8 +60,8 @@ def fingerprint(draft: OperatorDraft, kernel: Kernel, columns: Sequence[Column])
     """
     words = [branch.words for feed in draft.feeds for branch in feed.branches[:1]]
     parts = [_plain(kernel), [_plain(column) for column in columns], words, draft.partitions]
-    layout = STATE_LAYOUTS.get(type(kernel).__name__)
-    if layout is not None:
+    layout = state_layout(kernel)
+    if layout != 1:
         parts.append(layout)
     text = json.dumps(parts, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

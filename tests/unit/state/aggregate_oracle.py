@@ -119,7 +119,8 @@ class AggregateOracle:
     def process(self, rows: Sequence[Row]) -> tuple[list[Result], list[Row]]:
         """Take a change in: a row, or two of one group of which one takes the place of the other.
 
-        Gives what comes out, and the rows that have no effect because of an overflow.
+        Gives what comes out, and the rows that fail because of an overflow. Over a stream they have no effect. Over a table they
+        have, and it is the last row of the change that fails: the group has no result until it has one that fits.
         """
         first = rows[0]
         task = self.tasks.setdefault(first.partition, Task())
@@ -135,9 +136,7 @@ class AggregateOracle:
                 group.append(row.values)
             else:
                 group.remove(row.values)
-            try:
-                self._evaluate(group)
-            except OverflowingError:
+            if not self.table and self._evaluate(group) is None:
                 failed.append(row)
                 continue
             effect = True
@@ -149,6 +148,8 @@ class AggregateOracle:
             if self.emit is Emit.COMMIT:
                 touch = task.touched.setdefault(name, Touch(before, row.time))
                 touch.time = max(touch.time, row.time)
+        if name in task.groups and self._result(task, name) is None:
+            failed.append(rows[-1])
         if self.emit is Emit.RECORD and effect:
             return self._changes(
                 first.partition, first.seq, first.time, name, before, self._result(task, name)
@@ -168,13 +169,18 @@ class AggregateOracle:
     def final(self, partition: int) -> dict[Values, Values]:
         """Give all groups that are there with their results."""
         task = self.tasks.get(partition, Task())
-        return {name: self._evaluate(rows) for name, rows in task.groups.items()}
+        found = {name: self._evaluate(rows) for name, rows in task.groups.items()}
+        return {name: values for name, values in found.items() if values is not None}
 
     def _result(self, task: Task, name: Values) -> Values | None:
         return self._evaluate(task.groups[name]) if name in task.groups else None
 
-    def _evaluate(self, rows: Sequence[Values]) -> Values:
-        return tuple(evaluate(call, rows, self.table) for call in self.calls)
+    def _evaluate(self, rows: Sequence[Values]) -> Values | None:
+        """Give the results over rows, None if one of them is outside its type."""
+        try:
+            return tuple(evaluate(call, rows, self.table) for call in self.calls)
+        except OverflowingError:
+            return None
 
     def _changes(
         self, partition: int, seq: int, time: int, name: Values, before: Values | None, after: Values | None
@@ -276,12 +282,33 @@ def float_sum(values: Sequence[float]) -> float:
     return total
 
 
-def sum_(call: Call, values: Sequence[Any], _: bool) -> Any:
+def nearest(number: Fraction) -> float:
+    """Give the double that is nearest to a number."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
+
+
+def root(number: Fraction) -> float:
+    """Give the root, also of what is too large for a double, or too small."""
+    half = (number.numerator.bit_length() - number.denominator.bit_length()) // 2
+    return math.ldexp(math.sqrt(number / Fraction(4) ** half), half)
+
+
+def float_total(values: Sequence[float], divisor: int, table: bool) -> float:
+    """Give a sum, divided: over a stream in the order of the rows, over a table without rounding before the end."""
+    if not table or not all(map(math.isfinite, values)):
+        return float_sum(values) / divisor
+    return nearest(sum(map(Fraction, values), Fraction(0)) / divisor)
+
+
+def sum_(call: Call, values: Sequence[Any], table: bool) -> Any:
     values = unique_if_asked(call, values)
     if not values:
         return None
     if isinstance(values[0], float):
-        return float_sum(values)
+        return float_total(values, 1, table)
     total = exact_sum(values)
     if isinstance(total, int):
         if not -(2**63) <= total < 2**63:
@@ -295,16 +322,16 @@ def unscaled(value: Decimal, scale: int | None) -> int:
     return int(value.scaleb(scale or 0, EXACT))
 
 
-def avg(call: Call, values: Sequence[Any], _: bool) -> Any:
+def avg(call: Call, values: Sequence[Any], table: bool) -> Any:
     values = unique_if_asked(call, values)
     if not values:
         return None
     if isinstance(values[0], float):
-        return float_sum(values) / len(values)
+        return float_total(values, len(values), table)
     total = exact_sum(values)
     if isinstance(total, int):
         return float(total) / len(values)
-    if abs(unscaled(total, call.scale)) >= 2**127:
+    if not table and abs(unscaled(total, call.scale)) >= 2**127:
         raise OverflowingError
     if call.result_scale is None:
         return float(unscaled(total, call.scale)) / 10.0 ** (call.scale or 0) / len(values)
@@ -314,19 +341,22 @@ def avg(call: Call, values: Sequence[Any], _: bool) -> Any:
     return EXACT.quantize(EXACT.divide(total, len(values)), Decimal(1).scaleb(-call.result_scale))
 
 
-def variance(call: Call, values: Sequence[Any], _: bool) -> Near | None:
+def variance(call: Call, values: Sequence[Any], table: bool) -> Near | float | None:
+    """Give a deviation: of floating-point numbers over a table without rounding before the end, of others nearly."""
     numbers = unique_if_asked(call, values)
     divisor = len(numbers) - (not call.function.endswith("_POP"))
     if divisor <= 0:
         return None
+    is_exact = table and isinstance(numbers[0], float)
     if len(numbers) == 1:
-        return Near(0.0)  # DuckDB does not ask what the number is.
+        return 0.0 if is_exact else Near(0.0)  # DuckDB does not ask what the number is.
     if not all(map(math.isfinite, numbers)):
-        return Near(math.nan)
+        return math.nan if is_exact else Near(math.nan)
     exact = list(map(Fraction, numbers))
     mean = sum(exact) / len(exact)
     found = sum((number - mean) ** 2 for number in exact) / divisor
-    return Near(math.sqrt(found) if call.function.startswith("STDDEV") else float(found))
+    result = root(found) if call.function.startswith("STDDEV") else nearest(found)
+    return result if is_exact else Near(result)
 
 
 def least(_: Call, values: Sequence[Any], __: bool) -> Any:

@@ -172,6 +172,77 @@ def test_a_group_that_comes_and_goes_between_flushes_is_never_told() -> None:
     assert outcomes(program, row(1), row(1, RowKind.DELETE, seq=1)) == []
 
 
+def test_a_sum_over_a_table_that_cannot_be_given_is_right_again_later() -> None:
+    long = column("long")
+    calls = (Call("SUM", long), Call("COUNT", None), Call("MAX", long), Call("SUM", long, distinct=True))
+    for emit in (Emit.COMMIT, Emit.RECORD):
+        for retracts in (False, True):
+            machine = Machine(Program(calls, table=True, emit=emit, retracts=retracts))
+            large, small = row(1, seq=0, long=2**63 - 1), row(1, seq=1, time=1, long=1)
+            machine.run(Epoch(((large,), (small,)), cut=1, restart="store"))
+            assert machine.stored(0) == {}
+            machine.run(Epoch(((replace(small, seq=2, op=RowKind.DELETE),),), restart="changelog"))
+            assert machine.stored(0) == {(1,): (2**63 - 1, 1, 2**63 - 1, 2**63 - 1)}
+            machine.run(Epoch(((row(1, seq=3, long=-5),),)))
+            assert machine.stored(0) == {(1,): (2**63 - 6, 2, 2**63 - 1, 2**63 - 6)}
+
+
+def test_only_the_whole_of_an_update_over_a_table_may_be_too_large() -> None:
+    program = Program((Call("SUM", column("long")),), table=True)
+    machine = Machine(program)
+    values = [2**63 - 1, 5, -5]
+    rows = [(row(1, seq=seq, long=value),) for seq, value in enumerate(values)]
+    # Between these two the sum is too large, and nobody asks for it.
+    update = (row(1, RowKind.UPDATE_BEFORE, seq=3, long=-5), row(1, RowKind.UPDATE_AFTER, seq=3, long=-6))
+    assert [failure[:2] for failure in machine.process(rows).failed] == [(0, 1)]
+    assert machine.process([update]).failed == []
+    assert machine.kernel.flush().column("a0").to_pylist() == [2**63 - 2]
+
+
+@pytest.mark.parametrize(
+    ("gone", "kept", "expected"),
+    [
+        ([1e16], [1.0, 0.1], (1.1, 0.55, 0.40499999999999997, 0.6363961030678927)),
+        ([1000000000.1], [2.5, 2.75], (5.25, 2.625, 0.03125, 0.1767766952966369)),
+        ([1e308, 1e308], [2.0], (2.0, 2.0, None, None)),
+        ([0.1, 0.2], [0.0], (0.0, 0.0, None, None)),
+        ([math.inf, -math.inf, math.nan, 1e308, -1e308, 5e-324], [0.5], (0.5, 0.5, None, None)),
+    ],
+)
+def test_doubles_that_are_taken_away_leave_no_trace(
+    gone: list[float], kept: list[float], expected: tuple[float | None, ...]
+) -> None:
+    calls = tuple(Call(name, column("double")) for name in ("SUM", "AVG", "VARIANCE", "STDDEV"))
+    program = Program(calls, table=True)
+    for values in ([*gone, *kept], [*kept, *gone]):
+        machine = Machine(program)
+        machine.run(Epoch(tuple((row(1, double=value),) for value in values), restart="store"))
+        machine.run(Epoch(tuple((row(1, RowKind.DELETE, double=value),) for value in gone)))
+        assert machine.stored(0) == {(1,): tuple(map(shown, expected))}
+
+
+@settings(max_examples=examples(100), deadline=None)
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=12), st.data())
+def test_sums_of_doubles_over_a_table_have_no_history(values: list[float], data: st.DataObject) -> None:
+    """What is left has the results, and the bytes, that it would have if nothing else had ever been."""
+    calls = tuple(
+        Call(name, column("double"), distinct=distinct)
+        for name in ("SUM", "AVG", "VAR_POP", "STDDEV")
+        for distinct in (False, True)
+    )
+    order = data.draw(st.permutations(range(len(values))))
+    gone = order[: data.draw(st.integers(0, len(values)))]
+    kept = [value for index, value in enumerate(values) if index not in gone]
+    entries = []
+    for come, go in ((values, [values[index] for index in gone]), (kept, [])):
+        machine = Machine(Program(calls, table=True))
+        machine.run(Epoch((*((row(1, double=value),) for value in come), (row(1),))))
+        machine.run(Epoch(tuple((row(1, RowKind.DELETE, double=value),) for value in go)))
+        assert machine.stored(0) == machine.oracle.final(0)
+        entries.append(machine.kept.stores[0].entries(STORE, None, 10)[1].to_pylist())
+    assert entries[0] == entries[1]
+
+
 def test_infinities_that_are_taken_away_leave_the_sum_that_was() -> None:
     program = Program((Call("SUM", column("double")), Call("AVG", column("double"))), table=True)
     rows = [row(1, double=1.5), row(1, double=math.inf), row(1, double=math.nan)]
@@ -280,6 +351,7 @@ def duckdb_runs(draw: st.DrawFn) -> tuple[Program, list[Change]]:
         lambda call: (
             call.function in DUCKDB
             and call.result_scale is None
+            and call.column != column("huge")  # its sums end a query of DuckDB
             and not (call.distinct and call.function in {"STRING_AGG", "COLLECT", "MAXK"})
         )
     )

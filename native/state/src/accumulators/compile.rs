@@ -234,7 +234,11 @@ impl Compiler<'_> {
                 heaps: first_heap..heaps.len(),
             });
         }
+        let unlimited = (0..calls.len())
+            .filter(|call| calls[*call].accumulator.unlimited().is_some())
+            .collect();
         Accumulators {
+            unlimited,
             arguments: self.arguments,
             tallies: self.tallies,
             weight: self.weight,

@@ -8,7 +8,7 @@ use super::column::Column;
 use super::multiset::{Change, Multiset};
 use super::sums::{exact, magnitude};
 use super::values::{Form, Scratch, Value};
-use super::{Accumulator, At, Failure, Heap, Limited, Part, PartMut, Parts};
+use super::{Accumulator, At, Failure, Heap, Limited, Part, PartMut, Parts, Unlimited};
 
 /// DISTINCT: an inner function sees each different value once. The set is the first of the heaps.
 pub struct Distinct {
@@ -25,6 +25,10 @@ impl Accumulator for Distinct {
 
     fn limited(&self) -> Option<&dyn Limited> {
         self.inner.limited().map(|_| self as &dyn Limited)
+    }
+
+    fn unlimited(&self) -> Option<&dyn Unlimited> {
+        self.inner.unlimited().map(|_| self as &dyn Unlimited)
     }
 
     fn add(
@@ -126,6 +130,14 @@ impl Limited for Distinct {
             total.wrapping_add(exact(Value::from_sortable(self.form, bytes)))
         });
         (total, i64::try_from(values.len()).unwrap_or(i64::MAX))
+    }
+}
+
+impl Unlimited for Distinct {
+    fn check(&self, (_, words, heaps): Part<'_>) -> Result<(), Failure> {
+        let n = heaps[0].multiset().present();
+        let inner = self.inner.unlimited().expect("only then is this");
+        inner.check((n, words, &heaps[1..]))
     }
 }
 

@@ -10,6 +10,8 @@ use super::lists::{Best, Collect, Unique};
 use super::moments::{Deviation, ExactMoments, Moments};
 use super::quantile::ApproxQuantile;
 use super::sums::{DecimalSum, ExactMean, FloatSum, IntSum, is_number};
+use super::table_floats::{TableFloatSum, TableMoments};
+use super::table_sums::TableSum;
 use super::values::Form;
 use super::{Accumulator, Rows};
 use crate::error::{Error, Result};
@@ -142,21 +144,35 @@ impl Function<'_> {
         if !self.is_number() {
             return Err(self.refused());
         }
-        let scale = scale_of(self.argument);
+        let exact_mean =
+            |result| ExactMean::new(scale_of(self.argument), result).ok_or_else(|| self.refused());
+        let retracts = self.retracts();
         Ok(match (form, self.result) {
-            (Form::Float, DataType::Float64) => Box::new(FloatSum {
-                mean,
-                retracts: self.retracts(),
-            }),
-            (_, DataType::Float64) if mean && form != Form::Float => {
-                Box::new(ExactMean::new(scale, None).ok_or_else(|| self.refused())?)
+            (Form::Float, DataType::Float64) if retracts => Box::new(TableFloatSum { mean }),
+            (Form::Float, DataType::Float64) => Box::new(FloatSum { mean }),
+            // Sums of whole numbers that are not wide never get too large for their mean.
+            (Form::Wide, DataType::Float64) if mean && retracts => {
+                Box::new(TableSum::Mean(exact_mean(None)?))
             }
+            (_, DataType::Float64) if mean && form != Form::Float => Box::new(exact_mean(None)?),
             (_, DataType::Decimal128(_, larger)) if mean && form != Form::Float => {
-                Box::new(ExactMean::new(scale, Some(*larger)).ok_or_else(|| self.refused())?)
+                let mean = exact_mean(Some(*larger))?;
+                if retracts {
+                    Box::new(TableSum::Mean(mean))
+                } else {
+                    Box::new(mean)
+                }
             }
+            (Form::Int, DataType::Int64) if !mean && retracts => Box::new(TableSum::Int),
             (Form::Int, DataType::Int64) if !mean => Box::new(IntSum),
-            (Form::Int | Form::Wide, DataType::Decimal128(38, same)) if !mean && *same == scale => {
-                Box::new(DecimalSum)
+            (Form::Int | Form::Wide, DataType::Decimal128(38, same))
+                if !mean && *same == scale_of(self.argument) =>
+            {
+                if retracts {
+                    Box::new(TableSum::Decimal)
+                } else {
+                    Box::new(DecimalSum)
+                }
             }
             _ => return Err(self.refused()),
         })
@@ -174,6 +190,7 @@ impl Function<'_> {
         Ok(match self.argument {
             DataType::Decimal128(..=18, _) => Box::new(ExactMoments(deviation)),
             other if Form::of(other) == Form::Int => Box::new(ExactMoments(deviation)),
+            _ if self.retracts() => Box::new(TableMoments(deviation)),
             _ => Box::new(Moments(deviation)),
         })
     }

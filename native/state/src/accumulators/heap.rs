@@ -2,6 +2,7 @@
 
 use super::bytes::{Reader, put_bytes};
 use super::cardinality::Registers;
+use super::exact::ExactSum;
 use super::multiset::Multiset;
 use super::quantile::Buckets;
 use super::sequence::Sequence;
@@ -15,6 +16,7 @@ pub enum Heap {
     Multiset(Multiset),
     Registers(Registers),
     Buckets(Buckets),
+    Exact(ExactSum),
 }
 
 macro_rules! access {
@@ -41,6 +43,7 @@ impl Heap {
     access!(Multiset, Multiset, multiset, multiset_mut);
     access!(Registers, Registers, registers, registers_mut);
     access!(Buckets, Buckets, buckets, buckets_mut);
+    access!(Exact, ExactSum, exact, exact_mut);
 
     /// How many bytes it takes beside its own `size_of`.
     pub fn size(&self) -> usize {
@@ -50,6 +53,7 @@ impl Heap {
             Self::Multiset(part) => part.size(),
             Self::Registers(part) => part.size(),
             Self::Buckets(part) => part.size(),
+            Self::Exact(part) => part.size(),
         }
     }
 
@@ -60,6 +64,7 @@ impl Heap {
             Self::Multiset(part) => part.encode(out),
             Self::Registers(part) => part.encode(out),
             Self::Buckets(part) => part.encode(out),
+            Self::Exact(part) => part.encode(out),
         }
     }
 
@@ -71,6 +76,7 @@ impl Heap {
             Self::Multiset(_) => Self::Multiset(Multiset::decode(reader)?),
             Self::Registers(_) => Self::Registers(Registers::decode(reader)?),
             Self::Buckets(_) => Self::Buckets(Buckets::decode(reader)?),
+            Self::Exact(_) => Self::Exact(ExactSum::decode(reader)?),
         })
     }
 }

@@ -30,6 +30,9 @@
 //!
 //! Calls that can fail (sums of integers and decimals) are worked first, so that a row that does not fit has no effect on any
 //! call: what the calls before the failing one did is undone.
+//!
+//! Over a table no row is refused, as it would be taken away later although it was never added. Sums have room for all rows there,
+//! and a group that has a sum that cannot be given is no part of the result until it can ([`Accumulators::gives`]).
 
 mod all_values;
 mod bound_rows;
@@ -38,6 +41,7 @@ mod cardinality;
 pub mod column;
 mod compile;
 mod distinct;
+mod exact;
 mod extremes;
 mod functions;
 mod group;
@@ -50,6 +54,8 @@ mod quantile;
 mod results;
 mod sequence;
 mod sums;
+mod table_floats;
+mod table_sums;
 #[cfg(test)]
 mod tests;
 pub mod values;
@@ -152,6 +158,11 @@ trait Accumulator: Send + Sync {
         None
     }
 
+    /// If the result may be too large to be given, although `add` takes every value in.
+    fn unlimited(&self) -> Option<&dyn Unlimited> {
+        None
+    }
+
     /// Whether the result depends on the order in which values come.
     fn needs_arrival(&self) -> bool {
         false
@@ -201,6 +212,12 @@ trait Limited {
     fn total(&self, parts: &mut dyn Iterator<Item = Part<'_>>) -> (i256, i64);
 }
 
+/// A sum over a table, which takes every value in and may be too large to be given.
+trait Unlimited {
+    /// Say whether the result fits.
+    fn check(&self, part: Part<'_>) -> std::result::Result<(), Failure>;
+}
+
 /// The calls of an operator, compiled for the types of their arguments.
 pub struct Accumulators {
     /// Columns that are read, with their index in the batch.
@@ -211,6 +228,8 @@ pub struct Accumulators {
     /// Those that may fail are first.
     calls: Vec<Call>,
     fallible: usize,
+    /// Numbers of the calls whose result may be too large to be given.
+    unlimited: Vec<usize>,
     /// In the order of the specification.
     outputs: Vec<Output>,
     /// How each word is written. The first is the number of rows, then one for each tally.
@@ -364,6 +383,27 @@ impl Accumulators {
     /// Whether there are rows that cannot be added.
     pub fn may_fail(&self) -> bool {
         self.fallible > 0
+    }
+
+    /// Whether there may be groups whose results cannot be given.
+    pub fn may_withhold(&self) -> bool {
+        !self.unlimited.is_empty()
+    }
+
+    /// Say whether the results of a group can be given.
+    pub fn check_results(&self, group: &Group) -> std::result::Result<(), Failure> {
+        let (words, heaps) = group.parts();
+        for call in self.unlimited.iter().map(|call| &self.calls[*call]) {
+            if let Some(unlimited) = call.accumulator.unlimited() {
+                unlimited.check(call.part(words, heaps))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a group is part of the result: it has rows, and what comes of them can be given.
+    pub fn gives(&self, group: &Group) -> bool {
+        group.exists() && self.check_results(group).is_ok()
     }
 
     /// Whether all groups take the same few bytes.

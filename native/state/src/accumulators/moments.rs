@@ -1,8 +1,8 @@
 //! STDDEV and VARIANCE.
 //!
 //! Of whole numbers and decimals of up to 18 digits the sums of the values and of their squares are kept, exactly. Of others
-//! mean and sum of squared deviations are kept up to date value by value (Welford), and merged by Chan's formula; over a table
-//! a value that is taken away then leaves the rounding that it caused, which shows where it was far larger than the others.
+//! mean and sum of squared deviations are kept up to date value by value (Welford), and merged by Chan's formula; over a table,
+//! where a value that is taken away must leave no rounding behind, there is `table_floats`.
 
 use arrow_buffer::i256;
 
@@ -25,6 +25,12 @@ impl Deviation {
     /// Give what to divide by: n or n - 1.
     fn divisor(self, n: i64) -> i64 {
         if self.population { n } else { n - 1 }
+    }
+
+    /// Give n and what to divide by, None if there is no result.
+    pub fn counts(self, n: i64) -> Option<(u64, u64)> {
+        let counts = (u64::try_from(n).ok()?, u64::try_from(self.divisor(n)).ok()?);
+        (counts.1 > 0).then_some(counts)
     }
 
     fn push(self, variance: f64, out: &mut Column) {
@@ -68,7 +74,7 @@ fn whole(value: Value<'_>) -> i128 {
 }
 
 #[allow(clippy::cast_precision_loss)] // the result is a double
-fn to_float(value: i256) -> f64 {
+pub fn to_float(value: i256) -> f64 {
     let (low, high) = value.to_parts();
     high as f64 * 2f64.powi(128) + low as f64
 }
@@ -137,13 +143,14 @@ const SQUARES: usize = 1;
 /// How many values were not finite; they are not in the other two, and the result is NaN while there are any.
 const ODD: usize = 2;
 
-impl Moments {
+impl Deviation {
+    /// Give a number as a double.
     #[allow(clippy::cast_precision_loss)] // the result is a double
-    fn value(&self, value: Value<'_>) -> f64 {
+    pub fn value(self, value: Value<'_>) -> f64 {
         match value {
             Value::Int(value) => value as f64,
             Value::Float(value) => value,
-            Value::Wide(value) => value as f64 / 10f64.powi(i32::from(self.0.scale)),
+            Value::Wide(value) => value as f64 / 10f64.powi(i32::from(self.scale)),
             Value::Bytes(_) => {
                 unreachable!("the form of an argument is settled when the call is compiled")
             }
@@ -172,7 +179,7 @@ impl Accumulator for Moments {
         words: &mut [u64],
         _: &mut [Heap],
     ) -> Result<(), Failure> {
-        let value = self.value(value);
+        let value = self.0.value(value);
         if value.is_finite() {
             let count = finite(at.n, words) + 1.0;
             let delta = value - get(words, MEAN);
@@ -182,31 +189,6 @@ impl Accumulator for Moments {
         } else {
             words[ODD] = words[ODD].wrapping_add(1);
         }
-        Ok(())
-    }
-
-    fn take_away(
-        &self,
-        n: i64,
-        value: Value<'_>,
-        words: &mut [u64],
-        _: &mut [Heap],
-    ) -> Result<(), Failure> {
-        let value = self.value(value);
-        if !value.is_finite() {
-            words[ODD] = words[ODD].wrapping_sub(1);
-            return Ok(());
-        }
-        let count = finite(n, words);
-        if count == 0.0 {
-            words[MEAN] = 0;
-            words[SQUARES] = 0;
-            return Ok(());
-        }
-        let mean = get(words, MEAN) - (value - get(words, MEAN)) / count;
-        let squares = get(words, SQUARES) - (value - get(words, MEAN)) * (value - mean);
-        words[SQUARES] = squares.max(0.0).to_bits(); // rounding must not make it negative
-        words[MEAN] = mean.to_bits();
         Ok(())
     }
 

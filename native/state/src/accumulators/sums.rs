@@ -1,4 +1,6 @@
 //! SUM and AVG. Whole numbers and decimals are added exactly; floating-point numbers in the order of the rows.
+//!
+//! Over a table other functions do the same, which take every value in: see `table_sums` and `table_floats`.
 
 use arrow_buffer::i256;
 
@@ -9,9 +11,9 @@ use super::{Accumulator, At, Failure, Heap, Limited, Part, PartMut, Parts, Word}
 /// SUM of whole numbers of up to 64 bits.
 pub struct IntSum;
 
-const INT_OVERFLOW: Failure = Failure("SUM: the sum does not fit into a 64-bit integer");
-const DECIMAL_OVERFLOW: Failure = Failure("SUM: the sum has more than 38 digits");
-const MEAN_OVERFLOW: Failure =
+pub const INT_OVERFLOW: Failure = Failure("SUM: the sum does not fit into a 64-bit integer");
+pub const DECIMAL_OVERFLOW: Failure = Failure("SUM: the sum has more than 38 digits");
+pub const MEAN_OVERFLOW: Failure =
     Failure("AVG: the mean or the sum behind it has more than 38 digits");
 
 fn int(value: Value<'_>) -> i64 {
@@ -121,14 +123,14 @@ pub struct DecimalSum;
 
 const DIGITS_38: i128 = 10i128.pow(38);
 
-fn as_wide(value: Value<'_>) -> i128 {
+pub fn as_wide(value: Value<'_>) -> i128 {
     match value {
         Value::Wide(value) => value,
         other => i128::from(int(other)),
     }
 }
 
-fn within_38_digits(value: i128) -> Option<i128> {
+pub fn within_38_digits(value: i128) -> Option<i128> {
     (value.unsigned_abs() < DIGITS_38.unsigned_abs()).then_some(value)
 }
 
@@ -236,15 +238,35 @@ impl ExactMean {
         10u128.pow(38u32.saturating_sub(more)) - 1
     }
 
-    /// Check that sum / n can be given with 38 digits.
+    /// Check that a mean with this whole part (None: an even larger one) can be given with 38 digits.
+    pub fn check_whole(&self, whole: Option<u128>) -> Result<(), Failure> {
+        let largest = match self.result {
+            MeanResult::Float => return Ok(()),
+            MeanResult::Decimal { more } => Self::largest(more),
+        };
+        let fits = whole.is_some_and(|whole| whole < largest);
+        fits.then_some(()).ok_or(MEAN_OVERFLOW)
+    }
+
+    /// Check that sum / n can be given.
     fn check_mean(&self, sum: i128, n: i64) -> Result<(), Failure> {
-        if let MeanResult::Decimal { more } = self.result
-            && n > 0
-            && sum.unsigned_abs() / u128::from(n.unsigned_abs()) >= Self::largest(more)
-        {
-            return Err(MEAN_OVERFLOW);
+        if n > 0 {
+            self.check_whole(Some(sum.unsigned_abs() / u128::from(n.unsigned_abs())))
+        } else {
+            Ok(())
         }
-        Ok(())
+    }
+
+    /// Give a mean that was found to fit: of a sum, which is needed as a double or divided, without sign, into a whole part and a rest.
+    #[allow(clippy::cast_precision_loss)] // the result is a double
+    pub fn mean(&self, sum: f64, n: i64, divided: impl FnOnce() -> (u128, u128)) -> Value<'static> {
+        match self.result {
+            MeanResult::Float => Value::Float(sum / 10f64.powi(i32::from(self.scale)) / n as f64),
+            MeanResult::Decimal { more } => {
+                let mean = with_digits(divided(), n.unsigned_abs(), more).cast_signed();
+                Value::Wide(if sum < 0.0 { -mean } else { mean })
+            }
+        }
     }
 
     fn set(&self, sum: Option<i128>, n: i64, words: &mut [u64]) -> Result<(), Failure> {
@@ -298,12 +320,10 @@ impl Accumulator for ExactMean {
             return out.push_null();
         }
         let sum = wide(words);
-        out.push(match self.result {
-            MeanResult::Float => {
-                Value::Float(sum as f64 / 10f64.powi(i32::from(self.scale)) / n as f64)
-            }
-            MeanResult::Decimal { more } => Value::Wide(divide(sum, n, more)),
-        });
+        out.push(self.mean(sum as f64, n, || {
+            let divisor = u128::from(n.unsigned_abs());
+            (sum.unsigned_abs() / divisor, sum.unsigned_abs() % divisor)
+        }));
     }
 }
 
@@ -329,37 +349,24 @@ impl Limited for ExactMean {
     }
 }
 
-/// Give sum * 10^more / n, rounded half away from zero. The whole part is known to leave room for the digits.
-fn divide(sum: i128, n: i64, more: u32) -> i128 {
-    let divisor = u128::from(n.unsigned_abs());
-    let mut quotient = sum.unsigned_abs() / divisor;
-    let mut rest = sum.unsigned_abs() % divisor;
+/// Give a quotient with more digits, from its whole part and rest, rounded half away from zero. The whole part is known to leave
+/// room for the digits.
+fn with_digits((mut quotient, mut rest): (u128, u128), divisor: u64, more: u32) -> u128 {
+    let divisor = u128::from(divisor);
     for _ in 0..more {
         rest *= 10; // less than 10 * 2^63
         quotient = quotient * 10 + rest / divisor;
         rest %= divisor;
     }
-    quotient += u128::from(rest * 2 >= divisor);
-    if sum < 0 {
-        -quotient.cast_signed()
-    } else {
-        quotient.cast_signed()
-    }
+    quotient + u128::from(rest * 2 >= divisor)
 }
 
-/// SUM and AVG of floating-point numbers.
-///
-/// Over a table, values that are not finite are counted apart: once they are taken away, the sum is what it was.
+/// SUM and AVG of floating-point numbers that are never taken away.
 pub struct FloatSum {
     pub mean: bool,
-    pub retracts: bool,
 }
 
-const NAN: usize = 1;
-const PLUS: usize = 2;
-const MINUS: usize = 3;
-
-fn float(value: Value<'_>) -> f64 {
+pub fn float(value: Value<'_>) -> f64 {
     match value {
         Value::Float(value) => value,
         _ => unreachable!("the form of an argument is settled when the call is compiled"),
@@ -367,47 +374,14 @@ fn float(value: Value<'_>) -> f64 {
 }
 
 impl FloatSum {
-    fn change(&self, value: f64, sign: i64, words: &mut [u64]) {
-        if self.retracts && !value.is_finite() {
-            let count = if value.is_nan() {
-                NAN
-            } else if value > 0.0 {
-                PLUS
-            } else {
-                MINUS
-            };
-            words[count] = words[count].wrapping_add(sign.cast_unsigned());
-        } else {
-            let sum = f64::from_bits(words[0]);
-            words[0] = if sign > 0 { sum + value } else { sum - value }.to_bits();
-        }
-    }
-
-    fn sum(&self, words: &[u64]) -> f64 {
-        let finite = f64::from_bits(words[0]);
-        if !self.retracts {
-            return finite;
-        }
-        let has = |count: usize| words[count].cast_signed() > 0;
-        if has(NAN) || has(PLUS) && has(MINUS) {
-            f64::NAN
-        } else if has(PLUS) {
-            f64::INFINITY
-        } else if has(MINUS) {
-            f64::NEG_INFINITY
-        } else {
-            finite
-        }
+    fn change(value: f64, words: &mut [u64]) {
+        words[0] = (f64::from_bits(words[0]) + value).to_bits();
     }
 }
 
 impl Accumulator for FloatSum {
     fn parts(&self) -> Parts {
-        if self.retracts {
-            Parts::words(&[Word::Float, Word::Int, Word::Int, Word::Int])
-        } else {
-            Parts::words(&[Word::Float])
-        }
+        Parts::words(&[Word::Float])
     }
 
     fn add(
@@ -417,36 +391,18 @@ impl Accumulator for FloatSum {
         words: &mut [u64],
         _: &mut [Heap],
     ) -> Result<(), Failure> {
-        self.change(float(value), 1, words);
-        Ok(())
-    }
-
-    fn take_away(
-        &self,
-        n: i64,
-        value: Value<'_>,
-        words: &mut [u64],
-        _: &mut [Heap],
-    ) -> Result<(), Failure> {
-        self.change(float(value), -1, words);
-        if n == 0 {
-            words.fill(0); // no trace of what rounding has left
-        }
+        Self::change(float(value), words);
         Ok(())
     }
 
     fn merge(&self, into: PartMut<'_>, from: Part<'_>) {
-        let (words, others) = (into.1, from.1);
-        words[0] = (f64::from_bits(words[0]) + f64::from_bits(others[0])).to_bits();
-        for (word, other) in words.iter_mut().zip(others).skip(1) {
-            *word = word.wrapping_add(*other);
-        }
+        Self::change(f64::from_bits(from.1[0]), into.1);
     }
 
     #[allow(clippy::cast_precision_loss)] // the result is a double
     fn result(&self, n: i64, words: &[u64], _: &[Heap], out: &mut Column) {
         if n > 0 {
-            let sum = self.sum(words);
+            let sum = f64::from_bits(words[0]);
             out.push(Value::Float(if self.mean { sum / n as f64 } else { sum }));
         } else {
             out.push_null();
@@ -465,11 +421,19 @@ mod tests {
 
     #[test]
     fn means_of_decimals_are_rounded_half_away_from_zero() {
+        let divide = |sum: u128, n: u64, more| {
+            with_digits((sum / u128::from(n), sum % u128::from(n)), n, more)
+        };
         assert_eq!(divide(1, 8, 2), 13);
-        assert_eq!(divide(-1, 8, 2), -13);
         assert_eq!(divide(10, 3, 0), 3);
-        assert_eq!(divide(DIGITS_38 - 1, 1, 0), DIGITS_38 - 1);
+        let most = DIGITS_38.unsigned_abs() - 1;
+        assert_eq!(divide(most, 1, 0), most);
         assert_eq!(divide(2, 3, 6), 666_667);
+        let mean = ExactMean::new(0, Some(2)).unwrap();
+        let Value::Wide(found) = mean.mean(-1.0, 8, || (0, 1)) else {
+            panic!("a decimal")
+        };
+        assert_eq!(found, -13);
     }
 
     #[test]

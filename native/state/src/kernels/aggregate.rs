@@ -1,6 +1,7 @@
 //! GROUP BY without a window: what is known of each group, over rows that come (APPEND) or come and go (RETRACT).
 //!
-//! A group is there while it has rows. With `emit = commit` each group that was touched comes out once at the flush; with
+//! A group is there while it has rows, and, over a table, its sums are not too large to be given; the row that makes them so fails,
+//! although it is in. With `emit = commit` each group that was touched comes out once at the flush; with
 //! `emit = record` with each change of the input, where an UPDATE_BEFORE and the UPDATE_AFTER right behind it are one change
 //! if they are of one group. Without calls it is DISTINCT, and only coming and going are told.
 
@@ -244,7 +245,7 @@ impl Kernel for Aggregate {
         let mut key_rows = ByteRows::default();
         for (key, value) in entries(keys, values, PREFIX) {
             let group = read(&self.groups.accumulators, (PREFIX, key), value, store)?;
-            if group.exists() {
+            if self.groups.accumulators.gives(&group) {
                 key_rows.push(key);
                 results.push(&group);
             }

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from headrace.errors import Diagnostic, RunError
 from headrace.errors.codes.run import STATE_OF_OTHERS
-from headrace.plan.operators import STATE_LAYOUTS
+from headrace.plan.layouts import state_layout
 from headrace.plan.operators_json import operator_data, operator_from
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Mark:
 
 
 def _layout(operator: Operator) -> int:
-    return STATE_LAYOUTS.get(type(operator.kernel).__name__, 1)
+    return state_layout(operator.kernel)
 
 
 def next_mark(operator: Operator, number: int) -> Mark:

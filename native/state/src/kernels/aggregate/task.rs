@@ -40,7 +40,7 @@ struct Touched {
 /// What was given of a group before.
 #[derive(Clone, Copy)]
 enum Before {
-    /// It was not there.
+    /// It was not there, or could not be given.
     Absent,
     /// It was there; nobody asks what it was like.
     Present,
@@ -106,7 +106,8 @@ impl GroupTask {
             touched.time = earlier.max(time);
             return Some(earlier);
         }
-        let before = match self.groups.get(slot).filter(|group| group.exists()) {
+        let group = self.groups.get(slot);
+        let before = match group.filter(|group| shared.accumulators.gives(group)) {
             None => Before::Absent,
             Some(_) if !shared.retracts => Before::Present,
             Some(group) => Before::Row(self.before.push(&shared.accumulators, group)),
@@ -160,6 +161,21 @@ impl GroupTask {
         Ok(())
     }
 
+    /// Give a group that is part of the result.
+    fn given(&self, shared: &Groups, slot: Slot) -> Option<&Group> {
+        let group = self.groups.get(slot)?;
+        shared.accumulators.gives(group).then_some(group)
+    }
+
+    /// Say whether the results of a group can be given, if it is there. It has taken its rows in, and goes on to be right: only
+    /// its results are missing until others make them such that they can be given.
+    fn check(&self, shared: &Groups, slot: Slot) -> std::result::Result<(), Overflow> {
+        match self.groups.get(slot) {
+            Some(group) if group.exists() => shared.accumulators.check_results(group),
+            _ => Ok(()),
+        }
+    }
+
     /// Remove a group that has no rows left.
     fn remove_if_empty(&mut self, slot: Slot) {
         if self.groups.get(slot).is_some_and(|group| group.rows() == 0) {
@@ -172,7 +188,7 @@ impl GroupTask {
         let befores = out.befores.len();
         for Touched { slot, time, before } in std::mem::take(&mut self.touched) {
             self.marks.clear(slot);
-            let group = self.groups.get(slot).filter(|group| group.exists());
+            let group = self.given(shared, slot);
             let existed = !matches!(before, Before::Absent);
             if let Some(op) = shared.verdict(existed, group.is_some()) {
                 let cause = Cause {
@@ -229,7 +245,16 @@ impl GroupTask {
                 };
                 let earlier = self.touch(shared, slot, batch.input.time[row]);
                 match self.apply(shared, &batch.rows, (row, batch.input.op[row]), slot) {
-                    Ok(()) => self.seq = batch.input.seq[row],
+                    Ok(()) => {
+                        self.seq = batch.input.seq[row];
+                        // In the middle of an update a sum may be what nobody asks for.
+                        if shared.accumulators.may_withhold()
+                            && !batch.is_update(row)
+                            && let Err(overflow) = self.check(shared, slot)
+                        {
+                            failed.push(failure(row, overflow));
+                        }
+                    }
                     Err(overflow) => {
                         self.untouch(slot, earlier);
                         failed.push(failure(row, overflow));
@@ -289,7 +314,7 @@ impl GroupTask {
             }
             let key = batch.keys.key(first);
             let slot = self.groups.slot(key, batch.keys.hash(first))?;
-            let before = self.groups.get(slot).filter(|group| group.exists());
+            let before = self.given(shared, slot);
             let existed = before.is_some();
             out.remember(shared, before);
             let mut has_effect = false;
@@ -299,7 +324,10 @@ impl GroupTask {
                     Err(overflow) => failed.push(failure(row, overflow)),
                 }
             }
-            let after = self.groups.get(slot).filter(|group| group.exists());
+            if let Err(overflow) = self.check(shared, slot) {
+                failed.push(failure(row - 1, overflow));
+            }
+            let after = self.given(shared, slot);
             let of = (Cause::of(&batch.input, first), key);
             out.give(shared, of, (existed, after), has_effect);
             self.remove_if_empty(slot);
