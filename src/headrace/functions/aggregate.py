@@ -119,7 +119,8 @@ AGGREGATES: Final = (
             "SUM",
             [("x NUMBER", "LONG, DOUBLE or DECIMAL(38, scale of x)")],
             "Adds the values that are not null; null if there are none. A sum of whole numbers beyond LONG, or of decimals "
-            "beyond 38 digits, is an error of the record that would make it.",
+            "beyond 38 digits, is an error of the record that would make it. Over a table such a group is left out until its sum "
+            "fits again. Sums of DOUBLE over a table are exact before they are rounded.",
             [("SUM(x)", "5"), ("SUM(DISTINCT x)", "3")],
         ),
         result=_sum,
