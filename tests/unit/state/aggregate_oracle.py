@@ -116,11 +116,12 @@ class AggregateOracle:
         self.tasks: dict[int, Task] = {}
         self.null_keys = 0
 
-    def process(self, rows: Sequence[Row]) -> tuple[list[Result], list[Row]]:
-        """Take a change in: a row, or two of one group of which one takes the place of the other.
+    def process(self, rows: Sequence[Row], following: Row | None = None) -> tuple[list[Result], list[Row]]:
+        """Take a change in: a row, or two of one group of which one takes the place of the other. `following` comes right behind.
 
         Gives what comes out, and the rows that fail because of an overflow. Over a stream they have no effect. Over a table they
-        have, and it is the last row of the change that fails: the group has no result until it has one that fits.
+        have, and it is the last row of the change that fails, unless it goes and another one comes at the same time: the group
+        has no result until it has one that fits.
         """
         first = rows[0]
         task = self.tasks.setdefault(first.partition, Task())
@@ -148,7 +149,8 @@ class AggregateOracle:
             if self.emit is Emit.COMMIT:
                 touch = task.touched.setdefault(name, Touch(before, row.time))
                 touch.time = max(touch.time, row.time)
-        if name in task.groups and self._result(task, name) is None:
+        is_update = following is not None and are_halves(rows[-1], following)
+        if name in task.groups and self._result(task, name) is None and not is_update:
             failed.append(rows[-1])
         if self.emit is Emit.RECORD and effect:
             return self._changes(
@@ -198,6 +200,16 @@ class AggregateOracle:
             return []
         updated = [result(RowKind.UPDATE_AFTER, after)]
         return [result(RowKind.UPDATE_BEFORE, before), *updated] if self.retracts else updated
+
+
+def are_halves(gone: Row, came: Row) -> bool:
+    """Whether two rows look like an update that came through a topic."""
+    same = (gone.partition, gone.time, comparable(gone.key)) == (
+        came.partition,
+        came.time,
+        comparable(came.key),
+    )
+    return same and gone.op < 0 < came.op
 
 
 def evaluate(call: Call, rows: Sequence[Values], table: bool) -> Any:

@@ -7,6 +7,7 @@ import json
 import math
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -300,8 +301,8 @@ class Machine:
         processed = self.process(changes)
         expected: list[Result] = []
         failed: list[Row] = []
-        for change in changes:
-            results, refused = self.oracle.process(change)
+        for change, following in zip_longest(changes, changes[1:]):
+            results, refused = self.oracle.process(change, following[0] if following else None)
             expected += results
             failed += refused
         assert self.program.results(processed.rows) == by_partition(expected)

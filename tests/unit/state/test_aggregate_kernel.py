@@ -187,16 +187,23 @@ def test_a_sum_over_a_table_that_cannot_be_given_is_right_again_later() -> None:
             assert machine.stored(0) == {(1,): (2**63 - 6, 2, 2**63 - 1, 2**63 - 6)}
 
 
-def test_only_the_whole_of_an_update_over_a_table_may_be_too_large() -> None:
-    program = Program((Call("SUM", column("long")),), table=True)
+@pytest.mark.parametrize("through_topic", [False, True])
+@pytest.mark.parametrize("emit", [Emit.COMMIT, Emit.RECORD])
+def test_only_the_whole_of_an_update_over_a_table_may_be_too_large(emit: Emit, through_topic: bool) -> None:
+    program = Program((Call("SUM", column("long")),), table=True, emit=emit)
     machine = Machine(program)
     values = [2**63 - 1, 5, -5]
     rows = [(row(1, seq=seq, long=value),) for seq, value in enumerate(values)]
-    # Between these two the sum is too large, and nobody asks for it.
-    update = (row(1, RowKind.UPDATE_BEFORE, seq=3, long=-5), row(1, RowKind.UPDATE_AFTER, seq=3, long=-6))
     assert [failure[:2] for failure in machine.process(rows).failed] == [(0, 1)]
-    assert machine.process([update]).failed == []
-    assert machine.kernel.flush().column("a0").to_pylist() == [2**63 - 2]
+    machine.kernel.flush()
+    # Between these two the sum is too large, and nobody asks for it.
+    gone, came = row(1, RowKind.UPDATE_BEFORE, seq=3, long=-5), row(1, RowKind.UPDATE_AFTER, seq=3, long=-6)
+    if through_topic:
+        gone, came = replace(gone, op=RowKind.DELETE), replace(came, op=RowKind.INSERT, seq=4)
+    processed = machine.process([(gone, came)])
+    assert processed.failed == []
+    out = processed.rows if emit is Emit.RECORD else machine.kernel.flush()
+    assert out.column("a0").to_pylist()[-1] == 2**63 - 2
 
 
 @pytest.mark.parametrize(

@@ -145,6 +145,18 @@ impl Batch<'_> {
             && self.keys.key(next) == self.keys.key(row)
     }
 
+    /// Whether a row goes and the next one comes, at the same time and in the same group: of an update that came through a topic
+    /// this is what is left. In between, sums may be what nobody asks for.
+    fn is_first_half(&self, row: usize) -> bool {
+        let (input, next) = (&self.input, row + 1);
+        input.op[row] < 0
+            && next < input.rows()
+            && input.op[next] > 0
+            && input.time[next] == input.time[row]
+            && input.partition[next] == input.partition[row]
+            && self.keys.key(next) == self.keys.key(row)
+    }
+
     /// Give the row after the run of rows of one partition that begins with this one.
     fn end_of_run(&self, row: usize) -> usize {
         let partition = self.input.partition[row];

@@ -247,9 +247,8 @@ impl GroupTask {
                 match self.apply(shared, &batch.rows, (row, batch.input.op[row]), slot) {
                     Ok(()) => {
                         self.seq = batch.input.seq[row];
-                        // In the middle of an update a sum may be what nobody asks for.
                         if shared.accumulators.may_withhold()
-                            && !batch.is_update(row)
+                            && !batch.is_first_half(row)
                             && let Err(overflow) = self.check(shared, slot)
                         {
                             failed.push(failure(row, overflow));
@@ -324,7 +323,10 @@ impl GroupTask {
                     Err(overflow) => failed.push(failure(row, overflow)),
                 }
             }
-            if let Err(overflow) = self.check(shared, slot) {
+            if shared.accumulators.may_withhold()
+                && !batch.is_first_half(row - 1)
+                && let Err(overflow) = self.check(shared, slot)
+            {
                 failed.push(failure(row - 1, overflow));
             }
             let after = self.given(shared, slot);
