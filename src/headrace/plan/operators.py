@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,6 +20,7 @@ OP, TIME, SEQ, PARTITION = "_op", "_time", "_seq", "_partition"
 
 NO_EVENT_TIME: Final = "event time is null or before 1970"
 """What queries fail with for a record that has no place in event-time order."""
+
 
 class RowKind(IntEnum):
     """What a row does to the relation it belongs to. The sign is its weight in an aggregate."""
