@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,7 @@ from headrace.engine import Processor, ProcessorOptions
 from headrace.engine.state.verdicts import StoreVerdict, Verdict, judge
 from headrace.errors import RunError
 from headrace.log.interface import TopicDescription
+from headrace.plan.operators import Inputs
 from headrace.plan.topology import RunSettings
 from tests.engine.programs import create, doubling, fill, numbers, unique
 from tests.engine.stateful import counting
@@ -104,6 +106,50 @@ def test_state_of_another_program_is_refused_until_it_is_given_up(
         run(changed, log, application, state)
     run(changed, log, application, state, "totals")
     assert only(changed, log, application, state).verdict in (Verdict.NEW, Verdict.KEEP)
+
+
+def fed(topology: Topology, inputs: Inputs | None) -> Topology:
+    (operator,) = topology.operators
+    return replace(topology, operators=(replace(operator, store=replace(operator.store, inputs=inputs)),))
+
+
+def test_other_rows_into_the_same_state_are_told_of_once(
+    log: Log, topology: Topology, source: str, application: str, state: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    all_rows, some_rows = (fed(topology, Inputs(((source,),), rows)) for rows in ("all", "some"))
+    run(all_rows, log, application, state)
+    assert only(all_rows, log, application, state).details == ()
+    for where in (state, None):
+        found = only(some_rows, log, application, where)
+        assert found.verdict is (Verdict.KEEP if where else Verdict.REBUILD)
+        assert ["results mix old and new rows" in line for line in found.details] == [True]
+    fill(log, source, numbers(range(20)), keys=[f"k{number}".encode() for number in range(20)])
+    caplog.clear()
+    run(some_rows, log, application, state)
+    assert "goes on: the rows that go in changed" in caplog.text
+    for where in (state, None):
+        assert only(some_rows, log, application, where).details == ()
+        assert only(all_rows, log, application, where).details
+    caplog.clear()
+    run(some_rows, log, application, state)
+    assert "goes on" not in caplog.text
+
+
+def test_the_state_of_another_topic_is_refused(
+    log: Log, topology: Topology, source: str, application: str, state: Path
+) -> None:
+    other = create(log, unique("in"))
+    fill(log, other, numbers(range(3)), keys=[b"a", b"b", b"c"])
+    moved = fed(counting(other, unique("out"), QUICK), Inputs(((other,),), "all"))
+    run(fed(topology, Inputs(((source,),), "all")), log, application, state)
+    for where in (state, None):
+        found = only(moved, log, application, where)
+        assert found.verdict is Verdict.REFUSE
+        assert found.details == (f"its rows came from `{source}`, come from `{other}`",)
+    with pytest.raises(RunError, match=f"its rows came from `{source}`, come from `{other}`"):
+        run(moved, log, application, state)
+    run(moved, log, application, state, "totals")
+    assert only(moved, log, application, state).verdict in (Verdict.NEW, Verdict.KEEP)
 
 
 def test_a_deleted_changelog_is_refused(log: Log, topology: Topology, application: str, state: Path) -> None:

@@ -26,9 +26,9 @@ from headrace.plan.operators import (
 from headrace.types.sql import type_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from headrace.plan.operators import AggregateCall, Column, Kernel, Operator, Window
+    from headrace.plan.operators import AggregateCall, Column, Kernel, Operator, Store, Window
 
 _KINDS: Final[dict[type[Any], str]] = {
     Aggregate: "an aggregate",
@@ -75,7 +75,7 @@ class Evolution:
 
 def evolution(old: Operator, new: Operator) -> Evolution:
     """Say what is between two operators whose stores have the same name and different fingerprints."""
-    obstacles = [*_kernels(old.kernel, new.kernel)]
+    obstacles = [*_kernels(old.kernel, new.kernel), *_other_topics(old, new)]
     was, now = old.store.changelog.partitions, new.store.changelog.partitions
     if was != now:
         obstacles.append(f"it had {_counted(was, 'partition')}, now {now}")
@@ -97,6 +97,43 @@ def evolution(old: Operator, new: Operator) -> Evolution:
     return Evolution(
         tuple(obstacles), is_readable, tuple(changes), tuple(calls.consequences()), calls.mapping
     )
+
+
+def inputs_evolution(old: Operator, new: Operator) -> Evolution:
+    """Say what is between two operators whose stores have the same fingerprint: which rows go in.
+
+    Other topics make an obstacle: the state would be half of the one and half of the other. Other conditions, or topics more or
+    less, make state of rows from before and rows from now on, which is told.
+    """
+    is_same = old.store.inputs == new.store.inputs
+    obstacles, rows = ((), ()) if is_same else (_other_topics(old, new), _other_rows(old.store, new.store))
+    return Evolution(tuple(obstacles), not tuple(obstacles), consequences=tuple(rows))
+
+
+def _other_topics(old: Operator, new: Operator) -> Iterator[str]:
+    if new.store.inputs is None:
+        return
+    for number, (feed, now) in enumerate(zip(old.feeds, new.store.inputs.topics, strict=False)):
+        if old.store.inputs is not None:
+            was = old.store.inputs.topics[number]
+        elif is_repartitioned(feed) or now != (new.feeds[number].source,):
+            continue  # Of a release that did not note it.
+        else:
+            was = (feed.source,)
+        if set(was) - set(now) and set(now) - set(was):
+            yield f"its rows came from {_topics(was)}, come from {_topics(now)}"
+
+
+def _topics(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _other_rows(old: Store, new: Store) -> Iterator[str]:
+    if old.inputs is not None and new.inputs is not None:
+        yield (
+            "the rows that go in changed: results mix old and new rows; "
+            f"`--discard-state={new.name}` begins anew"
+        )
 
 
 UNKNOWN: Final = "it was written by another release, or in a way that this one does not know"

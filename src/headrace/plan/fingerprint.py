@@ -27,11 +27,11 @@ def fingerprint(pipeline: Pipeline, topology: Topology) -> str:
         sides = [source.key, source.value, *sides]
         for column in sorted(source.columns, key=lambda item: len(item.name), reverse=True):
             place = json.dumps([column.facet.value, *column.path], ensure_ascii=False)
-            query = _renamed(query, column.name, place + json.dumps(type_to_json(column.type)))
+            query = renamed(query, column.name, place + json.dumps(type_to_json(column.type)))
     parts = [
         pipeline.source,
         pipeline.sink,
-        _numbered(query),
+        numbered(query),
         pipeline.key_mode.value,
         pipeline.value_mode.value,
         pipeline.sets_time,
@@ -46,11 +46,12 @@ def fingerprint(pipeline: Pipeline, topology: Topology) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _renamed(query: str, name: str, place: str) -> str:
+def renamed(query: str, name: str, place: str) -> str:
+    """Put what a column stands for in its place."""
     return "".join(place if part == name else part for part in words(query))
 
 
-def _numbered(query: str) -> str:
+def numbered(query: str) -> str:
     """Number the columns between the steps of a query anew, in the order in which they appear."""
     seen: dict[str, str] = {}
     found = []

@@ -299,6 +299,19 @@ Kernel = Aggregate | StreamJoin | LookupJoin | TableJoin | Table | Rank
 
 
 @dataclass(frozen=True, slots=True)
+class Inputs:
+    """Which rows go into an operator. The meaning of its state does not hang on it, and what the state says does.
+
+    Args:
+        topics: for each feed, the topics that its rows come from, directly or through other operators.
+        rows: changes with the queries on the way: conditions, and what columns are computed of.
+    """
+
+    topics: tuple[tuple[str, ...], ...]
+    rows: str
+
+
+@dataclass(frozen=True, slots=True)
 class Store:
     """Where the state of an operator is kept.
 
@@ -306,11 +319,13 @@ class Store:
         name: stable under unrelated edits of the program; also the id of the operator.
         changelog: the compacted topic behind it. Its name lacks the application id: `{application}` stands for it.
         fingerprint: changes whenever the meaning of stored bytes does.
+        inputs: what goes in; None in plans and marks of before it was noted.
     """
 
     name: str
     changelog: TopicDescription
     fingerprint: str
+    inputs: Inputs | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from headrace.plan.operators import (
     Column,
     Emit,
     Feed,
+    Inputs,
     JoinKind,
     JoinWindow,
     Kernel,
@@ -68,6 +69,7 @@ def operator_data(operator: Operator) -> dict[str, Any]:
                 "replication": operator.store.changelog.replication,
                 "configs": dict(operator.store.changelog.configs),
             },
+            **_inputs_data(operator.store.inputs),
         },
     }
 
@@ -83,9 +85,22 @@ def operator_from(data: dict[str, Any]) -> Operator:
         kind(**feeds, **_options(kind, data["options"])),
         tuple(_column(item) for item in data["columns"]),
         Changes(data["changes"]),
-        Store(data["store"]["name"], changelog, data["store"]["fingerprint"]),
+        Store(
+            data["store"]["name"],
+            changelog,
+            data["store"]["fingerprint"],
+            _inputs(data["store"].get("inputs")),
+        ),
         tuple(data.get("labels", ())),
     )
+
+
+def _inputs_data(inputs: Inputs | None) -> dict[str, Any]:
+    return {} if inputs is None else {"inputs": asdict(inputs)}
+
+
+def _inputs(data: dict[str, Any] | None) -> Inputs | None:
+    return None if data is None else Inputs(tuple(tuple(item) for item in data["topics"]), data["rows"])
 
 
 def kernel_word(kernel: Kernel) -> str:

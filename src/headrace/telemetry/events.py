@@ -225,7 +225,8 @@ class StateTakenOver(Event):
 
     def message(self) -> str:
         """Give the text of the log line."""
-        return f"state of `{self.store}` is migrated: {'; '.join((*self.changes, *self.consequences))}"
+        done = "is migrated" if self.changes else "goes on"
+        return f"state of `{self.store}` {done}: {'; '.join((*self.changes, *self.consequences))}"
 
 
 @dataclass(frozen=True, slots=True)

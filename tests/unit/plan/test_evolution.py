@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from headrace.plan.evolution import Evolution, evolution
+from headrace.plan.evolution import Evolution, evolution, inputs_evolution
+from headrace.plan.operators_json import operator_data, operator_from
 from tests.unit.planner.topics import plan
 
 if TYPE_CHECKING:
@@ -15,8 +18,8 @@ if TYPE_CHECKING:
 BASE = "COUNT(*) AS n, SUM(amount) AS total"
 
 
-def operator(sql: str) -> Operator:
-    return plan(f"SET defaults.topic.autocreate=true; INSERT INTO out {sql}").operators[-1]
+def operator(sql: str, names: str = "") -> Operator:
+    return plan(f"SET defaults.topic.autocreate=true; {names} INSERT INTO out {sql}").operators[-1]
 
 
 def change(old: str, new: str) -> Evolution:
@@ -131,3 +134,52 @@ def test_what_makes_state_useless_is_named(old: str, new: str, obstacle: str) ->
 def test_a_version_in_between_can_be_read_though_it_cannot_be_taken_over() -> None:
     assert change(grouped(BASE), grouped("COUNT(*) AS n, MAX(amount) AS total")).is_readable
     assert not change(grouped(BASE), grouped(BASE, "id")).is_readable
+
+
+def fed(source: str, key: str = "customer") -> Operator:
+    names = (
+        "WITH again AS (SELECT STREAM * FROM orders_by_id); WITH both AS (SELECT STREAM customer, amount FROM orders "
+        "UNION ALL SELECT STREAM customer, amount FROM orders_by_id);"
+    )
+    return operator(f"SELECT STREAM {key}, COUNT(*) AS n FROM {source} GROUP BY {key}", names)
+
+
+ROWS = (
+    "the rows that go in changed: results mix old and new rows; `--discard-state=out-aggregate` begins anew"
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "obstacles", "told"),
+    [
+        ("orders", "orders AS o", (), ()),
+        ("orders", "orders WHERE paid", (), (ROWS,)),
+        ("orders", "again", ("its rows came from `orders`, come from `orders_by_id`",), (ROWS,)),
+        ("orders", "both", (), (ROWS,)),
+        ("both", "orders", (), (ROWS,)),
+    ],
+)
+def test_other_rows_are_told_of_and_other_topics_refused(
+    old: str, new: str, obstacles: tuple[str, ...], told: tuple[str, ...]
+) -> None:
+    before, after = fed(old), fed(new)
+    assert before.store.fingerprint == after.store.fingerprint
+    found = inputs_evolution(before, after)
+    assert (found.obstacles, found.consequences) == (obstacles, told)
+
+
+def test_other_topics_are_in_the_way_of_other_calls_too() -> None:
+    found = change(grouped(BASE), grouped(f"{BASE}, MAX(amount) AS most").replace("orders", "orders_by_id"))
+    assert found.obstacles == ("its rows came from `orders`, come from `orders_by_id`",)
+
+
+def test_marks_of_before_inputs_were_noted_say_little_of_them() -> None:
+    before, after = fed("orders", "_key"), fed("orders WHERE paid", "_key")
+    old = replace(before, store=replace(before.store, inputs=None))
+    assert inputs_evolution(old, after) == Evolution((), True)
+    assert inputs_evolution(before, replace(after, store=old.store)) == Evolution((), True)
+    assert "inputs" not in operator_data(old)["store"]
+    assert operator_from(operator_data(old)) == old
+    assert operator_from(json.loads(json.dumps(operator_data(before)))) == before
+    other = fed("positions", "_key")
+    assert inputs_evolution(old, other).obstacles == ("its rows came from `orders`, come from `positions`",)

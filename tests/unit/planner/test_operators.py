@@ -103,7 +103,6 @@ COUNT = (
 @pytest.mark.parametrize(
     "edited",
     [
-        COUNT.replace("WHERE paid", "WHERE paid AND quantity > 3"),
         COUNT.replace("GRACE BY 1s", "GRACE BY 9s"),
         COUNT.replace("AS s", "AS total"),
         "INSERT INTO b SELECT STREAM COUNT(*) AS n FROM orders GROUP BY customer;" + COUNT,
@@ -112,6 +111,32 @@ COUNT = (
 )
 def test_a_store_goes_on_after_edits_that_leave_its_meaning(edited: str) -> None:
     assert operators(edited)["a-aggregate"].store == operators(COUNT)["a-aggregate"].store
+
+
+OVER_TABLE = "INSERT INTO a SELECT TABLE customer, SUM(amount) AS s FROM orders WHERE paid GROUP BY customer"
+
+
+@pytest.mark.parametrize(
+    ("program", "old", "new"),
+    [
+        (COUNT, "WHERE paid", "WHERE paid AND quantity > 3"),
+        (COUNT, "WHERE paid ", ""),
+        (COUNT, "FROM orders", "FROM (SELECT STREAM customer, paid, -amount AS amount FROM orders)"),
+        (OVER_TABLE, "WHERE paid", "WHERE NOT paid"),
+    ],
+)
+def test_a_store_says_when_other_rows_go_in(program: str, old: str, new: str) -> None:
+    first, second = (
+        operators(text)[name].store
+        for text in (program, program.replace(old, new))
+        for name in operators(text)
+        if name == ("a-aggregate" if program is COUNT else "a-table")
+    )
+    assert first.inputs is not None
+    assert second.inputs is not None
+    assert first.fingerprint == second.fingerprint
+    assert first.inputs.rows != second.inputs.rows
+    assert first.inputs.topics == second.inputs.topics == (("orders",),)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from headrace.engine.state.changelog import (
     taken_over,
 )
 from headrace.engine.state.migration import make_migration
-from headrace.engine.state.ownership import from_mark
+from headrace.engine.state.ownership import from_mark, inputs_from_mark
 
 if TYPE_CHECKING:
     from headrace import _native
@@ -100,13 +100,24 @@ class History:
             return None
         last = self._marks[-1]
         if last.fingerprint == store.fingerprint:
-            self.missing = None
-            return None
+            return self._other_rows(last)
         found = verdict_on(self._marks, self._operator)
         if found is None:
             raise taken_over(store.name, self._where)
         if found.obstacles:
             raise foreign(store.name, self._where, found.obstacles)
+        self.missing = next_mark(self._operator, len(self._marks))
+        return found
+
+    def _other_rows(self, last: Mark) -> Evolution | None:
+        """Say whether other rows go into the same state than did before; a mark tells the next start of it."""
+        self.missing = None
+        store = self._operator.store
+        found = inputs_from_mark(last, self._operator)
+        if found.obstacles:
+            raise foreign(store.name, self._where, found.obstacles)
+        if not found.consequences:
+            return None
         self.missing = next_mark(self._operator, len(self._marks))
         return found
 

@@ -11,7 +11,13 @@ from headrace.engine.state.changelog import Mark, by_partition, foreign, marks_i
 from headrace.errors import Diagnostic, RunError
 from headrace.errors.codes.run import STATE_OF_OTHERS
 from headrace.log.interface import ConsumerOptions, TopicPartition
-from headrace.plan.evolution import UNKNOWN, Evolution, evolution, is_repartitioned
+from headrace.plan.evolution import (
+    UNKNOWN,
+    Evolution,
+    evolution,
+    inputs_evolution,
+    is_repartitioned,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -88,6 +94,11 @@ def check_changelogs(topology: Topology, log: Log, properties: Mapping[str, str]
 def from_mark(mark: Mark, operator: Operator) -> Evolution:
     """Say what is between the program that wrote a mark and this one."""
     return Evolution((UNKNOWN,)) if mark.operator is None else evolution(mark.operator, operator)
+
+
+def inputs_from_mark(mark: Mark, operator: Operator) -> Evolution:
+    """Say whether other rows go into a store than those that a mark of the same fingerprint tells of."""
+    return Evolution(()) if mark.operator is None else inputs_evolution(mark.operator, operator)
 
 
 def unread(

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from headrace import _native
 from headrace.engine.state.directory import folder_of, home_of, state_failed
 from headrace.engine.state.history import stored_marks, verdict_on
 from headrace.engine.state.naming import named
-from headrace.engine.state.ownership import Changelog, from_mark, read_changelogs, read_marks, unread
+from headrace.engine.state.ownership import (
+    Changelog,
+    from_mark,
+    inputs_from_mark,
+    read_changelogs,
+    read_marks,
+    unread,
+)
 from headrace.engine.state.topics import misfit
+from headrace.plan.evolution import Evolution
 from headrace.plan.subtopologies import subtopologies
 
 if TYPE_CHECKING:
@@ -20,7 +28,6 @@ if TYPE_CHECKING:
 
     from headrace.engine.state.changelog import Mark
     from headrace.log.interface import Log
-    from headrace.plan.evolution import Evolution
     from headrace.plan.operators import Operator, Store
     from headrace.plan.topology import Topology
 
@@ -72,6 +79,10 @@ class _Copy:
     fault: str | None = None
     in_use: bool = False
     marks: tuple[Mark, ...] = ()
+
+
+_SAME: Final = Evolution((), True)
+"""Between two versions that are fed the same rows."""
 
 
 def judge(topology: Topology, log: Log, application: str, state_dir: Path | None) -> list[StoreVerdict]:
@@ -163,6 +174,7 @@ def _on_versions(
     if not changelog.marks:
         return _foreign(store, ())
     is_own = changelog.marks[0].fingerprint == store.fingerprint
+    is_fed_the_same = is_own and inputs_from_mark(changelog.marks[0], operator) == _SAME
     if not is_own and not (change := from_mark(changelog.marks[0], operator)).is_readable:
         return _foreign(store, change.obstacles)
     known = {number: copy for number, copy in copies.items() if copy.position is not None}
@@ -170,15 +182,22 @@ def _on_versions(
     for number, (low, end) in changelog.bounds.items():
         # Where no copy tells of it, all is read: a later version may have taken over anywhere.
         start = known[number].position if number in known else low
-        left_to_its_owner = is_own and copies[number].in_use
+        left_to_its_owner = is_fed_the_same and copies[number].in_use
         if start is not None and start < end and not left_to_its_owner:
             starts[number] = start
     later = read_marks(log, properties, store.changelog.name, starts)
     changes: dict[Evolution, None] = {}
+    rows: dict[str, None] = {}
     for number in changelog.bounds:
         before = known[number].marks if number in known else ()
         marks = [*before, *later.get(number, [])]
-        if not marks or marks[-1].fingerprint == store.fingerprint:
+        if not marks:
+            continue
+        if marks[-1].fingerprint == store.fingerprint:
+            fed = inputs_from_mark(marks[-1], operator)
+            if fed.obstacles:
+                return _foreign(store, fed.obstacles)
+            rows |= dict.fromkeys(fed.consequences)
             continue
         change_now = verdict_on(marks, operator)
         if change_now is None:
@@ -190,7 +209,7 @@ def _on_versions(
             return _foreign(store, change_now.obstacles)
         changes[change_now] = None
     if not changes:
-        return None
+        return None if not rows else replace(_verdict(store, changelog, copies), details=tuple(rows))
     details = dict.fromkeys(line for change in changes for line in (*change.changes, *change.consequences))
     reason = "the state of the version before is taken over"
     return StoreVerdict(store.name, Verdict.MIGRATE, reason, tuple(details))
