@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import random
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +21,7 @@ from headrace.plan.serde import from_json, to_json
 from headrace.planner import plan_program
 from headrace.planner.connection import connection
 from headrace.sql import parse_program
+from headrace.testing import Case, Stop, TopicInput, Variant, run_case
 from tests.engine.test_statements import Session
 
 if TYPE_CHECKING:
@@ -63,6 +66,37 @@ def test_queries_group_by_them_and_compute_their_aggregates(session: Session) ->
     asked = "SELECT team, LONGEST(word), LONGEST(word) FILTER (WHERE x < 1) AS f, COUNT(*) FROM t GROUP BY team ORDER BY team"
     assert session.say(asked) == [("r", "long", "by", 2), ("s", None, None, 1)]
     assert session.say("WITH w AS (SELECT word FROM t) SELECT LONGEST(DISTINCT word) FROM w") == [("long",)]
+
+
+def test_queries_compute_their_aggregates_over_windows(session: Session) -> None:
+    asked = """
+        SELECT _key, total(CAST(x * 2 AS BIGINT)) OVER (ORDER BY _key) AS running, total(1) OVER () AS whole,
+          longest(word) FILTER (WHERE x < 1) OVER (PARTITION BY team) AS some, longest(DISTINCT word) OVER w AS distinct_ones,
+          total(2) OVER (w ORDER BY _key ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS framed
+        FROM t WINDOW w AS (PARTITION BY team) ORDER BY _key
+    """
+    assert session.say(asked) == [
+        ("a", 8, 3, "by", "long", 2),
+        ("b", 9, 3, "by", "long", 4),
+        ("c", 9, 3, None, None, 2),
+    ]
+    assert session.refusal("SELECT nototal(x) OVER () FROM t") == (
+        "SQL0301",
+        "`nototal` is no function over a window",
+    )
+    assert session.refusal("SELECT total(word) OVER () FROM t") == (
+        "SQL0301",
+        "the first argument of `TOTAL` is a long, not `word` (string)",
+    )
+
+
+def test_a_failure_behind_a_yield_is_at_the_line_of_the_user(session: Session) -> None:
+    line = FILE.read_text().splitlines().index("    raise ValueError(text)", 100) + 1
+    code, message = session.refusal("SELECT letter FROM t LATERAL letters_then_none(word) AS letter")
+    assert (code, message.endswith(f"`LETTERS_THEN_NONE` raised ValueError at of_users.py:{line}")) == (
+        "RUN0106",
+        True,
+    )
 
 
 def test_views_call_them(session: Session) -> None:
@@ -128,3 +162,51 @@ def test_a_flood_of_records_that_they_fail_for_costs_their_neighbours_nothing() 
         relation.close()
     assert sorted(faults) == list(range(0, 240, 3))
     assert "`INVERSE` raised ZeroDivisionError at of_users.py" in faults[0].reason
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rows_that_tables_lose_are_taken_back_with_and_without_a_method_for_it(seed: int) -> None:
+    chosen = random.Random(seed)
+    current: dict[str, tuple[str, int]] = {}
+    records: list[dict[str, object]] = []
+    for _ in range(60):
+        key = f"k{chosen.randrange(8)}"
+        if chosen.random() < 0.3:
+            current.pop(key, None)
+            records.append({"key": key, "value": None})
+        else:
+            current[key] = (f"g{chosen.randrange(3)}", chosen.randrange(-50, 50))
+            records.append({"key": key, "value": dict(zip("gx", current[key], strict=True))})
+    text = f"""SET functions.file='{FILE}'; SET autocreate=true;
+        INSERT INTO out SELECT TABLE TOTAL(x) AS a, TOTAL_WITH_SUBTRACT(x) AS b, SUM(x) AS c FROM t GROUP BY g"""
+    case = Case(text, (TopicInput("t", {"format": "STRING, JSON"}, tuple(records)),), {}, "")
+    for variant in (Variant(), Variant(batch=7, stop=Stop.CLEAN)):
+        found: dict[str, dict[str, int]] = {}
+        for line in run_case(case, variant).sections["output out"].splitlines()[1:]:
+            record = json.loads(line)
+            found[record["key"]] = record["value"]
+        wanted: dict[str, int] = {}
+        for group, number in current.values():
+            wanted[group] = wanted.get(group, 0) + number
+        assert {key: value for key, value in found.items() if value is not None} == {
+            key: dict.fromkeys("abc", number) for key, number in wanted.items()
+        }
+
+
+def test_a_method_that_takes_rows_back_is_told_not_to_be_called() -> None:
+    def warnings(rows: str, call: str) -> list[str]:
+        text = f"SET functions.file='{FILE}'; INSERT INTO out SELECT {rows} {call}(CAST(x AS BIGINT)) AS s FROM numbers GROUP BY {{}}"
+        return [
+            item.message
+            for group in ("_key", "x")
+            for item in plan_program(
+                parse_program(text.format(group)),
+                KnownTopics.of((NUMBERS,), None),
+                defaults={"autocreate": "true"},
+            ).warnings
+        ]
+
+    told = "`TOTAL_WITH_SUBTRACT` is over a table, and the method `subtract` of its class is not called"
+    assert warnings("TABLE", "TOTAL_WITH_SUBTRACT") == [told] * 2
+    assert warnings("TABLE", "TOTAL") == []
+    assert warnings("STREAM", "TOTAL_WITH_SUBTRACT") == []

@@ -29,6 +29,7 @@ from headrace.planner.user_functions import (
     called_in,
     calls_user_functions,
     program_functions,
+    uncalled_methods,
     with_aggregates,
 )
 from headrace.sql.commands import Command
@@ -127,6 +128,7 @@ class _Plan:
         queries = [item.query for item in found.pipelines]
         queries += [feed.query for operator in found.operators for feed in operator.feeds]
         called = " ".join(queries)
+        self.faults.add(uncalled_methods(found.operators, found.pipelines, self.user))
         return Topology(
             found.sources,
             found.sinks,

@@ -11,20 +11,24 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from duckdb.func import FunctionNullHandling, PythonUDFType
 from sqlglot import exp
 
-from headrace.errors import ProgramError
+from headrace.errors import Diagnostic, ProgramError, Severity
+from headrace.errors.codes import function as codes
 from headrace.functions import lookup
 from headrace.functions.user import EACH, PREFIX, TOTAL, UserFunctions, UserKind, from_file
+from headrace.plan.operators import Changes
 from headrace.sql.nodes import Insert, Named, Query, Set, With
 from headrace.types.sql import duckdb_type
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import duckdb
     import pyarrow as pa
 
     from headrace.functions import Function
     from headrace.functions.user import DuckdbFunction, UserFunction
+    from headrace.plan.operators import Operator
+    from headrace.plan.topology import Pipeline
     from headrace.sql.nodes import Program
 
 Planned = TypeVar("Planned", Insert, Named, Query, With)
@@ -76,6 +80,20 @@ def called_in(query: str, functions: UserFunctions) -> tuple[UserFunction, ...]:
     return tuple(found for name in names if (found := functions.find(name)) is not None)
 
 
+def uncalled_methods(
+    operators: Iterable[Operator], pipelines: Sequence[Pipeline], functions: UserFunctions
+) -> Iterator[Diagnostic]:
+    """Warn of user aggregates over tables with a method that takes rows back: it is not called."""
+    feeds = [feed for item in operators for feed in item.feeds if feed.changes is not Changes.APPEND]
+    queries = [feed.query for feed in feeds]
+    queries += [item.query for item in pipelines if item.sink in {feed.source for feed in feeds}]
+    for found in called_in(" ".join(queries), functions):
+        if found.retraction is not None:
+            message = f"`{found.name}` is over a table, and the method `{found.retraction}` of its class is not called"
+            note = "a row that goes takes its own state along, so the result is right without it"
+            yield Diagnostic(codes.UNCALLED_METHOD, message, notes=(note,), severity=Severity.WARNING)
+
+
 def declaration(name: str, functions: UserFunctions) -> Function | None:
     """Give the declaration of a user function, or of a part of an aggregate as `with_aggregates` writes it."""
     lower = name.lower()
@@ -107,17 +125,29 @@ def written_out(query: exp.Expression, functions: UserFunctions) -> exp.Expressi
     """Give a query whose user aggregates are written out, see `with_aggregates`."""
 
     def write(node: exp.Expression) -> exp.Expression:
-        call = node.this if isinstance(node, exp.Filter) else node
+        inner = node.this if isinstance(node, exp.Window) else node
+        call = inner.this if isinstance(inner, exp.Filter) else inner
         found = _aggregate(call, functions)
         if found is None:
             return node
+        if inner is not node:
+            # The result is that of the states in the frame.
+            framed = node.copy()
+            framed.meta.update(node.meta)
+            framed.set("this", write(inner).expressions[0])
+            for part in ("partition_by", "order"):
+                found_there = framed.args.get(part)
+                for item in found_there if isinstance(found_there, list) else [found_there]:
+                    if item is not None:
+                        item.replace(item.transform(write))
+            return _placed(call, PREFIX + found.name.lower() + TOTAL, [framed])
         arguments = [argument.transform(write) for argument in call.expressions]
         distinct = arguments[0].expressions if arguments and isinstance(arguments[0], exp.Distinct) else None
         each: exp.Expression = _placed(call, PREFIX + found.name.lower() + EACH, distinct or arguments)
         if distinct:
             each = exp.Distinct(expressions=[each])
         states: exp.Expression = _placed(call, "COLLECT", [each])
-        if node is not call:
+        if inner is not call:
             states = exp.Filter(this=states, expression=node.expression.transform(write))
             states.meta.update(node.meta)
         return _placed(node, PREFIX + found.name.lower() + TOTAL, [states])

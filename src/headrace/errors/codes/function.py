@@ -47,3 +47,11 @@ CANNOT_COMPILE = Code(
     "DuckDB refuses the query before it has read a record. Nearly always a function is given a constant that it does not take, "
     "such as a text that is no JSON; the message says which. No record is to blame, so `error.policy` does not count.",
 )
+
+UNCALLED_METHOD = Code(
+    "SQL0407",
+    "method of a user aggregate is not called",
+    "The class of a user aggregate has a method that takes values back: `subtract`, `retract` or `remove`. Headrace keeps the states "
+    "of a group's records side by side and takes the state of a row away with the row, so results over tables are right without "
+    "such a method, and it is not called. The state of a group grows with its rows all the same. Leave the method out.",
+)

@@ -33,6 +33,9 @@ EACH: Final = "__each"
 TOTAL: Final = "__total"
 """Behind the name of an aggregate: what gives the state of the values of one record, and the result of a list of states."""
 
+_RETRACTIONS: Final = ("subtract", "retract", "remove")
+"""What other systems call the method that takes a row back."""
+
 _DECLARED: Final = "__headrace_function__"
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*")
 _UNKNOWN_PARAMETERS: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -75,6 +78,7 @@ class UserFunction:
         parts: of an aggregate, by their names in DuckDB: what gives the state of the values of one record, and what gives
             the result of a list of states.
         origin: the file it is from, or the entry point as `entry point <name>`.
+        retraction: the method of an aggregate's class that seems to take values back. It is not called.
     """
 
     kind: UserKind
@@ -82,6 +86,7 @@ class UserFunction:
     registrations: tuple[DuckdbFunction, ...]
     parts: tuple[Function, ...] = ()
     origin: str = ""
+    retraction: str | None = None
 
     @property
     def name(self) -> str:
@@ -168,9 +173,9 @@ def aggregate(class_: Class | None = None, /, *, name: str | None = None) -> Cla
     """Make an aggregate of a class.
 
     The class has the methods `init() -> state`, `add(state, value, …) -> state`, `merge(state, later) -> state` and
-    `result(state) -> value`. With `remove(state, other) -> state`, which takes the values of `other` back, it runs over tables
-    too. One object serves all groups, so what a group knows is in its state and nowhere else. A state is what JSON can
-    hold (a tuple comes back as a list), unless `dump(state) -> bytes` and `load(bytes) -> state` say how it is written.
+    `result(state) -> value`. One object serves all groups, so what a group knows is in its state and nowhere else. A state is
+    what JSON can hold (a tuple comes back as a list), unless `dump(state) -> bytes` and `load(bytes) -> state` say how it is
+    written. Over tables nothing more is needed: a row that goes takes its own state along, so a method `subtract` is not called.
 
     Args:
         class_: it stays as it is. It is made without arguments, once.
@@ -251,7 +256,8 @@ def _aggregate(class_: type, name: str | None) -> UserFunction:
             renderer=_renderer(total.name),
         ),
     )
-    return UserFunction(UserKind.AGGREGATE, shown, (each, total), parts)
+    retraction = next((method for method in _RETRACTIONS if hasattr(class_, method)), None)
+    return UserFunction(UserKind.AGGREGATE, shown, (each, total), parts, retraction=retraction)
 
 
 def _sql_name(body: Any, name: str | None) -> str:

@@ -28,6 +28,10 @@ STATE: Final = pa.binary()
 """How the state of a user aggregate is kept."""
 
 
+_OURS: Final = Path(__file__).parent
+"""Frames of these modules stand between DuckDB and the user's own: they say nothing to the user."""
+
+
 class UserFunctionError(Exception):
     """A user function failed. The message names function, kind and place of the failure, and no values."""
 
@@ -35,7 +39,7 @@ class UserFunctionError(Exception):
 def failure(name: str, error: Exception) -> UserFunctionError:
     """Say what went wrong inside a function, without the words of the exception, which may hold data."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = next((frame for frame in frames if frame.filename != __file__), None)
+    own = next((frame for frame in frames if Path(frame.filename).parent != _OURS), None)
     place = f" at {Path(own.filename).name}:{own.lineno}" if own is not None else ""
     return UserFunctionError(f"`{name}` raised {type(error).__name__}{place}")
 
@@ -152,7 +156,7 @@ class AggregateCalls:
 
     Args:
         name: for messages.
-        body: an object with `init`, `add`, `merge` and `result`; `remove`, `dump` and `load` if it has them.
+        body: an object with `init`, `add`, `merge` and `result`; `dump` and `load` if it has them.
         parameters: of `add`, without the state.
         result: of `result`.
     """
@@ -166,20 +170,6 @@ class AggregateCalls:
         self.each: Evaluate = per_value(name, self._each, parameters, UserType(STATE))
         states = UserType(pa.list_(STATE), optional=True)
         self.total: Evaluate = per_value(name, self._total, [states], result)
-
-    def merge(self, into: bytes, other: bytes) -> bytes:
-        """Give the state of the values of both; those of `other` come later. Raises UserFunctionError."""
-        return self._both(self._body.merge, into, other)
-
-    def remove(self, state: bytes, other: bytes) -> bytes:
-        """Give the state without the values of `other`. Raises UserFunctionError."""
-        return self._both(self._body.remove, state, other)
-
-    def _both(self, call: Callable[[Any, Any], Any], one: bytes, other: bytes) -> bytes:
-        try:
-            return self._dump(call(self._load(one), self._load(other)))
-        except Exception as error:
-            raise failure(self._name, error) from error
 
     def _each(self, *values: Any) -> bytes:
         return self._dump(self._body.add(self._body.init(), *values))

@@ -107,3 +107,34 @@ class Bits:
 
     def load(self, state: bytes) -> int:
         return int.from_bytes(state, "big")
+
+
+@aggregate
+class Total:
+    """The sum of numbers."""
+
+    def init(self) -> int:
+        return 0
+
+    def add(self, state: int, x: int) -> int:
+        return state + x
+
+    def merge(self, state: int, later: int) -> int:
+        return state + later
+
+    def result(self, state: int) -> int:
+        return state
+
+
+@aggregate(name="total_with_subtract")
+class TotalWithSubtract(Total):
+    """The sum of numbers, by a class as other systems want it."""
+
+    def subtract(self, state: int, x: int) -> int:
+        raise AssertionError
+
+
+@table
+def letters_then_none(text: str) -> Iterator[str]:
+    yield from text
+    raise ValueError(text)
