@@ -65,12 +65,15 @@ class CaseItem(pytest.Item):
 
     def runtest(self) -> None:
         """Run it and compare; or write down what came out."""
+        from headrace.cli.session import setting_defaults
+        from headrace.config.environment import read_environment
         from headrace.testing.suite import judge_case, update_case
 
+        defaults = setting_defaults(None, read_environment())
         if self.config.getoption("--headrace-update"):
-            update_case(self.path)
+            update_case(self.path, defaults)
             return
-        verdict = judge_case(self.path, thorough=bool(self.config.getini(_THOROUGH)))
+        verdict = judge_case(self.path, thorough=bool(self.config.getini(_THOROUGH)), defaults=defaults)
         if verdict.problem is not None:
             raise CaseFailedError(verdict.problem)
 

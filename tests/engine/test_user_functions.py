@@ -195,7 +195,8 @@ def test_rows_that_tables_lose_are_taken_back_with_and_without_a_method_for_it(s
 
 def test_a_method_that_takes_rows_back_is_told_not_to_be_called() -> None:
     def warnings(rows: str, call: str) -> list[str]:
-        text = f"SET functions.file='{FILE}'; INSERT INTO out SELECT {rows} {call}(CAST(x AS BIGINT)) AS s FROM numbers GROUP BY {{}}"
+        query = f"SELECT {rows} {call}(CAST(x AS BIGINT)) AS s FROM numbers GROUP BY {{}}"
+        text = f"SET functions.file='{FILE}'; INSERT INTO out {query}"
         return [
             item.message
             for group in ("_key", "x")

@@ -13,24 +13,29 @@ from headrace.planner.targets import check_formats
 from headrace.sql.nodes import Insert
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from headrace.catalog import TopicCatalog
     from headrace.errors import Diagnostic
     from headrace.sql.nodes import Program
 
 
-def check_program(program: Program, catalog: TopicCatalog | None = None) -> list[Diagnostic]:
+def check_program(
+    program: Program, catalog: TopicCatalog | None = None, defaults: Mapping[str, str] | None = None
+) -> list[Diagnostic]:
     """Give what the rules find in a program, in the order of its text; what its comments silence is left out.
 
     Args:
         program: parsed.
         catalog: tells what the topics hold. With it the program is planned, too: the planner's warnings are among the findings.
             Without it rules that need types know those of CREATE TABLE alone, and those that need the plan find nothing.
+        defaults: settings that hold unless the program says otherwise, by their SET keys.
 
     Raises:
         ProgramError: the program cannot be planned; without a catalog, whatever its topics hold.
     """
     plans = catalog is not None and any(isinstance(item, Insert) for item in program.statements)
-    topology = plan_program(program, catalog) if plans and catalog is not None else None
+    topology = plan_program(program, catalog, defaults=defaults) if plans and catalog is not None else None
     if topology is None:
         check_formats(program)
     checked = CheckedProgram(program, topology, catalog)

@@ -10,9 +10,9 @@ import click
 
 from headrace.check import check_program
 from headrace.cli.failures import ExitCode, drawn, leave, report, reported
-from headrace.cli.options import examples, log_options
+from headrace.cli.options import examples, functions_option, log_options
 from headrace.cli.program import read_program, read_programs
-from headrace.cli.session import open_session
+from headrace.cli.session import open_session, setting_defaults
 from headrace.config.environment import read_environment
 from headrace.errors import HeadraceError, ProgramError
 from headrace.errors.render import to_json
@@ -33,10 +33,16 @@ if TYPE_CHECKING:
 @click.argument("paths", nargs=-1, type=click.Path(exists=True, allow_dash=True))
 @click.option("-e", "--execute", "text", metavar="SQL", help="The SQL itself, instead of files.")
 @click.option("--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True)
+@functions_option
 @log_options
 @reported
 def command(
-    paths: tuple[str, ...], text: str | None, form: str, log: str | None, registry: str | None
+    paths: tuple[str, ...],
+    text: str | None,
+    form: str,
+    functions: str | None,
+    log: str | None,
+    registry: str | None,
 ) -> None:
     """Find what can run and is seldom meant, in the programs in PATHS: files, or folders of *.sql files.
 
@@ -49,11 +55,13 @@ def command(
     wrong = False
     with ExitStack() as stack:
         catalog: Catalog | None = None
-        if log is not None or read_environment().log is not None:
+        environment = read_environment()
+        defaults = setting_defaults(functions, environment)
+        if log is not None or environment.log is not None:
             catalog = stack.enter_context(open_session(log, registry)).catalog
         for source in sources:
             try:
-                diagnostics = check_program(parse_program(source.text, source.name), catalog)
+                diagnostics = check_program(parse_program(source.text, source.name), catalog, defaults)
             except ProgramError as error:
                 wrong = True
                 found.append(error)

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import click
 
 from headrace.cli.failures import bad_call, reported, warn
-from headrace.cli.options import examples, log_options
+from headrace.cli.options import examples, functions_option, log_options
 from headrace.cli.program import read_program
-from headrace.cli.session import open_session
+from headrace.cli.session import open_session, setting_defaults
 from headrace.cli.state_folder import state_folder
 from headrace.cli.times import HELP, parse_time
 from headrace.engine.reset import Reset, Target
@@ -47,6 +47,7 @@ from headrace.sql import parse_program
     help="Folder of local state; HEADRACE_STATE_DIR. Default: among the data of the user.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@functions_option
 @log_options
 @reported
 def command(
@@ -57,6 +58,7 @@ def command(
     state: bool | None,
     state_dir: str | None,
     dry_run: bool,
+    functions: str | None,
     log: str | None,
     registry: str | None,
 ) -> None:
@@ -77,7 +79,10 @@ def command(
         topology = None
         if file is not None:
             source = read_program(file, None)
-            topology = plan_program(parse_program(source.text, source.name), session.catalog)
+            defaults = setting_defaults(functions, session.environment)
+            topology = plan_program(
+                parse_program(source.text, source.name), session.catalog, defaults=defaults
+            )
             warn(topology.warnings, source)
         elif state is not None:
             message = "--discard-state and --keep-state are about the state of a program, which is not named"

@@ -9,7 +9,7 @@ import click
 
 from headrace.cli.answers import print_answer
 from headrace.cli.failures import reported, warn
-from headrace.cli.options import examples, log_options
+from headrace.cli.options import examples, functions_option, log_options
 from headrace.cli.results import RESULT_FORMATS
 from headrace.cli.workspace import open_workspace
 from headrace.engine.statements import Runner, parse_statements
@@ -32,16 +32,19 @@ ROWS = 10_000
     metavar="FOLDER",
     help="Folder of local state, for STATE; HEADRACE_STATE_DIR. Default: among the data of the user.",
 )
+@functions_option
 @log_options
 @reported
-def command(form: str, state_dir: str | None, log: str | None, registry: str | None) -> None:
+def command(
+    form: str, state_dir: str | None, functions: str | None, log: str | None, registry: str | None
+) -> None:
     r"""Work on topics in an interactive shell.
 
     A statement ends with `;` and may have many lines. Tab completes topics, columns, functions and keywords; \help lists the
     commands of the shell. Ctrl-C ends a query, Ctrl-D the shell. Queries give 10,000 rows at most, unless they have a LIMIT.
     Without a terminal the statements of standard input are run, and the first that fails ends it.
     """
-    with open_workspace(log, registry, state_dir) as workspace:
+    with open_workspace(log, registry, state_dir, functions) as workspace:
         if sys.stdin.isatty():
             # The prompt is loaded only where somebody sits before it.
             from headrace.cli.shell import Shell

@@ -9,7 +9,9 @@ import click
 
 from headrace.cli.failures import ExitCode, bad_call, drawn, fault_of, leave, reported
 from headrace.cli.junit import Result, junit_xml
-from headrace.cli.options import examples
+from headrace.cli.options import examples, functions_option
+from headrace.cli.session import setting_defaults
+from headrace.config.environment import read_environment
 from headrace.testing import CaseFileError
 from headrace.testing.suite import SUFFIX, Verdict, cases_in, judge_case, update_case
 
@@ -29,8 +31,16 @@ from headrace.testing.suite import SUFFIX, Verdict, cases_in, judge_case, update
 @click.option(
     "--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write a report in JUnit's XML."
 )
+@functions_option
 @reported
-def command(paths: tuple[Path, ...], filter_: str, update: bool, thorough: bool, junit: Path | None) -> None:
+def command(
+    paths: tuple[Path, ...],
+    filter_: str,
+    update: bool,
+    thorough: bool,
+    junit: Path | None,
+    functions: str | None,
+) -> None:
     """Run the test cases in PATHS, files or folders; no broker is needed.
 
     A case is a text file: a program, or the name of its file, the records that go in, and what must come out. With --thorough
@@ -43,13 +53,18 @@ def command(paths: tuple[Path, ...], filter_: str, update: bool, thorough: bool,
             f" with `{filter_}` in its path" if filter_ else ""
         )
         raise bad_call(message)
+    defaults = setting_defaults(functions, read_environment())
     results = []
     wrong = False
     for file in files:
         begun = time.perf_counter()
         error = False
         try:
-            verdict = update_case(file) if update else judge_case(file, thorough=thorough)
+            verdict = (
+                update_case(file, defaults)
+                if update
+                else judge_case(file, thorough=thorough, defaults=defaults)
+            )
         except CaseFileError as fault:
             verdict, error, wrong = Verdict(str(fault)), True, True
         except (KeyboardInterrupt, SystemExit, GeneratorExit):

@@ -18,7 +18,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _MARK: Final = "=== "
 _INPUTS: Final = ("sql", "topic")
@@ -64,6 +67,8 @@ class Case:
     """Titles of sections whose lines may come in any order."""
     folder: Path = Path()
     """Where relative paths in the program begin."""
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    """Settings from outside that hold unless the program says otherwise, by their SET keys."""
 
 
 def read_case(path: Path) -> Case:

@@ -80,7 +80,8 @@ def plan_case(case: Case, partitions: int = 1) -> Planned:
         _produce(case, log, ids, None)
         with closing(Catalog(log, registry)) as catalog:
             try:
-                topology = plan_program(parse_program(case.sql, NAME), catalog, folder=case.folder)
+                program = parse_program(case.sql, NAME)
+                topology = plan_program(program, catalog, defaults=case.defaults, folder=case.folder)
             except ProgramError as error:
                 return Planned(case, partitions, error)
     return Planned(case, partitions, topology)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from headrace.testing.case_file import read_case, write_case
@@ -11,6 +11,7 @@ from headrace.testing.run_case import plan_case, run_case
 from headrace.testing.variants import PLAIN, variants_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 SUFFIX: Final = ".case"
@@ -30,18 +31,19 @@ def cases_in(path: Path, filter_: str = "") -> list[Path]:
     return [file for file in found if filter_ in file.as_posix()]
 
 
-def judge_case(file: Path, *, thorough: bool = False) -> Verdict:
+def judge_case(file: Path, *, thorough: bool = False, defaults: Mapping[str, str] | None = None) -> Verdict:
     """Run a case and compare.
 
     Args:
         file: of the case.
         thorough: in several ways, which must all give the same: batches of different sizes, more partitions, a restart or a
             crash in the middle.
+        defaults: settings that hold unless the program says otherwise, by their SET keys.
 
     Raises:
         CaseFileError: the file cannot be read.
     """
-    case = read_case(file)
+    case = replace(read_case(file), defaults=defaults or {})
     if not case.expected:
         return Verdict(
             "the case expects nothing: write a section `=== output TOPIC`, or fill it in with --update"
@@ -57,13 +59,17 @@ def judge_case(file: Path, *, thorough: bool = False) -> Verdict:
     return Verdict()
 
 
-def update_case(file: Path) -> Verdict:
+def update_case(file: Path, defaults: Mapping[str, str] | None = None) -> Verdict:
     """Run a case and write what came out into its file, unless it says the same already.
+
+    Args:
+        file: of the case.
+        defaults: as `judge_case` takes them.
 
     Raises:
         CaseFileError: the file cannot be read.
     """
-    case = read_case(file)
+    case = replace(read_case(file), defaults=defaults or {})
     outcome = run_case(case, PLAIN)
     if case.expected and difference(case, outcome) is None:
         return Verdict()
