@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from headrace.testing import Case, Stop, TopicInput, Variant, run_case
 from tests.suites import flink_programs, nexmark_programs
 from tests.suites.program import Program, Refused, Verdict
+from tests.suites.refusals import REFUSED
 from tests.suites.results import facts, latest, read_changes, read_results, table_of, text_words, words
 from tests.suites.topics import (
     Column,
@@ -53,6 +54,16 @@ def checks(folder: Path) -> Iterator[Check]:
     """Give each program of the suites by name, to be run."""
     yield from _nexmark(json.loads((folder / "nexmark_small.json").read_text()))
     yield from _flink(json.loads((folder / "flink_programs.json").read_text()))
+
+
+def judged(name: str, program: Program | Refused | None, run: Callable[[Program], None]) -> Verdict:
+    """Say what became of a program; one that is refused or passes against the list of refusals is wrong."""
+    found = _verdict(name, program, run)
+    if found.outcome == "refused" and name not in REFUSED:
+        return Verdict(name, "wrong", f"refused, and not on the list: {found.reason}")
+    if found.outcome == "pass" and name in REFUSED:
+        return Verdict(name, "wrong", "it passes, and is on the list of refusals")
+    return found
 
 
 def _verdict(name: str, program: Program | Refused | None, run: Callable[[Program], None]) -> Verdict:
@@ -110,7 +121,7 @@ def _nexmark(suite: dict[str, Any]) -> Iterator[Check]:
         yield (
             f"nexmark {name}",
             partial(
-                _verdict,
+                judged,
                 f"nexmark {name}",
                 programs.get(name),
                 partial(_run_nexmark, events=suite["events"], expected=query["expected_text"]),
@@ -165,7 +176,7 @@ def _flink(suite: list[dict[str, Any]]) -> Iterator[Check]:
         name = entry["name"]
         yield (
             f"flink {name}",
-            partial(_verdict, f"flink {name}", programs.get(name), partial(_run_flink, entry=entry)),
+            partial(judged, f"flink {name}", programs.get(name), partial(_run_flink, entry=entry)),
         )
 
 

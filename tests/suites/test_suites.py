@@ -1,4 +1,4 @@
-"""Each program of the suites gives the expected rows, or is refused for a reason."""
+"""Each program of the suites gives the expected rows, or is on the list of those that are refused."""
 
 from __future__ import annotations
 
