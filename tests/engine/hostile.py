@@ -90,6 +90,100 @@ BAD_LONG = [b"", b"\0\0\0\0", b"123456789"]
 BAD_TEXT = [b"\xff", b"ok\xc3", b"\xed\xa0\x80"]
 
 
+GOOD_XML = [b"<r><n>1</n><s>a</s></r>", b'<r n="2"/>', b"<other><m>3</m></other>"]
+BAD_XML = [
+    b"",
+    b"<r>",
+    b"<r><n>1</r></n>",
+    b"<r/><r/>",
+    b"<r><n>one</n></r>",
+    b"<r><n>3000000000</n></r>",
+    b"<r><s>\xff</s></r>",
+    b"<r><s>&unknown;</s></r>",
+    b'<!DOCTYPE r [<!ENTITY a "aaaa">]><r><s>&a;</s></r>',
+    b"{}",
+]
+MESSAGE = 'syntax = "proto3"; message Reading { int32 n = 1; optional string s = 2; }'
+OBJECT = '{"type":"object","properties":{"n":{"type":"integer"},"s":{"type":"string"}},"required":["n"]}'
+ENVELOPE = (
+    '{"type":"record","name":"Envelope","namespace":"shop","fields":[{"name":"before","type":["null",'
+    '{"type":"record","name":"Value","fields":[{"name":"n","type":"int"},{"name":"s","type":"string"}]}]},'
+    '{"name":"after","type":["null","Value"]},{"name":"op","type":"string"},{"name":"ts_ms","type":["null","long"]}]}'
+)
+GOOD_CHANGES = [
+    b'{"before":null,"after":{"n":1,"s":"a"},"op":"c","ts_ms":1}',
+    b'{"schema":{},"payload":{"before":{"n":1},"after":{"n":2},"op":"u"}}',
+    b'{"before":{"n":2},"after":null,"op":"d"}',
+]
+BAD_CHANGES = [
+    b"",
+    b"{",
+    b"[]",
+    b"{}",
+    b"null",
+    b'{"payload":null}',
+    b'{"before":null,"after":{"n":"one"},"op":"c"}',
+    b'{"before":null,"after":[],"op":"c"}',
+    b'{"before":null,"after":{"n":3000000000},"op":"c"}',
+    b'{"before":null,"after":{"s":"\xff"},"op":"c"}',
+]
+
+
+def protobuf(schema_id: int) -> tuple[list[bytes], list[bytes]]:
+    """Give good and bad records of a MESSAGE, the first of its schema."""
+    good = [framed(schema_id, b"\0" + body) for body in (b"\x08\x01\x12\x01a", b"\x08\x02", b"")]
+    bad = [
+        b"",
+        b"\0\0\0",
+        b"\1" + good[0][1:],
+        good[0][:-1],
+        framed(schema_id, b""),
+        framed(schema_id, b"\x02\x0e\x08\x01"),
+        framed(schema_id, b"\0\x08" + b"\xff" * 12),
+        framed(schema_id, b"\0\x12\x01\xff"),
+        framed(schema_id, b"\0\x12\xff\xff\xff\x0f"),
+        framed(UNKNOWN_ID, good[0][5:]),
+    ]
+    return good, bad
+
+
+def json_schema(schema_id: int) -> tuple[list[bytes], list[bytes]]:
+    """Give good and bad records of an OBJECT."""
+    good = [framed(schema_id, body) for body in (b'{"n":1,"s":"a"}', b'{"n":2}', b'{"n":3,"s":null}')]
+    bad = [
+        b"",
+        b"\0\0\0",
+        good[0][5:],
+        framed(schema_id, b""),
+        framed(schema_id, b"{"),
+        framed(schema_id, b"[]"),
+        framed(schema_id, b'{"n":"one"}'),
+        framed(schema_id, b'{"n":1,"s":"\xff"}'),
+        framed(schema_id, b'{"n":1}{"n":2}'),
+    ]
+    return good, bad
+
+
+def changes_in_avro(schema_id: int, other_id: int) -> tuple[list[bytes], list[bytes]]:
+    """Give good and bad records of an ENVELOPE."""
+    row = b"\2" + zigzag(1) + zigzag(1) + b"a"
+    good = [
+        framed(schema_id, body + b"\0")
+        for body in (b"\0" + row + b"\2c", row + row + b"\2u", row + b"\0" + b"\2d")
+    ]
+    bad = [
+        b"",
+        b"\0\0\0",
+        b"\1" + good[0][1:],
+        good[0][:-1],
+        good[0] + b"!",
+        framed(schema_id, b"\x08" + good[0][6:]),
+        framed(other_id, zigzag(1) + b"x"),
+        framed(UNKNOWN_ID, good[0][5:]),
+    ]
+    return good, bad
+
+
 Record = TypeVar("Record")
 
 

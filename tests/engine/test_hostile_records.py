@@ -9,18 +9,29 @@ import pytest
 
 from headrace.engine import Processor, ProcessorOptions
 from headrace.formats.registry import open_registry
+from headrace.formats.registry.kinds import SchemaKind
 from headrace.log.embedded import EmbeddedLog
 from tests.engine.hostile import (
+    BAD_CHANGES,
     BAD_CSV,
     BAD_INT,
     BAD_JSON,
     BAD_LONG,
     BAD_TEXT,
+    BAD_XML,
+    ENVELOPE,
+    GOOD_CHANGES,
+    GOOD_XML,
+    MESSAGE,
+    OBJECT,
     OTHER,
     READING,
     bad_avro,
+    changes_in_avro,
+    json_schema,
     mixed,
     planned,
+    protobuf,
     reading,
     texts_of,
 )
@@ -34,6 +45,10 @@ if TYPE_CHECKING:
     from headrace.plan.topology import Topology
 
 FORMATS = ("JSON", "AVRO", "CSV", "STRING", "INT", "LONG")
+VALUE_FORMATS = ("XML", "PROTOBUF", "JSON_SR", "DEBEZIUM_JSON", "DEBEZIUM_AVRO")
+"""Those that are tried with keys that are always good."""
+
+KEY = b"k"
 
 
 @pytest.fixture
@@ -68,6 +83,18 @@ def records(form: str, registry: Registry, subject: str) -> tuple[list[bytes], l
         return [struct.pack(">i", number) for number in range(3)], BAD_INT
     if form == "LONG":
         return [struct.pack(">q", number) for number in range(3)], BAD_LONG
+    if form == "XML":
+        return GOOD_XML, BAD_XML
+    if form == "PROTOBUF":
+        return protobuf(registry.register(subject, MESSAGE, SchemaKind.PROTOBUF))
+    if form == "JSON_SR":
+        return json_schema(registry.register(subject, OBJECT, SchemaKind.JSON))
+    if form == "DEBEZIUM_JSON":
+        return GOOD_CHANGES, BAD_CHANGES
+    if form == "DEBEZIUM_AVRO":
+        return changes_in_avro(
+            registry.register(subject, ENVELOPE), registry.register(unique("other"), OTHER)
+        )
     return [b"a", b"", "ä".encode()], BAD_TEXT
 
 
@@ -76,6 +103,12 @@ def insertion(form: str, source: str, target: str) -> str:
     if form in ("STRING", "INT", "LONG"):
         name = form.replace("LONG", "BIGINT")
         declared, columns = f"_key {name}, _value {name}", ("_key", "_value") * 2
+    elif form in VALUE_FORMATS:
+        row = "after." if form.startswith("DEBEZIUM") else ""
+        declared, columns = (
+            "_key STRING, n INT, s STRING",
+            ("_key", "_key", f"_value.{row}n", f"_value.{row}s"),
+        )
     else:
         declared = "_key.n INT, _key.s STRING, n INT, s STRING"
         columns = ("_key.n", "_key.s", "_value.n", "_value.s")
@@ -83,6 +116,10 @@ def insertion(form: str, source: str, target: str) -> str:
     insert = f"INSERT INTO `{target}` STORE KEY AS STRING VALUE AS JSON SELECT STREAM 'k' AS _key, {texts} FROM `{source}`"
     if form == "AVRO":
         return f"{insert} WHERE _ktype=AVRO AND _vtype=AVRO; "
+    if form in ("PROTOBUF", "JSON_SR", "DEBEZIUM_AVRO"):
+        return f"{insert} WHERE _ktype=STRING AND _vtype={form}; "
+    if form in VALUE_FORMATS:
+        return f"CREATE TABLE `{source}` ({declared}) FORMAT (STRING, {form}); {insert}; "
     return f"CREATE TABLE `{source}` ({declared}) FORMAT ({form}, {form}); {insert}; "
 
 
@@ -91,9 +128,11 @@ def test_bad_records_of_every_format_go_alone(log: Log, registry: Registry, batc
     letters, target, program = unique("dead"), unique("out"), ""
     inputs: dict[str, list[tuple[bytes, bytes]]] = {}
     stages: dict[tuple[str, int], str] = {}
-    for form in FORMATS:
+    for form in (*FORMATS, *VALUE_FORMATS):
         source = create(log, unique(form.lower()), 1)
-        good_keys, bad_keys = records(form, registry, f"{source}-key")
+        good_keys, bad_keys = [KEY] * 3, []
+        if form in FORMATS:
+            good_keys, bad_keys = records(form, registry, f"{source}-key")
         good_values, bad_values = records(form, registry, f"{source}-value")
         good = list(zip(good_keys, good_values, strict=True))
         bad = [(key, good_values[0]) for key in bad_keys] + [(good_keys[0], value) for value in bad_values]
