@@ -130,7 +130,7 @@ def test_bad_records_of_every_format_go_alone(log: Log, registry: Registry, batc
     stages: dict[tuple[str, int], str] = {}
     for form in (*FORMATS, *VALUE_FORMATS):
         source = create(log, unique(form.lower()), 1)
-        good_keys, bad_keys = [KEY] * 3, []
+        good_keys, bad_keys = [KEY] * 3, list[bytes]()
         if form in FORMATS:
             good_keys, bad_keys = records(form, registry, f"{source}-key")
         good_values, bad_values = records(form, registry, f"{source}-value")
