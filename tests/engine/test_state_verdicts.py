@@ -160,6 +160,17 @@ def test_a_deleted_changelog_is_refused(log: Log, topology: Topology, applicatio
     assert (found.verdict, "deleted" in found.reason) == (Verdict.REFUSE, True)
 
 
+def test_state_that_is_given_up_while_nothing_comes_in_stays_given_up(
+    log: Log, topology: Topology, source: str, application: str, state: Path
+) -> None:
+    run(topology, log, application, state)
+    run(topology, log, application, state, "totals")
+    assert only(topology, log, application, state).verdict is Verdict.NEW
+    fill(log, source, numbers(range(20)), keys=[f"k{number}".encode() for number in range(20)])
+    run(topology, log, application, state)
+    assert only(topology, log, application, state).verdict is Verdict.KEEP
+
+
 def test_a_changelog_of_other_partitions_is_refused(
     log: Log, topology: Topology, application: str, state: Path
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from headrace.engine.ends import EndOfProgram
@@ -13,7 +14,7 @@ from headrace.engine.preparation import prepare
 from headrace.engine.reports import FailureReports
 from headrace.engine.session import Surroundings, ThreadState
 from headrace.engine.state.description import describe_stores
-from headrace.engine.state.directory import StateDirectory, home_of
+from headrace.engine.state.directory import StateDirectory, forget, home_of
 from headrace.engine.state.memory import state_memory
 from headrace.engine.state.naming import named
 from headrace.engine.state.ownership import check_changelogs
@@ -86,6 +87,7 @@ class Processor:
         Raises:
             RunError: a record stopped the run by policy, or the log or the registry refused something.
         """
+        self._forget_local()
         targets = prepare(self._topology, self._log, self._registry, self._options.discard_state)
         settings = self._topology.settings
         properties = {**settings.client, **settings.consumer_client}
@@ -164,6 +166,18 @@ class Processor:
             sum(now.produced.values()),
             sum(now.errors.values()),
         ).emit(self.metrics)
+
+    def _forget_local(self) -> None:
+        """Empty the local copies of the state that is given up; if the start is refused, the changelogs still have it."""
+        options = self._options
+        given_up = {
+            item.store.name: item.store.fingerprint
+            for item in self._topology.operators
+            if item.store.name in options.discard_state
+        }
+        if given_up and options.state_dir is not None:
+            with closing(self._log.admin()) as admin:
+                forget(home_of(options.state_dir, options.application, admin.identity()), given_up)
 
     def _state_directory(self, admin: Admin) -> StateDirectory:
         options = self._options

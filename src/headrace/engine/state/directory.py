@@ -16,7 +16,7 @@ from headrace.errors.codes.run import STATE_FAILED
 from headrace.telemetry.events import StateDamaged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from headrace.telemetry.metrics import Metrics
@@ -179,6 +179,34 @@ def _wipe(path: Path) -> None:
         return
     except OSError as error:
         raise state_failed(error) from error
+
+
+def forget(home: Path, stores: Mapping[str, str]) -> None:
+    """Empty the local copies of stores whose changelogs are about to be deleted.
+
+    Otherwise a task that nothing comes in for, or a process that is killed, would leave copies that look as if somebody else had
+    deleted the changelog.
+
+    Args:
+        home: of the application's state.
+        stores: names, and the fingerprints under which they begin anew.
+    """
+    for path in sorted(home.iterdir()) if home.is_dir() else ():
+        if not path.is_dir():
+            continue
+        try:
+            local = _native.LocalStore(path)
+            try:
+                for name, fingerprint in stores.items():
+                    if local.fingerprint(name) is not None:
+                        local.begin(name, fingerprint)
+            finally:
+                local.close()
+        except (_native.LockedStateError, _native.DamagedStateError):
+            # In use by a process that will say so itself, or made anew when it is opened.
+            continue
+        except (OSError, RuntimeError) as error:
+            raise state_failed(error) from error
 
 
 def state_failed(error: Exception) -> RunError:
