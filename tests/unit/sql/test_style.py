@@ -80,6 +80,22 @@ def check_with_comments(text: str, seed: int) -> None:
     assert [int(number) for number in COMMENT.findall(formatted)] == list(range(count))
 
 
+@pytest.mark.parametrize(
+    ("text", "formatted"),
+    [
+        (
+            "SELECT a FROM b\n-- @0\n; // @1\nSELECT c FROM d",
+            "SELECT a\nFROM b;\n\n-- @0\n// @1\nSELECT c\nFROM d;\n",
+        ),
+        ("SELECT a -- @0\n-- @1\n, -- @2\nb FROM c", None),
+    ],
+)
+def test_comments_around_the_end_of_a_part_stay_in_order(text: str, formatted: str | None) -> None:
+    found = check(text)
+    assert COMMENT.findall(found) == sorted(COMMENT.findall(text))
+    assert formatted in (None, found)
+
+
 def test_programs_of_the_golden_cases_keep_their_meaning_and_their_comments() -> None:
     read = 0
     for path in PROGRAMS:

@@ -47,9 +47,11 @@ def _move_comments(pieces: Sequence[Piece]) -> None:
     for left, piece, right in zip(pieces, pieces[1:], [*pieces[2:], None], strict=False):
         if piece.text not in (",", ";") or piece.token.kind is not Kind.MARK:
             continue
+        if right is not None and piece.before:
+            # What stands behind it on its line follows them: comments stay in order.
+            right.before[:0] = [*piece.before, *piece.after]
+            piece.before, piece.after = [], []
         piece.after[:0], left.after = left.after, []
-        if right is not None:
-            right.before[:0], piece.before = piece.before, []
 
 
 def _statements(pieces: Sequence[Piece]) -> str:
