@@ -139,7 +139,7 @@ def test_keys_that_match_are_deleted_from_a_compacted_table(cars: Session) -> No
     cars.say("INSERT INTO cars (_key, color, price) VALUES ('b', 'red', 12)")
     # An older record of `a` is not what the table holds.
     cars.say("INSERT INTO cars (_key, color, price) VALUES ('a', 'green', 12)")
-    assert cars.say("DELETE FROM cars WHERE color = 'red' AND price > 5") == "1 keys of `cars` deleted"
+    assert cars.say("DELETE FROM cars WHERE color = 'red' AND price > 5") == "1 key of `cars` deleted"
     last = "SELECT _key FROM cars WHERE _meta.__valuesize IS NULL"
     assert cars.say(last) == [("b",)]
     assert cars.say("TRUNCATE TABLE cars").startswith("3 keys of `cars` deleted")

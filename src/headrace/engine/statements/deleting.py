@@ -48,7 +48,7 @@ def delete(statement: Delete, source: Source, workspace: Workspace) -> Done:
             topic.name,
             workspace,
         )
-        return Done(f"{count} keys of `{topic.name}` deleted")
+        return Done(f"{keys(count)} of `{topic.name}` deleted")
     bounds = plan_offsets(statement, source, topic, workspace.catalog)
     places = [TopicPartition(topic.name, number) for number in bounds.partitions or range(topic.partitions)]
     with closing(workspace.log.consumer(ConsumerOptions())) as consumer:
@@ -66,6 +66,11 @@ def delete_all_keys(topic: str, workspace: Workspace) -> int:
     return _bury(f"SELECT k, p FROM ({_latest(topic)}) AS r", topic, workspace)
 
 
+def keys(count: int) -> str:
+    """Say how many keys."""
+    return "1 key" if count == 1 else f"{count} keys"
+
+
 def _bury(text: str, topic: str, workspace: Workspace) -> int:
     plan = plan_query(parse_query(text), workspace.catalog)
     count = 0
@@ -78,7 +83,7 @@ def _bury(text: str, topic: str, workspace: Workspace) -> int:
             send(workspace.log, topic, [tombstones])
             count += batch.num_rows
         if query.failed:
-            message = f"{query.failed} records of `{topic}` cannot be decoded, and were left as they are ({count} keys deleted)"
+            message = f"{query.failed} records of `{topic}` cannot be decoded, and were left as they are ({keys(count)} deleted)"
             raise failed(codes.QUERY_FAILED, message)
     return count
 

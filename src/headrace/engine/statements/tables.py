@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from headrace.catalog import Kind, declared_topic
 from headrace.config.topic_configs import TOPIC_CONFIGS
 from headrace.engine.statements.answers import Done
-from headrace.engine.statements.deleting import delete_all_keys
+from headrace.engine.statements.deleting import delete_all_keys, keys
 from headrace.engine.statements.views import need_unread
 from headrace.engine.statements.workspace import refused
 from headrace.errors.codes import catalog as catalog_codes
@@ -123,7 +123,7 @@ def truncate(statement: Truncate, workspace: Workspace) -> Done:
     if "delete" not in policy:
         count = delete_all_keys(topic.name, workspace)
         return Done(
-            f"{count} keys of `{topic.name}` deleted; the log removes their records when it compacts the topic"
+            f"{keys(count)} of `{topic.name}` deleted; the log removes their records when it compacts the topic"
         )
     places = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
     with closing(workspace.log.consumer(ConsumerOptions())) as consumer:
