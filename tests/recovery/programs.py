@@ -56,7 +56,7 @@ LATER: Final[Mapping[str, str]] = {
 
 PROGRAMS: Final[Mapping[str, tuple[str, ...]]] = {
     **{name: (name,) for name in TEXTS},
-    "totals, later": ("totals",),
+    "totals-later": ("totals",),
     # Records may come while these run: their results tell no times of tables.
     "sums": ("totals", "windows"),
     "two": ("totals", "rows"),

@@ -139,7 +139,7 @@ def test_killed_while_it_takes_over_the_state_of_an_earlier_version(
     work: Workload, runs: Runs, step: str
 ) -> None:
     runs.killed(steps.AFTER_COMMIT, 3)
-    runs.program = "totals, later"
+    runs.program = "totals-later"
     runs.killed(step, 1)
     runs.killed(step, 2)
     work.end()
