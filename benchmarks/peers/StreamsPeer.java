@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.math.BigDecimal;
 import java.time.Duration;
+import java.time.LocalDate;
 import java.util.Properties;
 import java.util.concurrent.CountDownLatch;
 import org.apache.kafka.common.serialization.Serde;
@@ -21,13 +22,16 @@ import org.apache.kafka.streams.kstream.Grouped;
 import org.apache.kafka.streams.kstream.JoinWindows;
 import org.apache.kafka.streams.kstream.KGroupedStream;
 import org.apache.kafka.streams.kstream.KStream;
+import org.apache.kafka.streams.kstream.KTable;
 import org.apache.kafka.streams.kstream.Materialized;
 import org.apache.kafka.streams.kstream.Produced;
+import org.apache.kafka.streams.kstream.SessionWindows;
 import org.apache.kafka.streams.kstream.StreamJoined;
 import org.apache.kafka.streams.kstream.TimeWindows;
 import org.apache.kafka.streams.kstream.Windowed;
 import org.apache.kafka.streams.kstream.WindowedSerdes;
 import org.apache.kafka.streams.state.KeyValueStore;
+import org.apache.kafka.streams.state.SessionStore;
 import org.apache.kafka.streams.state.WindowStore;
 
 /**
@@ -40,109 +44,9 @@ public final class StreamsPeer {
   private static final ObjectMapper MAPPER =
       new ObjectMapper().configure(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES, false);
   private static final Duration GRACE = Duration.ofMinutes(5);
-
-  public static class Position {
-    public long MMSI;
-    public double Speed;
-    public double Longitude;
-    public double Latitude;
-    public long Timestamp;
-  }
-
-  public static class Fast {
-    public long MMSI;
-    public double Speed;
-    public double Long;
-    public double Lat;
-    public long Timestamp;
-  }
-
-  public static class Bid {
-    public long auction;
-    public long bidder;
-    public long price;
-    public long date_time;
-    public String extra;
-  }
-
-  public static class Exchanged {
-    public long auction;
-    public long bidder;
-    public BigDecimal price;
-    public long date_time;
-    public String extra;
-  }
-
-  public static class Bidder {
-    public long bidder;
-  }
-
-  public static class Auctioned {
-    public long auction;
-  }
-
-  public static class WholeBid {
-    public long auction;
-    public long bidder;
-    public long price;
-    public String channel;
-    public String url;
-    public long date_time;
-    public String extra;
-  }
-
-  public static class Auction {
-    public long id;
-    public String item_name;
-    public String description;
-    public long initial_bid;
-    public long reserve;
-    public long date_time;
-    public long expires;
-    public long seller;
-    public long category;
-    public String extra;
-  }
-
-  public static class Offer {
-    public long auction;
-    public long bidder;
-    public long price;
-    public String channel;
-    public String url;
-    public long bid_time;
-    public String bid_extra;
-    public String item_name;
-    public String description;
-    public long initial_bid;
-    public long reserve;
-    public long auction_time;
-    public long expires;
-    public long seller;
-    public long category;
-    public String auction_extra;
-  }
-
-  public static class BidderCount {
-    public long bidder;
-    public long bid_count;
-    public long starttime;
-  }
-
-  public static class AuctionCount {
-    public long auction;
-    public long num;
-    public long starttime;
-  }
-
-  public static class Total {
-    public long payments;
-  }
-
-  public static class AccountCount {
-    public long payments;
-    public long starttime;
-  }
+  private static final TimeWindows TEN_SECONDS =
+      TimeWindows.ofSizeAndGrace(Duration.ofSeconds(10), GRACE);
+  private static final long DAY = 86_400_000;
 
   private static <T> Serde<T> json(Class<T> type) {
     ObjectReader reader = MAPPER.readerFor(type);
@@ -168,12 +72,25 @@ public final class StreamsPeer {
     return builder.stream(topic, Consumed.with(Serdes.Long(), json(type)));
   }
 
+  private static <T> Materialized<Long, T, WindowStore<Bytes, byte[]>> windowsOf(Serde<T> serde) {
+    return Materialized.with(Serdes.Long(), serde);
+  }
+
   private static KStream<Windowed<Long>, Long> counts(
       KGroupedStream<Long, byte[]> grouped, TimeWindows windows) {
-    return grouped
-        .windowedBy(windows)
-        .count(Materialized.<Long, Long, WindowStore<Bytes, byte[]>>with(Serdes.Long(), Serdes.Long()))
-        .toStream();
+    return grouped.windowedBy(windows).count(windowsOf(Serdes.Long())).toStream();
+  }
+
+  private static BidderCount bidderCount(Windowed<Long> window, Long count) {
+    if (count == null) {
+      // A session that has become part of another.
+      return null;
+    }
+    BidderCount found = new BidderCount();
+    found.bidder = window.key();
+    found.bid_count = count;
+    found.starttime = window.window().start();
+    return found;
   }
 
   private static Serde<Windowed<Long>> windows(long milliseconds) {
@@ -263,21 +180,82 @@ public final class StreamsPeer {
                 })
             .to(target, Produced.with(windows(10_000), json(AuctionCount.class)));
         break;
+      case "q7":
+        read(builder, sources[0], Priced.class)
+            .map((key, bid) -> KeyValue.pair(0L, bid.price))
+            .groupByKey(Grouped.with(Serdes.Long(), Serdes.Long()))
+            .windowedBy(TEN_SECONDS)
+            .reduce(Math::max, windowsOf(Serdes.Long()))
+            .toStream()
+            .mapValues(
+                (window, price) -> {
+                  Highest found = new Highest();
+                  found.maxprice = price;
+                  found.starttime = window.window().start();
+                  return found;
+                })
+            .to(target, Produced.with(windows(10_000), json(Highest.class)));
+        break;
+      case "q8":
+        KTable<Windowed<Long>, Long> sold =
+            read(builder, sources[1], Sold.class)
+                .map((key, auction) -> KeyValue.pair(auction.seller, nothing))
+                .groupByKey(keysOnly())
+                .windowedBy(TEN_SECONDS)
+                .count(windowsOf(Serdes.Long()));
+        read(builder, sources[0], Person.class)
+            .mapValues(person -> person.name)
+            .groupByKey(Grouped.with(Serdes.Long(), Serdes.String()))
+            .windowedBy(TEN_SECONDS)
+            .reduce((name, same) -> same, windowsOf(Serdes.String()))
+            .join(sold, (name, auctions) -> name)
+            .toStream()
+            .mapValues(
+                (window, name) -> {
+                  NewSeller found = new NewSeller();
+                  found.id = window.key();
+                  found.name = name;
+                  found.starttime = window.window().start();
+                  return found;
+                })
+            .to(target, Produced.with(windows(10_000), json(NewSeller.class)));
+        break;
+      case "q11":
+        read(builder, sources[0], Bidder.class)
+            .map((key, bid) -> KeyValue.pair(bid.bidder, nothing))
+            .groupByKey(keysOnly())
+            .windowedBy(SessionWindows.ofInactivityGapAndGrace(Duration.ofSeconds(10), GRACE))
+            .count(
+                Materialized.<Long, Long, SessionStore<Bytes, byte[]>>with(Serdes.Long(), Serdes.Long()))
+            .toStream()
+            .mapValues(StreamsPeer::bidderCount)
+            .to(
+                target,
+                Produced.with(
+                    WindowedSerdes.sessionWindowedSerdeFrom(Long.class), json(BidderCount.class)));
+        break;
       case "q12":
         counts(
                 read(builder, sources[0], Bidder.class)
                     .map((key, bid) -> KeyValue.pair(bid.bidder, nothing))
                     .groupByKey(keysOnly()),
-                TimeWindows.ofSizeAndGrace(Duration.ofSeconds(10), GRACE))
-            .mapValues(
-                (window, count) -> {
-                  BidderCount found = new BidderCount();
-                  found.bidder = window.key();
-                  found.bid_count = count;
-                  found.starttime = window.window().start();
-                  return found;
-                })
+                TEN_SECONDS)
+            .mapValues(StreamsPeer::bidderCount)
             .to(target, Produced.with(windows(10_000), json(BidderCount.class)));
+        break;
+      case "q17":
+        Serde<AuctionDay> days = json(AuctionDay.class);
+        read(builder, sources[0], PricedAuction.class)
+            .map((key, bid) -> KeyValue.pair(auctionDay(bid), bid.price))
+            .groupByKey(Grouped.with(days, Serdes.Long()))
+            .aggregate(
+                Prices::new,
+                (day, price, prices) -> prices.with(price),
+                Materialized.<AuctionDay, Prices, KeyValueStore<Bytes, byte[]>>with(
+                    days, json(Prices.class)))
+            .toStream()
+            .mapValues(StreamsPeer::auctionPrices)
+            .to(target, Produced.with(days, json(AuctionPrices.class)));
         break;
       case "q20":
         Serde<WholeBid> bids = json(WholeBid.class);
@@ -295,6 +273,28 @@ public final class StreamsPeer {
       default:
         throw new IllegalArgumentException(program);
     }
+  }
+
+  private static AuctionDay auctionDay(PricedAuction bid) {
+    AuctionDay found = new AuctionDay();
+    found.auction = bid.auction;
+    found.day = LocalDate.ofEpochDay(bid.date_time / DAY).toString();
+    return found;
+  }
+
+  private static AuctionPrices auctionPrices(AuctionDay day, Prices prices) {
+    AuctionPrices found = new AuctionPrices();
+    found.auction = day.auction;
+    found.day = day.day;
+    found.total_bids = prices.total_bids;
+    found.rank1_bids = prices.rank1_bids;
+    found.rank2_bids = prices.rank2_bids;
+    found.rank3_bids = prices.rank3_bids;
+    found.min_price = prices.min_price;
+    found.max_price = prices.max_price;
+    found.avg_price = (double) prices.sum_price / prices.total_bids;
+    found.sum_price = prices.sum_price;
+    return found;
   }
 
   private static Offer offer(WholeBid bid, Auction auction) {

@@ -24,7 +24,7 @@ from benchmarks.nexmark.comparison import results
 from benchmarks.peers.data import Data
 from benchmarks.peers.engines import ENGINES, Run
 from benchmarks.peers.measure import measure
-from benchmarks.peers.programs import PROGRAMS
+from benchmarks.peers.programs import PROGRAMS, RUN_BY
 from benchmarks.peers.report import Figures, table, write_page
 from headrace.log import open_log
 from headrace.log.interface import TopicDescription
@@ -117,7 +117,8 @@ class Bench:
         expected = self._expected.get(data.records)
         if expected is None:
             expected = self._expected[data.records] = data.expected()
-        query = program.query if engine.updates else replace(program.query, table=False)
+        updates = engine.updates or program.upsert
+        query = program.query if updates else replace(program.query, table=False)
         return expected.compare(query, results(self._log, target))
 
     def _forget(self, target: str) -> None:
@@ -194,6 +195,9 @@ def main() -> None:
         for program in programs:
             print(program.title, flush=True)
             for engine in engines:
+                if program.name not in RUN_BY[engine.slug]:
+                    print(f"  {engine.name}: has no such program", flush=True)
+                    continue
                 try:
                     figures.append(bench.measure(program, engine))
                 except RuntimeError as error:

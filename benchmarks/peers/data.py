@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 
 from benchmarks.nexmark.comparison import Expected
-from benchmarks.nexmark.rules import Rules
+from benchmarks.nexmark.rules import AUCTIONS, EPOCH, PERSONS, Rules
 from benchmarks.nexmark.topics import KINDS, Topics
 from benchmarks.pipeline import workload as vessels
 from benchmarks.state.workloads import Topic
@@ -53,13 +53,16 @@ class Data:
 
     def count(self, sources: tuple[str, ...]) -> int:
         """Give how many records stand in these sources."""
-        bids = self.records // 50 * 46 + max(self.records % 50 - 4, 0)
-        auctions = self.records // 50 * 3 + min(max(self.records % 50 - 1, 0), 3)
+        rounds, rest = divmod(self.records, EPOCH)
+        persons = rounds * PERSONS + min(rest, PERSONS)
+        auctions = rounds * AUCTIONS + min(max(rest - PERSONS, 0), AUCTIONS)
+        bids = self.records - persons - auctions
         counts = {
             "positions": self.records,
             "payments": self.records,
-            "bid": bids,
+            "person": persons,
             "auction": auctions,
+            "bid": bids,
         }
         return sum(counts[source] for source in sources)
 

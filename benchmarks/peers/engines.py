@@ -142,7 +142,7 @@ class KafkaStreams:
 
     @cached_property
     def _classes(self) -> list[str]:
-        return java_classes("streams", "StreamsPeer")
+        return java_classes("streams", "StreamsPeer", "StreamsRows")
 
     @property
     def version(self) -> str:
@@ -224,11 +224,14 @@ class FlinkSql:
         )
 
     def _sink(self, run: Run) -> str:
-        formats = "'format' = 'json'"
+        columns, connector, formats = run.program.sink, "kafka", "'format' = 'json'"
         if run.program.keyed:
             formats = "'key.format' = 'raw', 'key.fields' = 'k', 'value.format' = 'json', 'value.fields-include' = 'EXCEPT_KEY'"
+        elif run.program.upsert:
+            columns += f", PRIMARY KEY ({run.program.upsert}) NOT ENFORCED"
+            connector, formats = "upsert-kafka", "'key.format' = 'json', 'value.format' = 'json'"
         return (
-            f"CREATE TABLE `result` ({run.program.sink}) WITH ('connector' = 'kafka', 'topic' = '{run.target}', "
+            f"CREATE TABLE `result` ({columns}) WITH ('connector' = '{connector}', 'topic' = '{run.target}', "
             f"'properties.bootstrap.servers' = '{run.bootstrap}', "
             f"'sink.delivery-guarantee' = '{run.guarantee.replace('_', '-')}', "
             f"'sink.transactional-id-prefix' = '{run.application}', "

@@ -27,14 +27,15 @@ def cache_root() -> Path:
     return Path(named) if named else Path.home() / ".cache" / "headrace" / "peers"
 
 
-def java_classes(profile: str, program: str) -> list[str]:
-    """Give the class path of a program: its classes, and the jars of a profile of the pom."""
+def java_classes(profile: str, program: str, *beside: str) -> list[str]:
+    """Give the class path of a program: its classes, those of files beside it, and the jars of a profile of the pom."""
     jars = _made(f"{profile}-{_digest(_POM)}", lambda folder: _resolve(profile, folder))
-    source = _HERE / f"{program}.java"
+    sources = [_HERE / f"{name}.java" for name in (program, *beside)]
     path = str(jars / "*")
     command = ["javac", "-proc:none", "-nowarn", "-cp", path]
     classes = _made(
-        f"{program}-{_digest(_POM, source)}", lambda folder: _call([*command, "-d", str(folder), str(source)])
+        f"{program}-{_digest(_POM, *sources)}",
+        lambda folder: _call([*command, "-d", str(folder), *map(str, sources)]),
     )
     return [str(classes), path]
 

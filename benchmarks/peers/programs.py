@@ -23,6 +23,7 @@ class Program:
         flink: what Flink's INSERT selects.
         sink: the columns of the result, as Flink declares them.
         keyed: the records of the result keep the key of the source.
+        upsert: the columns by which Flink replaces rows of the result, where it does not write each once.
     """
 
     name: str
@@ -32,11 +33,11 @@ class Program:
     flink: str
     sink: str
     keyed: bool = False
+    upsert: str = ""
 
 
-_START: Final = (
-    "TIMESTAMPDIFF(SECOND, TIMESTAMP '1970-01-01 00:00:00', window_start) * CAST(1000 AS BIGINT) AS starttime"
-)
+_SINCE: Final = "TIMESTAMPDIFF(SECOND, TIMESTAMP '1970-01-01 00:00:00', window_start) * CAST(1000 AS BIGINT)"
+_START: Final = f"{_SINCE} AS starttime"
 
 PROGRAMS: Final = (
     Program(
@@ -99,6 +100,61 @@ FROM (
         "auction BIGINT, num BIGINT, starttime BIGINT",
     ),
     Program(
+        "q7",
+        "Nexmark q7, its maximum: the highest price of each 10 s",
+        ("bid",),
+        Query(
+            "q7",
+            "INSERT INTO {target} SELECT STREAM MAX(price) AS maxprice, _window.start AS starttime "
+            "FROM {bid} WINDOW BY TUMBLE 10s GRACE BY 5m",
+            "SELECT MAX(price) AS maxprice, epoch_ms(date_time) // 10000 * 10000 AS starttime FROM bid GROUP BY starttime",
+            table=True,
+        ),
+        f"SELECT MAX(price), {_START} FROM TABLE(TUMBLE(TABLE bid, DESCRIPTOR(ts), INTERVAL '10' SECOND)) "
+        "GROUP BY window_start, window_end",
+        "maxprice BIGINT, starttime BIGINT",
+    ),
+    Program(
+        "q8",
+        "Nexmark q8: new persons who opened auctions in the same 10 s",
+        ("person", "auction"),
+        Query(
+            "q8",
+            """WITH p AS (SELECT STREAM id, name FROM {person} WINDOW BY TUMBLE 10s);
+WITH a AS (SELECT STREAM seller FROM {auction} WINDOW BY TUMBLE 10s);
+INSERT INTO {target}
+SELECT STREAM DISTINCT p.id, p.name, p._window.start AS starttime
+FROM p JOIN a ON p.id = a.seller AND p._window.start = a._window.start GRACE BY 5m""",
+            BY_NAME["q8"].duckdb,
+            table=True,
+        ),
+        f"""SELECT P.id, P.name, P.starttime
+FROM (
+    SELECT id, name, {_START}, window_start, window_end
+    FROM TABLE(TUMBLE(TABLE person, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY id, name, window_start, window_end
+) P JOIN (
+    SELECT seller, window_start, window_end
+    FROM TABLE(TUMBLE(TABLE auction, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY seller, window_start, window_end
+) A ON P.id = A.seller AND P.window_start = A.window_start AND P.window_end = A.window_end""",
+        "id BIGINT, name STRING, starttime BIGINT",
+    ),
+    Program(
+        "q11",
+        "Nexmark q11: bids of each bidder in sessions of 10 s",
+        ("bid",),
+        Query(
+            "q11",
+            "INSERT INTO {target} SELECT STREAM bidder, COUNT(*) AS bid_count, _window.start AS starttime "
+            "FROM {bid} WINDOW BY SESSION 10s GRACE BY 5m GROUP BY bidder",
+            BY_NAME["q11"].duckdb,
+            table=True,
+        ),
+        f"SELECT bidder, COUNT(*), {_SINCE} + EXTRACT(MILLISECOND FROM window_start) "
+        "FROM TABLE(SESSION(TABLE bid PARTITION BY bidder, DESCRIPTOR(ts), INTERVAL '10' SECOND)) "
+        "GROUP BY bidder, window_start, window_end",
+        "bidder BIGINT, bid_count BIGINT, starttime BIGINT",
+    ),
+    Program(
         "q12",
         "Nexmark q12 by event time: bids of each bidder in 10 s",
         ("bid",),
@@ -114,6 +170,19 @@ FROM (
         "bidder BIGINT, bid_count BIGINT, starttime BIGINT",
     ),
     Program(
+        "q17",
+        "Nexmark q17: statistics of each auction and day",
+        ("bid",),
+        BY_NAME["q17"],
+        """SELECT auction, DATE_FORMAT(ts, 'yyyy-MM-dd'), COUNT(*), COUNT(*) FILTER (WHERE price < 10000),
+       COUNT(*) FILTER (WHERE price >= 10000 AND price < 1000000), COUNT(*) FILTER (WHERE price >= 1000000),
+       MIN(price), MAX(price), AVG(CAST(price AS DOUBLE)), SUM(price)
+FROM bid GROUP BY auction, DATE_FORMAT(ts, 'yyyy-MM-dd')""",
+        "auction BIGINT, `day` STRING, total_bids BIGINT, rank1_bids BIGINT, rank2_bids BIGINT, rank3_bids BIGINT, "
+        "min_price BIGINT, max_price BIGINT, avg_price DOUBLE, sum_price BIGINT",
+        upsert="auction, `day`",
+    ),
+    Program(
         "q20",
         "Nexmark q20: bids with their auctions, of one category",
         ("bid", "auction"),
@@ -126,12 +195,24 @@ FROM (
     ),
 )
 
+_ALL: Final = tuple(program.name for program in PROGRAMS)
+RUN_BY: Final = {
+    "headrace": _ALL,
+    "streams": _ALL,
+    "flink": _ALL,
+    "quix": tuple(name for name in _ALL if name not in ("q8", "q11")),
+}
+"""What each engine runs; docs/benchmarks.md says why the others are missing."""
+
 OURS: Final = {
     "positions": "MMSI long, Speed double, Longitude double, Latitude double, `Timestamp` long) FORMAT (STRING, JSON)",
     "payments": "account long, amount long, currency string, merchant string) FORMAT (LONG, JSON)",
 }
 """What topics hold that are not Nexmark's, for CREATE TABLE."""
 
+_TIME: Final = (
+    "ts TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL, WATERMARK FOR ts AS ts - INTERVAL '4' SECOND"
+)
 FLINK: Final = {
     "positions": (
         "k STRING, MMSI BIGINT, Speed DOUBLE, Longitude DOUBLE, Latitude DOUBLE, `Timestamp` BIGINT",
@@ -139,18 +220,21 @@ FLINK: Final = {
     ),
     # Nothing of the value is counted, so nothing of it is decoded.
     "payments": (
-        "k BIGINT, v BYTES, ts TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL, "
-        "WATERMARK FOR ts AS ts - INTERVAL '4' SECOND",
+        f"k BIGINT, v BYTES, {_TIME}",
         "'key.format' = 'raw', 'key.fields' = 'k', 'value.format' = 'raw', 'value.fields-include' = 'EXCEPT_KEY'",
     ),
+    "person": (
+        "id BIGINT, name STRING, email_address STRING, credit_card STRING, city STRING, state STRING, date_time BIGINT, "
+        f"extra STRING, {_TIME}",
+        "'format' = 'json'",
+    ),
     "bid": (
-        "auction BIGINT, bidder BIGINT, price BIGINT, channel STRING, url STRING, date_time BIGINT, extra STRING, "
-        "ts TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL, WATERMARK FOR ts AS ts - INTERVAL '4' SECOND",
+        f"auction BIGINT, bidder BIGINT, price BIGINT, channel STRING, url STRING, date_time BIGINT, extra STRING, {_TIME}",
         "'format' = 'json'",
     ),
     "auction": (
         "id BIGINT, item_name STRING, description STRING, initial_bid BIGINT, reserve BIGINT, date_time BIGINT, "
-        "expires BIGINT, seller BIGINT, category BIGINT, extra STRING",
+        f"expires BIGINT, seller BIGINT, category BIGINT, extra STRING, {_TIME}",
         "'format' = 'json'",
     ),
 }

@@ -12,8 +12,8 @@ from benchmarks.nexmark.comparison import Expected, results
 from benchmarks.nexmark.generator import events
 from benchmarks.nexmark.rules import Rules
 from benchmarks.peers.data import Data
-from benchmarks.peers.engines import FlinkSql, Headrace, Run
-from benchmarks.peers.programs import FLINK, PROGRAMS, Program
+from benchmarks.peers.engines import ENGINES, FlinkSql, Headrace, Run
+from benchmarks.peers.programs import FLINK, PROGRAMS, RUN_BY, Program
 from headrace.catalog import Catalog
 from headrace.engine import Processor, ProcessorOptions
 from headrace.log.embedded import EmbeddedLog
@@ -66,23 +66,40 @@ def test_records_are_counted_as_they_are_made(records: int) -> None:
     made = events(Rules(), 0, records)
     assert Data(records).count(("bid",)) == len(made.bids)
     assert Data(records).count(("bid", "auction")) == len(made.bids) + len(made.auctions)
+    assert Data(records).count(("person",)) == len(made.persons)
 
 
-@pytest.mark.parametrize("file", ["StreamsPeer.java", "quix_program.py"])
-def test_the_other_engines_have_each_program(file: str) -> None:
+@pytest.mark.parametrize(("file", "engine"), [("StreamsPeer.java", "streams"), ("quix_program.py", "quix")])
+def test_the_other_engines_have_what_they_are_said_to_run(file: str, engine: str) -> None:
     text = (FOLDER / file).read_text(encoding="utf-8")
-    assert [program.name for program in PROGRAMS if f'"{program.name}"' not in text] == []
+    assert tuple(program.name for program in PROGRAMS if f'"{program.name}"' in text) == RUN_BY[engine]
+
+
+def test_it_is_said_of_each_engine_what_it_runs() -> None:
+    assert list(RUN_BY) == [engine.slug for engine in ENGINES]
 
 
 def test_flink_knows_the_columns_of_each_source() -> None:
     assert {source for program in PROGRAMS for source in program.sources} == set(FLINK)
 
 
+def flink_statements(name: str, folder: Path) -> list[str]:
+    (program,) = [program for program in PROGRAMS if program.name == name]
+    FlinkSql().command(run_of(program, folder))
+    return (folder / "program.sql").read_text().split("\n;\n")
+
+
+def test_flink_replaces_rows_that_it_does_not_write_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.peers.engines.java_classes", lambda *_: ["classes"])
+    _, sink, *_ = flink_statements("q17", tmp_path)
+    assert "PRIMARY KEY (auction, `day`) NOT ENFORCED) WITH ('connector' = 'upsert-kafka'" in sink
+
+
 def test_flink_gets_statements_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.peers.engines.java_classes", lambda *_: ["classes"])
-    (join,) = [program for program in PROGRAMS if program.name == "q20"]
-    FlinkSql().command(run_of(join, tmp_path))
-    statements = (tmp_path / "program.sql").read_text().split("\n;\n")
+    statements = flink_statements("q20", tmp_path)
     assert [statement.split("(")[0].split()[:3] for statement in statements[:3]] == [
         ["CREATE", "TABLE", "bid"],
         ["CREATE", "TABLE", "auction"],
