@@ -167,16 +167,17 @@ def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__)
     parser.add_argument(
-        "--records", type=int, default=5_000_000, help="of each source; Quix Streams gets a tenth"
+        "--records",
+        type=int,
+        default=5_000_000,
+        help="of each source; engines written for Python get a tenth",
     )
     parser.add_argument("--runs", type=int, default=3, help="of each figure; the median counts")
     parser.add_argument(
         "--starts", type=int, default=2, help="runs over few records; the cheapest counts as the start"
     )
     parser.add_argument("--programs", default="", help="names by commas; all by default")
-    parser.add_argument(
-        "--engines", default="", help="headrace, streams, flink, quix, by commas; all by default"
-    )
+    parser.add_argument("--engines", default="", help=f"{', '.join(RUN_BY)}, by commas; all by default")
     parser.add_argument("--guarantee", default="exactly_once", choices=("exactly_once", "at_least_once"))
     parser.add_argument("--commit", type=float, default=1.0, help="seconds between commits, of every engine")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="that process records")

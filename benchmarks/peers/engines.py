@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from benchmarks.nexmark.topics import KINDS, declarations
-from benchmarks.peers.fetch import QUIX, java_classes, python_environment
+from benchmarks.peers.fetch import PYTHON, java_classes, python_environment
 from benchmarks.peers.programs import FLINK, OURS
 from benchmarks.pipeline.child import HEADRACE
 
@@ -239,25 +239,33 @@ class FlinkSql:
         )
 
 
-class QuixStreams:
-    """Quix Streams: one process, which has one thread."""
+@dataclass(slots=True)
+class PythonEngine:
+    """An engine that is written for Python: one process, which has one thread.
 
-    name = "Quix Streams"
-    slug = "quix"
-    updates = True
-    share = 0.1
+    Args:
+        ends: as for `Command`.
+        idle: the same.
+    """
+
+    name: str
+    slug: str
+    ends: bool = True
+    idle: float = 0.0
+    updates: bool = True
+    share: float = 0.1
 
     @property
     def version(self) -> str:
-        return QUIX[0].partition("==")[2]
+        return PYTHON[self.slug][0].partition("==")[2]
 
     def prepare(self) -> None:
-        python_environment()
+        python_environment(self.slug)
 
     def command(self, run: Run) -> Command:
         words = [
-            str(python_environment()),
-            str(_HERE / "quix_program.py"),
+            str(python_environment(self.slug)),
+            str(_HERE / f"{self.slug}_program.py"),
             run.program.name,
             run.target,
             ",".join(run.sources),
@@ -267,10 +275,18 @@ class QuixStreams:
             str(run.commit),
             str(run.folder),
         ]
-        return Command(words, idle=3.0)
+        return Command(words, ends=self.ends, idle=self.idle)
 
 
-ENGINES: Final[tuple[Engine, ...]] = (Headrace(), KafkaStreams(), FlinkSql(), QuixStreams())
+ENGINES: Final[tuple[Engine, ...]] = (
+    Headrace(),
+    KafkaStreams(),
+    FlinkSql(),
+    PythonEngine("Quix Streams", "quix", idle=3.0),
+    # The results of these two stand outside of transactions, whatever is asked: docs/benchmarks.md.
+    PythonEngine("Bytewax (at least once)", "bytewax"),
+    PythonEngine("Faust (at least once)", "faust", ends=False),
+)
 
 # What Flink's own scripts open to it on this version of Java.
 _OPEN: Final = tuple(

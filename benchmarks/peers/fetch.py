@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 _HERE: Final = Path(__file__).parent
 _POM: Final = _HERE / "pom.xml"
-QUIX: Final = ("quixstreams==3.28.1", "orjson==3.11.4")
+PYTHON: Final = {
+    "quix": ("quixstreams==3.28.1", "orjson==3.11.4"),
+    "bytewax": ("bytewax==0.21.1", "confluent-kafka==2.16.1", "orjson==3.11.4"),
+    "faust": ("faust-streaming==0.15.3", "aiokafka==0.14.0", "orjson==3.11.4", "uvloop==0.23.0"),
+}
+"""The packages of the engines that are written for Python, the engine's own first."""
 
 
 def cache_root() -> Path:
@@ -40,13 +45,14 @@ def java_classes(profile: str, program: str, *beside: str) -> list[str]:
     return [str(classes), path]
 
 
-def python_environment() -> Path:
-    """Give the interpreter of an environment with Quix Streams in it."""
-    name = f"quix-{hashlib.sha256(repr((QUIX, sys.version)).encode()).hexdigest()[:12]}"
+def python_environment(engine: str) -> Path:
+    """Give the interpreter of an environment with an engine's packages in it."""
+    packages = PYTHON[engine]
+    name = f"{engine}-{hashlib.sha256(repr((packages, sys.version)).encode()).hexdigest()[:12]}"
 
     def make(folder: Path) -> None:
         _call([sys.executable, "-m", "venv", str(folder)])
-        _call([str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", *QUIX])
+        _call([str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", *packages])
 
     return _made(name, make) / "bin" / "python"
 

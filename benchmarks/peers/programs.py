@@ -1,6 +1,7 @@
 """The programs that all engines run: what they read, what must come out, and how SQL engines say them.
 
-Those for Kafka Streams are in `StreamsPeer.java`, those for Quix Streams in `quix_program.py`, by the same names.
+Those for Kafka Streams are in `StreamsPeer.java`, those for engines that are written for Python in
+`quix_program.py` and so on, by the same names.
 """
 
 from __future__ import annotations
@@ -201,6 +202,8 @@ RUN_BY: Final = {
     "streams": _ALL,
     "flink": _ALL,
     "quix": tuple(name for name in _ALL if name not in ("q8", "q11")),
+    "bytewax": ("vessels", "q1"),
+    "faust": ("vessels", "q1"),
 }
 """What each engine runs; docs/benchmarks.md says why the others are missing."""
 

@@ -20,7 +20,7 @@ MEBI: Final = 1 << 20
 OURS: Final = "Headrace"
 _NOISE: Final = 0.1
 """A share by which the start of an engine may vary."""
-_COLOURS: Final = ("#1f77b4", "#ff7f0e", "#2ca02c", "#9467bd")
+_COLOURS: Final = ("#1f77b4", "#ff7f0e", "#2ca02c", "#9467bd", "#8c564b", "#7f7f7f")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +163,10 @@ def bars(figures: Sequence[Figures]) -> str:
     height, left, unit = 18, 130, 200
     parts, y = [], 30
     for number, engine in enumerate(engines):
-        x = left + number * 140
-        parts.append(f'<rect x="{x}" y="8" width="12" height="12" fill="{_COLOURS[number % 4]}"/>')
+        x = left + number * 160
+        parts.append(
+            f'<rect x="{x}" y="8" width="12" height="12" fill="{_COLOURS[number % len(_COLOURS)]}"/>'
+        )
         parts.append(f'<text x="{x + 18}" y="18">{engine}</text>')
     for program in programs:
         parts.append(f'<text x="8" y="{y + height}" font-weight="bold">{program}</text>')
@@ -172,7 +174,7 @@ def bars(figures: Sequence[Figures]) -> str:
             if item.program != program or program not in ours:
                 continue
             ratio = max(item.cpu / ours[program], 0.1)
-            colour = _COLOURS[engines.index(item.engine) % 4]
+            colour = _COLOURS[engines.index(item.engine) % len(_COLOURS)]
             width = (1 + log10(ratio)) * unit
             parts.append(
                 f'<rect x="{left}" y="{y}" width="{width:.0f}" height="{height - 4}" fill="{colour}"/>'
@@ -181,7 +183,7 @@ def bars(figures: Sequence[Figures]) -> str:
             y += height
         y += 12
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="900" height="{y}" font-family="sans-serif" font-size="13">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="1100" height="{y}" font-family="sans-serif" font-size="13">'
         '<rect width="100%" height="100%" fill="white"/>' + "".join(parts) + "</svg>\n"
     )
 

@@ -13,6 +13,7 @@ from benchmarks.nexmark.generator import events
 from benchmarks.nexmark.rules import Rules
 from benchmarks.peers.data import Data
 from benchmarks.peers.engines import ENGINES, FlinkSql, Headrace, Run
+from benchmarks.peers.fetch import PYTHON
 from benchmarks.peers.programs import FLINK, PROGRAMS, RUN_BY, Program
 from headrace.catalog import Catalog
 from headrace.engine import Processor, ProcessorOptions
@@ -69,7 +70,10 @@ def test_records_are_counted_as_they_are_made(records: int) -> None:
     assert Data(records).count(("person",)) == len(made.persons)
 
 
-@pytest.mark.parametrize(("file", "engine"), [("StreamsPeer.java", "streams"), ("quix_program.py", "quix")])
+@pytest.mark.parametrize(
+    ("file", "engine"),
+    [("StreamsPeer.java", "streams"), *((f"{engine}_program.py", engine) for engine in PYTHON)],
+)
 def test_the_other_engines_have_what_they_are_said_to_run(file: str, engine: str) -> None:
     text = (FOLDER / file).read_text(encoding="utf-8")
     assert tuple(program.name for program in PROGRAMS if f'"{program.name}"' in text) == RUN_BY[engine]
