@@ -65,6 +65,11 @@ class Figures:
         return statistics.median(cost.cpu for cost in self.costs) / self.records * 1e6
 
     @property
+    def drowned(self) -> bool:
+        """Whether the CPU without the start is less than what the start may vary by."""
+        return self.cpu * self.records / 1e6 <= self.start.cpu * _NOISE
+
+    @property
     def rate(self) -> float | None:
         """Records a second, without what the start takes; None where that is all but everything."""
         wall = statistics.median(cost.wall for cost in self.costs) - self.start.wall
@@ -140,7 +145,7 @@ def page(raw: dict[str, Any], figures: Sequence[Figures]) -> str:
 
 def _row(item: Figures, ours: Figures | None) -> str:
     rate = "-" if item.rate is None else f"{item.rate:,.0f}"
-    ratio = f"{item.cpu / ours.cpu:.1f}" if ours else "-"
+    ratio = f"{item.cpu / ours.cpu:.1f}" if ours and not (ours.drowned or item.drowned) else "-"
     first = "-" if item.first is None else f"{item.first:.2f} s"
     verdict = (
         f"{item.rows:,}, as DuckDB's" if not item.differing else "**differ**: " + "; ".join(item.differing)
@@ -159,7 +164,7 @@ def bars(figures: Sequence[Figures]) -> str:
     """Draw, for each program, the CPU of each engine as a multiple of ours, on a scale of logarithms."""
     programs = list(dict.fromkeys(item.program for item in figures))
     engines = list(dict.fromkeys(item.engine for item in figures))
-    ours = {item.program: item.cpu for item in figures if item.engine == OURS}
+    ours = {item.program: item.cpu for item in figures if item.engine == OURS and not item.drowned}
     height, left, unit = 18, 130, 200
     parts, y = [], 30
     for number, engine in enumerate(engines):
@@ -171,7 +176,7 @@ def bars(figures: Sequence[Figures]) -> str:
     for program in programs:
         parts.append(f'<text x="8" y="{y + height}" font-weight="bold">{program}</text>')
         for item in figures:
-            if item.program != program or program not in ours:
+            if item.program != program or program not in ours or item.drowned:
                 continue
             ratio = max(item.cpu / ours[program], 0.1)
             colour = _COLOURS[engines.index(item.engine) % len(_COLOURS)]

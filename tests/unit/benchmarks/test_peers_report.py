@@ -77,3 +77,9 @@ def test_data_become_figures_again() -> None:
 def test_bars_leave_out_programs_that_we_have_not_measured() -> None:
     assert "<rect" in bars([OURS, THEIRS])
     assert " x</text>" not in bars([THEIRS])
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(0.45, 2.5), (2.5, 0.54)])
+def test_there_is_no_ratio_where_the_start_is_all(ours: float, theirs: float) -> None:
+    shown = bars([figures("Headrace", ours), figures("Other", theirs)])
+    assert shown.count(" x</text>") == (1 if ours > theirs else 0)
