@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -247,9 +247,14 @@ def test_rows_that_came_before_the_limit_stay(log: Log) -> None:
     topic = create(log, unique("in"), 1)
     fill(log, topic, numbers(range(5000)))
     plan = SnapshotPlan((scan(topic),), f"SELECT a.c0 AS a {CUBE}", ("n",))
-    with SnapshotQuery(plan, log, None, limits=Limits(max_seconds=0.5)) as query:
-        assert sum(batch.num_rows for batch in query.batches())
-        assert query.ending is Ending.TIME
+    # A busy machine may not get to the first row in so short a time.
+    for seconds in (0.5, 2.0, 8.0):
+        with SnapshotQuery(plan, log, None, limits=Limits(max_seconds=seconds)) as query, suppress(RunError):
+            rows = sum(batch.num_rows for batch in query.batches())
+            assert query.ending is Ending.TIME
+            if rows:
+                return
+    pytest.fail("no row came before the limit")
 
 
 def test_follow_goes_on_after_the_end(log: Log) -> None:

@@ -69,9 +69,8 @@ def command(
             verdict, error, wrong = Verdict(str(fault)), True, True
         except (KeyboardInterrupt, SystemExit, GeneratorExit):
             raise
-        except (
-            BaseException
-        ) as fault:  # ours, or a panic of the native module: the other cases still have their verdicts
+        except BaseException as fault:
+            # Ours, or a panic of the native module: the other cases still have their verdicts.
             verdict, error = Verdict(drawn(fault_of(fault))), True
         results.append(Result(file, time.perf_counter() - begun, verdict.problem, error))
         if verdict.problem is not None:

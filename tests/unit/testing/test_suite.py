@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -10,6 +11,9 @@ from click.testing import CliRunner, Result
 
 from headrace.cli.group import main
 from headrace.testing import suite
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 pytest_plugins = ["pytester"]
 
@@ -81,10 +85,10 @@ def test_an_unknown_section_is_told_of_with_its_line(folder: Path) -> None:
 
 
 def test_a_fault_of_ours_fails_its_case_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def judge(file: Path, *, thorough: bool) -> suite.Verdict:
+    def judge(file: Path, *, thorough: bool, defaults: Mapping[str, str]) -> suite.Verdict:
         if file.stem == "bad":
             raise BaseException("secret")
-        return suite.judge_case(file, thorough=thorough)
+        return suite.judge_case(file, thorough=thorough, defaults=defaults)
 
     monkeypatch.setattr("headrace.cli.test.judge_case", judge)
     done = call(".", "--junit", "report.xml")
