@@ -165,3 +165,101 @@ def test_a_stream_takes_what_the_table_holds_at_its_time(kind: str) -> None:
         if row is not None or kind == "LEFT":
             expected.append((record["value"]["id"], None if row is None else row["id"]))
     assert counted((row["value"]["one"], row["value"]["two"]) for row in found[kind]) == counted(expected)
+
+
+TABLES = {
+    "in": "a.c0 IN (SELECT c1 FROM t8)",
+    "own": "a._key IN (SELECT _key FROM t8 WHERE c0 > 1)",
+    "exists": "EXISTS (SELECT 1 FROM t8 AS b WHERE b.c0 = a.c0 AND b.c1 = a.c1)",
+    "filtered": "EXISTS (SELECT * FROM t8 AS b WHERE b.c0 = a.c0 AND b.c1 < 3) AND a.c1 > 0",
+    "absent": "NOT EXISTS (SELECT * FROM t8 AS b WHERE b.c0 = a.c0 AND b.c1 < 3)",
+    "unlike": "NOT EXISTS (SELECT * FROM t8 AS b WHERE b._key = a._key AND b.c0 > 1)",
+    "both": "c0 IN (SELECT c0 FROM t8) AND NOT EXISTS (SELECT 1 FROM t8 AS b WHERE b.c1 = a.c1)",
+    "most": "c0 IN (SELECT MAX(c0) FROM t8)",
+    "often": "c0 IN (SELECT c0 FROM t8 GROUP BY c0 HAVING COUNT(*) > 1)",
+    "either": "c0 IN (SELECT c0 FROM t8 WHERE c1 > 2 UNION ALL SELECT c1 FROM t8 WHERE c0 > 2)",
+}
+
+
+@pytest.mark.parametrize("variant", [PLAIN, SPREAD], ids=["plain", "spread"])
+def test_rows_that_another_table_has(variant: Variant) -> None:
+    topics = changes(7, "STRING", 2), changes(8, "STRING", 2)
+    sql = ";\n".join(
+        f"INSERT INTO `{name}` SELECT TABLE id AS one FROM t7 AS a WHERE {condition}"
+        for name, condition in TABLES.items()
+    )
+    found = run(sql, topics, variant, tuple(TABLES))
+    with duckdb.connect() as duck:
+        for topic in topics:
+            load(duck, topic, table=True)
+        for name, condition in TABLES.items():
+            rows = duck.sql(f"SELECT a.id FROM t7 AS a WHERE {condition}").fetchall()
+            state = latest(found[name]).values()
+            assert counted((row["one"],) for row in state) == counted(rows), name
+
+
+@pytest.mark.parametrize("negated", ["", "NOT "], ids=["there", "absent"])
+def test_a_stream_asks_what_the_table_holds_at_its_time(negated: str) -> None:
+    table = changes(9, "LONG", 1)
+    table = TopicInput(table.name, {**table.options, "partitions": "1"}, table.records)
+    stream = events(6, ends=False)
+    sql = (
+        "INSERT INTO found SELECT STREAM id FROM s6 AS a "
+        f"WHERE {negated}EXISTS (SELECT 1 FROM t9 AS b WHERE b.c0 = a.c0)"
+    )
+    found = run(sql, (stream, table), Variant(batch=7), ("found",))["found"]
+    expected = []
+    for record in stream.records:
+        before = [change for change in table.records if change["timestamp"] <= record["timestamp"]]
+        wanted = record["value"]["c0"]
+        there = wanted is not None and any(row["c0"] == wanted for row in latest(before).values())
+        if there is not bool(negated):
+            expected.append((record["key"], record["value"]["id"]))
+    assert counted((row["key"], row["value"]["id"]) for row in found) == counted(expected)
+
+
+@pytest.mark.parametrize("partitions", ["1", "3"])
+@pytest.mark.parametrize("variant", [Variant(batch=7), SPREAD], ids=["plain", "spread"])
+def test_rows_that_the_same_window_of_another_stream_has(variant: Variant, partitions: str) -> None:
+    options = {"format": "STRING, JSON", "partitions": partitions}
+    topics = [
+        TopicInput(topic.name, options, topic.records)
+        for topic in (events(10, ends=True), events(11, ends=True))
+    ]
+    same = "(SELECT * FROM r WHERE r.c0 = l.c0 AND r._window.start = l._window.start AND r.id > 10)"
+    sql = f"""
+        WITH l AS (SELECT STREAM * FROM s10 WINDOW BY TUMBLE 500ms);
+        WITH r AS (SELECT STREAM * FROM s11 WINDOW BY TUMBLE 500ms);
+        INSERT INTO there SELECT STREAM id FROM l WHERE EXISTS {same};
+        INSERT INTO absent SELECT STREAM id FROM l WHERE NOT EXISTS {same}"""
+    found = run(sql, tuple(topics), variant, ("there", "absent"))
+    condition = (
+        "EXISTS (SELECT * FROM s11 AS r WHERE r.c0 = l.c0 AND r._time // 500 = l._time // 500 AND r.id > 10)"
+    )
+    with duckdb.connect() as duck:
+        for topic in topics:
+            load(duck, topic, table=False)
+        there = counted(duck.sql(f"SELECT id FROM s10 AS l WHERE {condition}").fetchall())
+        absent = counted(duck.sql(f"SELECT id FROM s10 AS l WHERE id >= 0 AND NOT {condition}").fetchall())
+    assert counted((row["value"]["id"],) for row in found["there"]) == there
+    given = counted((row["value"]["id"],) for row in found["absent"])
+    # In a task to which nothing later comes the last windows stay open.
+    assert given == absent if partitions == "1" else given <= absent
+
+
+@pytest.mark.parametrize(("window", "bound"), [("HOP 900ms,300ms", "start"), ("CUMULATE 900ms,300ms", "end")])
+def test_rows_that_windows_have_are_those_of_the_join_once(window: str, bound: str) -> None:
+    topics = events(12, ends=True), events(13, ends=True)
+    condition = f"r.c0 = l.c0 AND r._window.{bound} = l._window.{bound}"
+    sql = f"""
+        WITH l AS (SELECT STREAM * FROM s12 WINDOW BY {window});
+        WITH r AS (SELECT STREAM * FROM s13 WINDOW BY {window});
+        INSERT INTO there SELECT STREAM id, _window.{bound} AS at FROM l WHERE EXISTS (SELECT * FROM r WHERE {condition});
+        INSERT INTO pairs SELECT STREAM l.id, l._window.{bound} AS at FROM l JOIN r ON {condition}"""
+    found = run(sql, topics, SPREAD, ("there", "pairs"))
+    there, pairs = (
+        counted((row["value"]["id"], row["value"]["at"]) for row in found[name])
+        for name in ("there", "pairs")
+    )
+    assert there == Counter(set(pairs))
+    assert there != pairs

@@ -69,11 +69,12 @@ _LATER: dict[type[exp.Expression], str] = {
 }
 
 _JOIN = "join with the rows that it must find, each key once: `JOIN (SELECT TABLE k FROM t GROUP BY k) AS found ON …`"
+_IN_WHERE = "in a stream it stands in WHERE, joined to the other conditions by AND; a LEFT JOIN brings it into other places"
 _INSTEAD: dict[type[exp.Expression], str] = {
     exp.Window: "`ROW_NUMBER() OVER (…) <= n` keeps the first rows of an order; aggregates take a window of time: "
     "`GROUP BY …, HOP(…)`",
-    exp.In: _JOIN,
-    exp.Exists: _JOIN,
+    exp.In: _IN_WHERE,
+    exp.Exists: _IN_WHERE,
     exp.Any: _JOIN,
     exp.Subquery: _JOIN,
     exp.Select: _JOIN,
@@ -132,6 +133,8 @@ class Expressions:
             return refusal(codes.NOT_YET, message, nearest_span(node), way_out)
         in_a_stream = self.inner is None
         message = f"{what} cannot run {'in a stream yet' if in_a_stream else 'here'}"
+        if in_a_stream and isinstance(node, exp.In | exp.Exists):
+            message = f"{what} cannot stand here in a stream"
         return refusal(
             codes.NOT_YET, message, nearest_span(node), _INSTEAD.get(type(node)) if in_a_stream else None
         )

@@ -13,9 +13,24 @@ from headrace.errors.codes import catalog as catalog_codes
 from headrace.errors.codes import plan as codes
 from headrace.errors.suggest import did_you_mean
 from headrace.formats.windowed import windowed
+from headrace.plan.operators import Emit
+from headrace.plan.topology import Facet
 from headrace.planner.change_records import as_table
 from headrace.planner.faults import refusal
 from headrace.planner.joins.join import Joins, Origin
+from headrace.planner.joins.semi import (
+    Asked,
+    Compared,
+    Found,
+    asked_in,
+    compared,
+    first_in_windows,
+    need_columns,
+    need_plain,
+    need_single_source,
+    query_for,
+    table_of,
+)
 from headrace.planner.laterals import need_single_rows
 from headrace.planner.relations import (
     Relation,
@@ -24,12 +39,15 @@ from headrace.planner.relations import (
 )
 from headrace.planner.rules.extract_formats import Extracted, extract_formats
 from headrace.planner.rules.refuse_stateful import refuse_set_operation, refuse_stateful
+from headrace.planner.scope import Scope
 from headrace.planner.selects import Selects, mode_of
 from headrace.planner.stateful.drafts import OperatorDraft
 from headrace.planner.stateful.rank import is_bounded
 from headrace.planner.unions import alike
+from headrace.planner.window_rows import windows_below
 from headrace.sql.nodes import Mode, Named, Window, Within
 from headrace.sql.spans import nearest_span, span_of
+from headrace.types.shape import field_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -151,6 +169,10 @@ class Queries:
             self._bare, self._table = outside, within
         if not all(origins):
             return []
+        asked, where = asked_in(formats.where)
+        if asked:
+            need_single_source(select, asked)
+            return self._kept(select, origins[0], asked, replace(formats, where=where), named, mode)
         if len(origins) == 1:
             return self.selects.compile(select, origins[0], formats, mode)
         return self._joined(select, nodes, origins, formats, mode)
@@ -176,6 +198,115 @@ class Queries:
         if select.args.get("mode") is None:
             mode = Mode.TABLE if relation.table else Mode.STREAM
         return self.selects.compile(select, [(relation, "the join")], replace(formats, where=where), mode)
+
+    def _kept(
+        self,
+        select: exp.Select,
+        sources: list[tuple[Relation, str]],
+        asked: list[Asked],
+        formats: Extracted,
+        named: Mapping[str, Named],
+        mode: str | None,
+    ) -> list[SelectRelation]:
+        """Compile a SELECT whose WHERE asks whether other sources have rows."""
+        (relation, alias), *further = sources
+        node, where = select.args["from_"].this, formats.where
+        self.selects.need_bound(relation, node)
+        first = Origin(relation, alias, node, tuple(each for each, _ in further))
+        for each in asked:
+            at_once = mode == Mode.STREAM or first.relation.table is False
+            found = self._other(each, first, named, at_once=at_once)
+            if found is None:
+                return []
+            kept, where = self.joins.kept(first, found, each, where, mode)
+            first = Origin(kept, alias, node)
+        if select.args.get("mode") is None:
+            mode = Mode.TABLE if first.relation.table else Mode.STREAM
+        return self.selects.compile(select, [(first.relation, alias)], replace(formats, where=where), mode)
+
+    def _other(
+        self, asked: Asked, first: Origin, named: Mapping[str, Named], *, at_once: bool
+    ) -> Found | None:
+        """Give what a condition compares of another source, each value once; None if something in it is wrong.
+
+        `at_once`: rows of a stream look it up, each at its time, so that changes cannot wait for a commit.
+        """
+        plain = asked.plain
+        rows = [] if plain is None else self._rows_of(plain.args["from_"].this, plain, named)
+        if plain is not None and rows and self.selects.aggregates(plain, rows[0][0]):
+            plain = None
+        need_plain(asked, plain)
+        source = table_of(asked.query) if plain is None else plain.args["from_"].this
+        rows = self._rows_of(source, None, named) if plain is None else rows
+        if not rows:
+            return None
+        relation, alias = rows[0]
+        outside, other = Scope(first.relation, first.alias), Scope(relation, alias)
+        windowed = windows_below(first.relation) is not None and windows_below(relation) is not None
+        if windowed and plain is not None:
+            sides = first, Origin(relation, alias, source)
+            return self._in_windows(asked, compared(asked, other, outside), sides, named)
+        if relation.table is False or (plain is not None and plain.args.get("mode") == Mode.STREAM):
+            message = f"`{alias}` is a stream: whether it has such a row is not known before its end"
+            way_out = "read it as a table (`SELECT TABLE`), or write a JOIN that says how far apart rows may be: `WITHIN 10m`"
+            raise refusal(codes.BAD_JOIN, message, nearest_span(asked.node), way_out)
+        found = self._columns_of(asked, relation) if plain is None else None
+        if found is None:
+            found = compared(asked, other, outside)
+        own = self.branches(query_for(source, found, Mode.TABLE, once=False), named)
+        if len(own) == 1 and self.joins.tells_apart(own[0], found):
+            return Found(own[0], found)
+        emit = self.selects.emit
+        self.selects.emit = Emit.RECORD if at_once else emit
+        try:
+            once = self.branches(query_for(source, found, Mode.TABLE, once=True), named) if own else []
+        finally:
+            self.selects.emit = emit
+        return Found(once[0], found) if once else None
+
+    def _in_windows(
+        self,
+        asked: Asked,
+        found: Compared,
+        sides: tuple[Origin, Origin],
+        named: Mapping[str, Named],
+    ) -> Found | None:
+        """Give what a condition compares of the rows of equal windows, each value once in a window."""
+        window, bounds = self.joins.window_of(asked, found, *sides)
+        cut = windows_below(sides[1].relation)
+        assert cut is not None
+        source = sides[1].node
+        if asked.negated:
+            # A row without a partner comes out once, whatever the others have.
+            rows = self.branches(query_for(source, found, Mode.STREAM, once=False), named)
+            return Found(rows[0], found, window) if rows else None
+        emit, self.selects.emit = self.selects.emit, Emit.RECORD
+        try:
+            rows = self.branches(first_in_windows(source, found, bounds, cut.window), named)
+        finally:
+            self.selects.emit = emit
+        return Found(rows[0], found, window) if rows else None
+
+    def _rows_of(
+        self, source: exp.Expression, plain: exp.Select | None, named: Mapping[str, Named]
+    ) -> list[tuple[Relation, str]]:
+        """Give the rows that a condition asks for, read as a table."""
+        where = plain.args.get("where") if plain is not None else None
+        formats = extract_formats(where.this if where is not None else None)
+        outside = self._bare, self._table
+        self._bare, self._table = Mode.TABLE, True
+        try:
+            return self._source(source, named, formats, whole=False)
+        finally:
+            self._bare, self._table = outside
+
+    @staticmethod
+    def _columns_of(asked: Asked, relation: Relation) -> Compared:
+        """Compare the values of IN with the columns that a query gives."""
+        names = field_names(relation.type_of(Facet.VALUE))
+        need_columns(asked, len(names))
+        columns = [exp.column(name, quoted=True) for name in names]
+        return Compared(list(zip(asked.values, columns, strict=True)))
 
     def _with_sliding(self, select: exp.Select, sources: list[Origin]) -> exp.Select:
         """Take GROUP BY SLIDING without an aggregate for WITHIN of the join, which it was in 2018."""

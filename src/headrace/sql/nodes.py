@@ -98,13 +98,17 @@ class Within(exp.Expression):
 
 
 class Join(exp.Join):
-    """A join with WITHIN (arg `within`), GRACE (arg `grace`), and GLOBAL TABLE before its source (`broadcast`: True)."""
+    """A join with WITHIN (arg `within`), GRACE (arg `grace`), and GLOBAL TABLE before its source (`broadcast`: True).
+
+    `pairs`: in place of ON, equalities with the left side's expression first; no text has them, the planner makes such joins.
+    """
 
     arg_types = {  # noqa: RUF012
         **exp.Join.arg_types,
         "within": False,
         "grace": False,
         "broadcast": False,
+        "pairs": False,
     }
 
 

@@ -25,6 +25,7 @@ from headrace.planner.duckdb_types import storable
 from headrace.planner.relations import NoSuchField, follow, pack
 from headrace.planner.stateful.calls import brought
 from headrace.planner.stateful.drafts import OperatorDraft, OperatorRelation
+from headrace.planner.stateful.formats import formats_of
 from headrace.planner.typed import Typed
 from headrace.types.coercion import common_type
 
@@ -214,6 +215,8 @@ class JoinDraft(KeepingDraft):
     within: Within | None = None
     broadcast: bool = False
     """The table is whole in every thread: rows of the stream stay in their tasks, and keep their keys."""
+    keeps_key: bool = False
+    """Rows of the left side come out under their own keys, whatever they are joined on."""
 
     @property
     def kind(self) -> str:
@@ -243,16 +246,22 @@ class JoinDraft(KeepingDraft):
     @property
     def key_type(self) -> pa.DataType:
         """What is joined on; with a table that is whole everywhere the key of the stream."""
-        if self.broadcast:
+        if self.broadcast or self.keeps_key:
             return self.feeds[0].branches[0].rows.type_of(Facet.KEY)
         return self.key(()).type
 
     def key(self, path: Path) -> Typed:
         """Give the key, or a part of it."""
-        if not self.broadcast:
+        if not self.broadcast and not self.keeps_key:
             return KeepingDraft.key(self, path)
         below, *further = (branch.rows.source.pull(Facet.KEY, path) for branch in self.feeds[0].branches)
         return self.carry(0, below, ".".join(("_key", *path)), further)
+
+    def keep_key(self) -> None:
+        """Let rows of the left side come out under their own keys."""
+        self.keeps_key = True
+        rows = self.feeds[0].branches[0].rows
+        self.key_format = formats_of(rows, [rows.source.pull(Facet.KEY, ())])[0]
 
     def kernel(self, feeds: tuple[Feed, ...]) -> Kernel:
         """Give the operator."""

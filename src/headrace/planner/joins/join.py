@@ -22,6 +22,7 @@ from headrace.planner.joins.intervals import interval_of
 from headrace.planner.joins.intervals import within as said_by
 from headrace.planner.joins.names import JoinNames
 from headrace.planner.joins.placement import is_key, is_of_key, is_single, place
+from headrace.planner.joins.semi import OTHER, KeptRows
 from headrace.planner.joins.sorts import sides, sort_of
 from headrace.planner.joins.windows import in_windows, join_window
 from headrace.planner.laterals import need_single_rows
@@ -33,18 +34,20 @@ from headrace.planner.stateful.drafts import Branch, FeedDraft, need_old_rows, o
 from headrace.planner.stateful.formats import formats_of
 from headrace.planner.stateful.grouping import refuse_aggregates
 from headrace.planner.stateful.table import deletion, materialised
-from headrace.sql.nodes import Mode
-from headrace.sql.spans import nearest_span, span_of
+from headrace.planner.window_rows import bound_of
+from headrace.sql.nodes import Join, Mode
+from headrace.sql.spans import nearest_span, set_span, span_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from headrace.errors import Source
+    from headrace.plan.operators import JoinWindow
     from headrace.planner.duckdb_types import Typer
     from headrace.planner.faults import Faults
+    from headrace.planner.joins.semi import Asked, Compared, Found
     from headrace.planner.relations import Names, Relation
     from headrace.planner.typed import Typed
-    from headrace.sql.nodes import Join
 
 _KEEP_LEFT: Final = (JoinKind.INNER, JoinKind.LEFT)
 """Kinds of which no row comes out without a row of the left side."""
@@ -127,6 +130,74 @@ class Joins:
         assert isinstance(side.relation, JoinRelation)
         return side.relation, _all(rest)
 
+    def kept(
+        self,
+        first: Origin,
+        found: Found,
+        asked: Asked,
+        where: exp.Expression | None,
+        mode: str | None,
+    ) -> tuple[Relation, exp.Expression | None]:
+        """Give the rows of a source of which another one has a row, or has none; and what is left of WHERE.
+
+        Args:
+            first: the source.
+            found: what is compared of the other one.
+            asked: the condition.
+            where: other conditions on the source.
+            mode: the word after SELECT; None if there is none.
+
+        Raises:
+            ProgramError: what is wrong.
+        """
+        compared, pairs = found.compared, []
+        for (mine, theirs), name in zip(compared.pairs, compared.names, strict=True):
+            column, said = exp.column(name, quoted=True), nearest_span(theirs)
+            if said is not None:
+                set_span(column, said)
+            pairs.append(exp.EQ(this=mine.copy(), expression=column))
+        node = Join(this=exp.to_table(OTHER), pairs=pairs)
+        node.set(*(("side", "LEFT") if asked.negated else ("kind", "INNER")))
+        place = nearest_span(asked.node)
+        if place is not None:
+            set_span(node, place)
+        origin = Origin(found.rows, OTHER, node.this)
+        side, rest = self._joined(
+            _side(first), node, origin, conjuncts(where), mode, first=True, keeps=True, window=found.window
+        )
+        joined = side.relation
+        assert isinstance(joined, JoinRelation)
+        draft = joined.reads
+        if isinstance(draft, JoinDraft) and draft.sort is not Sort.TABLES:
+            draft.keep_key()
+        own, others = joined.scopes
+        rows: Relation = KeptRows(draft, scope=own)
+        if asked.negated:
+            value = others.relation.pull(Facet.VALUE, (compared.names[0],))
+            missing = exp.Is(this=value.node, expression=exp.Null())
+            need_old_rows(rows)
+            rows = SelectRelation(rows, (), (missing,), (), self.names, star=True, table=rows.table)
+        return rows, _all(rest)
+
+    def window_of(
+        self, asked: Asked, compared: Compared, outside: Origin, other: Origin
+    ) -> tuple[JoinWindow, list[str | None]]:
+        """Give the window in which rows meet, and of which parts of the other side it is `start` or `end`.
+
+        Raises:
+            ProgramError: the windows of both sides differ, or are not compared.
+        """
+        mine, theirs = (self._within(_side(each).names()) for each in (outside, other))
+        key = key_of(compared.pairs, mine, theirs)
+        window = join_window(asked.node, key, outside.relation, other.relation)
+        bounds = [bound_of(other.relation, part.node) for part in key.said[1]]
+        return window, bounds
+
+    def tells_apart(self, other: Relation, compared: Compared) -> bool:
+        """Say whether what is compared of a table comes once by itself: it is what tells its rows apart."""
+        rows = SelectRelation(other, (), (), (), self.names, star=True, table=True)
+        return is_key(rows, [other.pull(Facet.VALUE, (name,)) for name in compared.names])
+
     def _joined(
         self,
         left: _Side,
@@ -137,6 +208,7 @@ class Joins:
         *,
         first: bool,
         keeps: bool,
+        window: JoinWindow | None = None,
     ) -> tuple[_Side, list[exp.Expression]]:
         join = kind_of(node)
         right = _side(origin)
@@ -147,7 +219,7 @@ class Joins:
             node, where = self._by_time(node, join, (left, right), where, mode)
         tables = sides(node, join, mode, (left.relation.table, True if whole else right.relation.table))
         unions = left.further or right.further
-        windowed = not unions and in_windows(node, left.relation, right.relation)
+        windowed = window is not None or (not unions and in_windows(node, left.relation, right.relation))
         sort = sort_of(node, join, tables, mode, (left.shown, right.shown), windowed=windowed)
         if sort is not Sort.STREAMS:
             refuse_grace(node)
@@ -165,7 +237,11 @@ class Joins:
                 side.relation = as_table(side.relation)
                 side.scopes = [Scope(side.relation, side.shown)]
         both = JoinNames([*left.scopes, *right.scopes], left.relation, left.merged, left.hidden, joined=False)
-        found = split(conjuncts(node.args.get("on")), both)
+        pairs = node.args.get("pairs")
+        on = conjuncts(node.args.get("on"))
+        found = (
+            split(on, both) if pairs is None else Conditions([(part.this, part.expression) for part in pairs])
+        )
         table_at = 0 if tables[0] else 1
         matching: list[exp.Expression] = []
         if sort is Sort.LOOKUP and join is not JoinKind.INNER:
@@ -190,7 +266,7 @@ class Joins:
             key = self._key(node, found, left, right)
         elif sort is Sort.LOOKUP:
             self._need_key(node, (left, right)[table_at], key.said[table_at])
-        relation = self._operator(node, join, sort, (left, right), key, tables, found)
+        relation = self._operator(node, join, sort, (left, right), key, tables, found, window)
         if matching:
             self._match(relation, matching)
         shown = f"{left.shown} and {right.shown}"
@@ -327,6 +403,7 @@ class Joins:
         key: Key,
         tables: tuple[bool, bool],
         found: Conditions,
+        window: JoinWindow | None,
     ) -> JoinRelation:
         rows = tuple(self._rows(side, table) for side, table in zip(both, tables, strict=True))
         unique = [is_key(found, parts) for found, parts in zip(rows, key.said, strict=True)]
@@ -356,7 +433,8 @@ class Joins:
         within = None
         if sort is Sort.STREAMS:
             left, right = (each.source for each in rows)
-            window = None if node.args.get("within") is not None else join_window(node, key, left, right)
+            if window is None and node.args.get("within") is None:
+                window = join_window(node, key, left, right)
             within = within_of(node, window)
         draft = JoinDraft(
             self.names,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sqlglot import exp
+
 from headrace.errors.codes import plan as codes
 from headrace.plan.operators import JoinWindow, WindowKind
 from headrace.planner.faults import refusal
@@ -23,8 +25,8 @@ def in_windows(node: Join, left: Relation, right: Relation) -> bool:
     return windows_below(left) is not None and windows_below(right) is not None
 
 
-def join_window(node: Join, key: Key, left: Relation, right: Relation) -> JoinWindow:
-    """Give the window among the keys of a join.
+def join_window(node: exp.Expression, key: Key, left: Relation, right: Relation) -> JoinWindow:
+    """Give the window among the keys of a join, or of a condition on another source.
 
     Raises:
         ProgramError: the windows of both sides differ, or are not joined on.
@@ -45,5 +47,8 @@ def join_window(node: Join, key: Key, left: Relation, right: Relation) -> JoinWi
             return JoinWindow(index, mine.window.size, mine.window.size)
     message = "the join does not say that the windows of both sides are equal"
     bound = "end" if cumulates else "start"
-    way_out = f"add `AND a._window.{bound} = b._window.{bound}` to ON, or say how far apart rows may be: `WITHIN 10m`"
+    equality = f"`AND a._window.{bound} = b._window.{bound}`"
+    way_out = f"add {equality} to ON, or say how far apart rows may be: `WITHIN 10m`"
+    if not isinstance(node, exp.Join):
+        way_out = f"add {equality} to the WHERE inside"
     raise refusal(codes.BAD_JOIN, message, place, way_out)
