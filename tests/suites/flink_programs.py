@@ -408,7 +408,19 @@ FROM Orders o JOIN (SELECT TABLE * FROM RatesHistory) r ON o.currency = r._key""
         flush=True,
         end_only=True,
     ),
-    Refused("window-join-semi-tumble-event-time", "joins that ask for the other side alone (EXISTS)"),
+    Program(
+        "window-join-semi-tumble-event-time",
+        """
+WITH l AS (SELECT STREAM id, num, name FROM source_one_t WINDOW BY TUMBLE 5s);
+WITH r AS (SELECT STREAM id, num, name FROM source_two_t WINDOW BY TUMBLE 5s);
+INSERT INTO result
+SELECT STREAM _window.start AS window_start, _window.end AS window_end, name, id AS L_id, num AS L_num,
+       'NOT_PRESENT' AS R_id, 0 AS R_num
+FROM l WHERE EXISTS (
+    SELECT * FROM r WHERE l.name = r.name AND l._window.start = r._window.start AND l._window.end = r._window.end)""",
+        flush=True,
+        end_only=True,
+    ),
     Program(
         "window-join-hop-event-time",
         _JOINED_WINDOWS.format(window="HOP 10s,5s", join="JOIN"),

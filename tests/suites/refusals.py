@@ -25,7 +25,6 @@ REFUSED: Final = frozenset(
         "flink temporal-sort-rowtime",
         "flink window-aggregate-session-event-time",
         "flink window-aggregate-session-event-time-two-phase",
-        "flink window-join-semi-tumble-event-time",
         "flink window-table-function-tumble-tvf-agg-proc-time",
     }
 )
