@@ -7,6 +7,7 @@ out are the rows of the left side alone, under their own key.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import TYPE_CHECKING, Final
 
 from sqlglot import exp
@@ -17,7 +18,7 @@ from headrace.plan.operators import OP
 from headrace.plan.topology import Facet
 from headrace.planner.faults import refusal
 from headrace.planner.joins.names import names_in
-from headrace.planner.rules.extract_formats import conjuncts
+from headrace.planner.rules.extract_formats import conjuncts, names_format
 from headrace.planner.stateful.drafts import OWN_META, OperatorRelation
 from headrace.sql.nodes import Duration, Mode, Select
 from headrace.sql.nodes import Window as WindowNode
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 
 _NOT_PLAIN: Final = ("joins", "laterals", "group", "having", "window", "qualify", "limit", "offset", "with_")
 """Clauses of a query that says more than which rows of one source there are."""
-
-_FORMATS: Final = ("_ktype", "_vtype")
 
 _AGAIN: Final = "again"
 """Name of the bound of the window that a row is grouped in."""
@@ -205,7 +204,7 @@ def compared(asked: Asked, other: Scope, outside: Scope) -> Compared:
             _is_outside(item, other, outside)
     where = query.args.get("where")
     for part in conjuncts(where.this if where is not None else None):
-        if part.find(exp.Query) or not _is_outside(part, other, outside):
+        if names_format(part) or part.find(exp.Query) or not _is_outside(part, other, outside):
             found.conditions.append(part)
             continue
         ends = (
@@ -247,13 +246,18 @@ def query_for(source: exp.Expression, found: Compared, mode: Mode, *, once: bool
     ]
     made = Select(expressions=items, from_=exp.From(this=source.copy()), mode=mode)
     if found.conditions:
-        made.set("where", exp.Where(this=exp.and_(*found.conditions, copy=True)))
+        first, *others = (node.copy() for node in found.conditions)
+        made.set("where", exp.Where(this=reduce(_and, others, first)))
     if once:
         made.set("group", exp.Group(expressions=[node.copy() for node in columns]))
     place = span_of(source)
     if place is not None:
         set_span(made, place)
     return made
+
+
+def _and(left: exp.Expression, right: exp.Expression) -> exp.Expression:
+    return exp.And(this=left, expression=right)
 
 
 def first_in_windows(
@@ -316,8 +320,6 @@ def _is_outside(node: exp.Expression, other: Scope, outside: Scope) -> bool | No
 
 def _is_of(parts: Sequence[exp.Identifier], other: Scope, outside: Scope) -> bool:
     """Say whether a name belongs to the other source, which comes before what stands outside."""
-    if parts[-1].name.lower() in _FORMATS:
-        return True
     if len(parts) > 1 and parts[0].name == outside.alias != other.alias:
         outside.resolve(parts)
         return False

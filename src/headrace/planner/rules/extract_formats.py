@@ -75,6 +75,11 @@ def conjuncts(node: exp.Expression | None) -> list[exp.Expression]:
     return found
 
 
+def names_format(part: exp.Expression) -> bool:
+    """Say whether a condition names a format of the source."""
+    return isinstance(part, exp.EQ) and _pseudo(part.this) in _FORMATS
+
+
 def _format(part: exp.EQ) -> NamedFormat:
     other = part.expression
     path = column_path(other)
@@ -92,8 +97,9 @@ def _pseudo(node: exp.Expression) -> str | None:
 
 
 def _refuse_elsewhere(part: exp.Expression) -> None:
-    for column in part.find_all(exp.Column):
-        if _pseudo(column) in _FORMATS:
+    # A query inside has formats of its own.
+    for column in part.walk(prune=lambda node: isinstance(node, exp.Query)):
+        if isinstance(column, exp.Column) and _pseudo(column) in _FORMATS:
             message = f"`{column.name}` is no condition on rows"
             way_out = f"write `{column.name} = FORMAT`, joined by AND at the top of WHERE"
             raise refusal(codes.MISPLACED_FORMAT, message, nearest_span(column), way_out)
