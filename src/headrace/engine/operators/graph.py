@@ -25,7 +25,7 @@ from headrace.engine.query import InputRelation
 from headrace.engine.source import SourceReader
 from headrace.engine.state.kernels import LEADING, make_kernel
 from headrace.log.records import HEADERS, TIMESTAMP
-from headrace.plan.operators import OP, PARTITION, TIME, RowKind
+from headrace.plan.operators import OP, PARTITION, SEQ, TIME, RowKind
 from headrace.plan.topology import ROW
 
 if TYPE_CHECKING:
@@ -91,6 +91,8 @@ class OperatorNode:
     waiting: list[list[_Input]] = field(default_factory=list)
     latest: dict[int, int] | None = None
     """The largest event time of each task, where somebody wants to know."""
+    is_repartitioned: bool = False
+    """Rows go on through a repartition topic: they meet those of other tasks there."""
 
 
 class Graph:
@@ -146,6 +148,7 @@ class Graph:
                     )
                 else:
                     stage = self.operators[pipeline.source]
+                    stage.is_repartitioned |= sink.internal
                     changes = stage.operator.changes
                     stage.pipelines.append(
                         ChangePipeline(
@@ -273,6 +276,8 @@ class Graph:
         """Hand rows of an operator to everything that reads it."""
         if not rows.num_rows:
             return
+        if node.is_repartitioned:
+            rows = _in_order(rows)
         faults: dict[int, Fault] = {}
         lineage = Lineage(*(rows.column(index).to_numpy() for index in range(len(LEADING))))
         relation = pa.RecordBatch.from_arrays(
@@ -365,6 +370,14 @@ class Graph:
         self.sources.clear()
         self.tables.clear()
         self.operators.clear()
+
+
+def _in_order(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """Put rows of several tasks in the order of what they came of; a kernel gives them task by task."""
+    seq = rows.column(SEQ).to_numpy()
+    if (seq[1:] >= seq[:-1]).all():
+        return rows
+    return rows.take(pa.array(np.argsort(seq, kind="stable"), pa.int64()))
 
 
 def _lineage_of(arrived: Arrived) -> Lineage:
