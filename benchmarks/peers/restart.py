@@ -35,6 +35,8 @@ from tests.servers.kafka import KafkaServer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import pyarrow as pa
+
     from benchmarks.peers.engines import Engine
     from headrace.log.interface import Consumer, Log
 
@@ -119,8 +121,12 @@ class Life:
             while admin.group_members(self._run.application):
                 time.sleep(_TICK)
 
-    def away(self) -> tuple[float, float]:
-        """Send the probes, start a process, and give the seconds until the first and the last one was answered."""
+    def away(self, count: int) -> tuple[float, float]:
+        """Send the probes, start a process, and give the seconds until the first and the last one was answered.
+
+        Args:
+            count: of each probe's key, which must come out.
+        """
         with reading(self._log, self._run.target) as results:
             _to_the_end(results)
             self._probe()
@@ -130,7 +136,7 @@ class Life:
             first = 0.0
             for now in self._while_it_runs(0.0):
                 for batch in results.poll(10_000, 0.02):
-                    answered.update(key for key in batch.column("key").to_pylist() if key is not None)
+                    answered |= _counted(batch, count)
                     first = first or time.monotonic() - begun
                 if len(answered) >= PROBES:
                     return first, now
@@ -159,6 +165,16 @@ class Life:
             producer.send(self._topic.name, records)
             failures = producer.flush(30)
         assert not failures, failures[0]
+
+
+def _counted(results: pa.RecordBatch, count: int) -> set[bytes]:
+    """Give the keys, and check what was counted of each: the state must have come back."""
+    keys, values = (results.column(name).to_pylist() for name in ("key", "value"))
+    found = {json.loads(value)["payments"] for value in values if value is not None}
+    if found != {count}:
+        message = f"{count} records of each key were counted as {sorted(found)}"
+        raise RuntimeError(message)
+    return {key for key in keys if key is not None}
 
 
 def _to_the_end(results: Consumer) -> None:
@@ -193,16 +209,16 @@ def measure(log: Log, bootstrap: str, engine: Engine, keys: int, options: argpar
     try:
         state.mkdir()
         life.start()
-        for _ in range(options.runs):
-            for way in ("warm", "cold"):
-                life.await_committed()
-                life.kill()
-                if way == "cold":
-                    shutil.rmtree(state)
-                    state.mkdir()
-                first, last = life.away()
-                found.append(Away(engine.name, keys, way, last, first))
-                print(f"{engine.name:<16}{keys:>12,}  {way}{first:>10.2f}{last:>10.2f}", flush=True)
+        for number, way in enumerate(["warm", "cold"] * options.runs):
+            life.await_committed()
+            life.kill()
+            if way == "cold":
+                shutil.rmtree(state)
+                state.mkdir()
+            # One record of each key to begin with, and one by each probe since.
+            first, last = life.away(number + 2)
+            found.append(Away(engine.name, keys, way, last, first))
+            print(f"{engine.name:<16}{keys:>12,}  {way}{first:>10.2f}{last:>10.2f}", flush=True)
     finally:
         life.stop()
         shutil.rmtree(folder, ignore_errors=True)
