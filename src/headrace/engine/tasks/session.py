@@ -240,6 +240,8 @@ class StatefulSession(Session):
         """Forget what was read and not processed; it will come again."""
         owned = set(self._consumer.assignment())
         self._inputs.drop()
+        # What was let go and not processed is not written by the next commit.
+        self._inputs.begin_anew()
         places = {item: at for item, at in self._positions.processed().items() if item in owned}
         if places:
             self._consumer.seek(places)
