@@ -30,6 +30,7 @@ from headrace.plan.topology import (
 from headrace.planner.columns import at_place
 from headrace.planner.inputs import over_input, source_columns
 from headrace.planner.relations import TOMBSTONE, SelectRelation, TopicReads, columns_in
+from headrace.planner.separation import separate
 from headrace.planner.stateful.drafts import WINDOW_BOUNDS, OperatorDraft
 from headrace.planner.stores import APPLICATION, store, store_name
 from headrace.planner.typed import text
@@ -92,6 +93,7 @@ class _Assembly:
 
     def graph(self) -> Assembled:
         drafts = self._operators()
+        separate(drafts)
         written = [
             (target, writer, self._noted(_written(target, writer)))
             for target in self.targets.values()

@@ -99,8 +99,9 @@ def test_records_wait_over_several_repartition_topics() -> None:
     topology = topology_of("foreign_key")
     first, second, third = merges(topology)
     assert (first.feeders, second.feeders, third.feeders) == ((), (0,), (1,))
-    assert first.bounded == {"departments", "employees"}
-    assert second.bounded == third.bounded == frozenset()
+    assert [merge.waits for merge in (first, second, third)] == [{}, {}, {}]
+    beside = merges(topology_of("a_changing_table_and_a_repartitioned_stream"))
+    assert [merge.waits for merge in beside] == [{}, {"prices": (0,)}]
 
 
 def test_a_merge_waits_for_no_merge_that_waits_for_it() -> None:

@@ -77,8 +77,8 @@ class Arrangement:
                 inputs = MergedInputs(topics, times, behind, readable if merge.across else None)
                 self.merged.append(inputs)
                 self._progress[number] = _Progress(inputs, readable)
-                if merge.feeders:
-                    inputs.wait_for(merge.bounded, self._bound(merge.feeders))
+                for source, feeders in merge.waits.items():
+                    inputs.wait_for(source, self._bound(feeders))
             self.all.append(inputs)
             self._by_topic.update(dict.fromkeys(topics.values(), inputs))
         for number, progress in self._progress.items():

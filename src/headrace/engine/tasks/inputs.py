@@ -239,21 +239,20 @@ class MergedInputs:
         """Records let go."""
         self.latest = -1
         """The largest time up to which records were let go, in milliseconds."""
-        self._bounded: Set[str] = frozenset()
-        self._bound: Callable[[], int | None] = _no_bound
+        self._bounds: dict[str, Callable[[], int | None]] = {}
         self._inputs = [_Held(source, topic) for source, topic in topics.items()]
         self._times = times
         self._behind = behind
         self._owned = owned
 
-    def wait_for(self, bounded: Set[str], bound: Callable[[], int | None]) -> None:
-        """Have records wait for those that have yet to come through a repartition topic among the others.
+    def wait_for(self, source: str, bound: Callable[[], int | None]) -> None:
+        """Have records of a source wait for those that have yet to come through a repartition topic among the others.
 
         Args:
-            bounded: sources of the records that wait.
+            source: of the records that wait.
             bound: gives the time up to which nothing has yet to come there, in milliseconds; None if nothing has.
         """
-        self._bounded, self._bound = bounded, bound
+        self._bounds[source] = bound
 
     def put(self, records: pa.RecordBatch) -> None:
         """See `Inputs`."""
@@ -306,21 +305,29 @@ class MergedInputs:
                 ends[TopicPartition(held.topic, number)] = int(keys[index][row])
         behind = self._behind(self._places(ends))
         index_of = {held.topic: index for index, held in enumerate(self._inputs)}
-        cuts = self._bounds(ends)
+        cuts = self._bounded(ends)
         for place in behind:
             cut = (ends.get(place, -1), index_of[place.topic] << _LANE_BITS | place.partition)
             group = self._group(place.partition)
             cuts[group] = min(cut, cuts.get(group, cut))
         return cuts
 
-    def _bounds(self, ends: Mapping[TopicPartition, int]) -> dict[int, tuple[int, int]]:
+    def _bounded(self, ends: Mapping[TopicPartition, int]) -> dict[int, tuple[int, int]]:
         """Give the cuts of groups in which a record waits for what comes through a repartition topic."""
-        waiting = {item.topic for item in self._inputs if item.source in self._bounded}
-        places = [place for place in ends if place.topic in waiting]
-        bound = self._bound() if places else None
-        if bound is None:
-            return {}
-        return {self._group(place.partition): (bound, _LAST_LANE) for place in places if ends[place] > bound}
+        bounds: dict[str, int] = {}
+        for held in self._inputs:
+            bound = (
+                self._bounds[held.source]() if len(held.partitions) and held.source in self._bounds else None
+            )
+            if bound is not None:
+                bounds[held.topic] = bound
+        cuts: dict[int, tuple[int, int]] = {}
+        for place, end in ends.items():
+            cut = (bounds.get(place.topic, end), _LAST_LANE)
+            if cut[0] < end:
+                group = self._group(place.partition)
+                cuts[group] = min(cut, cuts.get(group, cut))
+        return cuts
 
     def pending(self, assigned: Iterable[TopicPartition]) -> bool:
         """Say whether records are held, or have yet to be fetched of these partitions."""
@@ -415,10 +422,6 @@ class MergedInputs:
             gone = [item.partition for item in partitions if item.topic == held.topic]
             held.fresh = [batch for batch in (_without(item, gone) for item in held.fresh) if batch.num_rows]
             held.keep(~np.isin(held.partitions, gone))
-
-
-def _no_bound() -> None:
-    return None
 
 
 def _numbers(partitions: npt.NDArray[np.int32]) -> list[int]:

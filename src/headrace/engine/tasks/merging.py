@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from headrace.plan.operators import LookupJoin
 from headrace.plan.subtopologies import subtopologies
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence, Set
+
     from headrace.plan.subtopologies import Subtopology
     from headrace.plan.topology import Topology
 
@@ -20,37 +22,54 @@ class Merge:
     Args:
         sources: keys of `Topology.sources`, in the order in which records of one time are taken.
         across: all partitions that a thread reads are in one order, not only those of one task.
-        feeders: numbers of the merges that write repartition topics which this one reads, and do not wait for it themselves.
-        bounded: those of the sources that are read beside such topics.
+        feeders: numbers of the merges that write repartition topics which this one reads.
+        waits: for a source that other merges write what is read beside: their numbers.
     """
 
     sources: tuple[str, ...]
     across: bool
     feeders: tuple[int, ...] = ()
-    bounded: frozenset[str] = frozenset()
+    waits: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 def merges(topology: Topology) -> list[Merge]:
     """Give each source its place.
 
     Sub-topologies that write to repartition topics are read across partitions, and together if what they write meets
-    again in one sub-topology. A table that a stream looks rows up in goes before others: at one time its rows are there first.
+    again in one sub-topology and none of them is behind another. A table that a stream looks rows up in goes before others:
+    at one time its rows are there first.
     """
     tables = _looked_up(topology)
     groups = subtopologies(topology)
     written = {group.id: _written(topology, group) for group in groups}
     reads = {group.id: {topology.sources[name].topic for name in group.sources} for group in groups}
+    depths = _depths(written, reads)
     found: list[Merge] = []
     taken: set[str] = set()
     for group in groups:
         if group.id in taken:
             continue
         together = _meeting(group.id, written, reads) if written[group.id] else {group.id}
+        together = {item for item in together if depths[item] == depths[group.id]}
         taken |= together
         sources = tuple(name for item in groups if item.id in together for name in item.sources)
         sources = tuple(sorted(sources, key=lambda name: name not in tables))
         found.append(Merge(sources, across=bool(written[group.id])))
     return _with_feeders(topology, found)
+
+
+def _depths(written: Mapping[str, Set[str]], reads: Mapping[str, Set[str]]) -> dict[str, int]:
+    """Give how many repartition topics rows have gone through at most before a sub-topology, none of which feeds itself."""
+    found: dict[str, int] = {}
+
+    def depth(group: str) -> int:
+        if group not in found:
+            found[group] = max(
+                (1 + depth(name) for name in written if written[name] & reads[group]), default=0
+            )
+        return found[group]
+
+    return {group: depth(group) for group in written}
 
 
 def _with_feeders(topology: Topology, found: list[Merge]) -> list[Merge]:
@@ -59,32 +78,31 @@ def _with_feeders(topology: Topology, found: list[Merge]) -> list[Merge]:
         frozenset[str]().union(*(_written(topology, groups[name]) for name in merge.sources))
         for merge in found
     ]
-    feeding = {
-        number: {
-            other
-            for other, topics in enumerate(writes)
-            if other != number and any(topology.sources[name].topic in topics for name in merge.sources)
+    feeding = [
+        {
+            name: {number for number, topics in enumerate(writes) if topology.sources[name].topic in topics}
+            for name in merge.sources
         }
-        for number, merge in enumerate(found)
-    }
-    return [
-        replace(
-            merge,
-            feeders=tuple(
-                other for other in sorted(feeding[number]) if number not in _before(other, feeding)
-            ),
-            bounded=frozenset(name for name in merge.sources if not topology.sources[name].internal),
-        )
-        for number, merge in enumerate(found)
+        for merge in found
     ]
+    feeders = [set[int]().union(*writers.values()) for writers in feeding]
+    made = []
+    for number, merge in enumerate(found):
+        waits = {
+            name: tuple(sorted(feeders[number] - writers - _before(writers, feeders)))
+            for name, writers in feeding[number].items()
+        }
+        waits = {name: numbers for name, numbers in waits.items() if numbers}
+        made.append(replace(merge, feeders=tuple(sorted(feeders[number])), waits=waits))
+    return made
 
 
-def _before(number: int, feeding: dict[int, set[int]]) -> set[int]:
-    """Give the merges from which records come to this one, over any number of topics."""
+def _before(numbers: Set[int], feeders: Sequence[Set[int]]) -> set[int]:
+    """Give the merges from which records come to these, over any number of topics."""
     found: set[int] = set()
-    left = [number]
+    left = [*numbers]
     while left:
-        more = feeding[left.pop()] - found
+        more = feeders[left.pop()] - found
         found |= more
         left += more
     return found

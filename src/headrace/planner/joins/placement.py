@@ -64,7 +64,7 @@ def placement(rows: SelectRelation, key: Sequence[Typed]) -> Placement | None:
     if [None if name is None else reads.own_column(name) for name in origins] != list(reads.placed_by):
         return None
     for feed in sorted(reads.feeds, key=lambda feed: feed.repartition is not None):
-        found = _of_feed(feed)
+        found = placement_of_feed(feed)
         if found is not None:
             return found
     return None
@@ -191,7 +191,8 @@ def place(left: FeedDraft, right: FeedDraft, join: JoinKind) -> None:
         feed.repartition = max(counts)
 
 
-def _of_feed(feed: FeedDraft) -> Placement | None:
+def placement_of_feed(feed: FeedDraft) -> Placement | None:
+    """Give what places the rows of an input, if it is just the key that they have there; None otherwise."""
     branch = feed.branches[0]
     if feed.repartition is None:
         return placement(branch.rows, branch.key)
