@@ -8,7 +8,6 @@ documentation, call the installed command instead.
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import signal
@@ -26,20 +25,24 @@ if TYPE_CHECKING:
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _SERVER: Final = Path(__file__).with_name("forked_commands.py")
 _CLIENT: Final = """\
-import json, os, signal, socket, sys
-call = json.dumps(["headrace.cli", sys.argv[2:], os.getcwd(), dict(os.environ)]).encode()
-with socket.socket(socket.AF_UNIX) as server:
-    server.connect(sys.argv[1])
-    server.sendall(call[socket.send_fds(server, [call], [0, 1, 2]):])
-    server.shutdown(socket.SHUT_WR)
-    answer = server.makefile("rb").read().split()
-code = int(answer[1])
+import _signal, _socket, os, sys
+call = ascii(["headrace.cli", sys.argv[2:], os.getcwd(), dict(os.environ)]).encode()
+streams = b"".join(number.to_bytes(4, sys.byteorder) for number in range(3))
+server = _socket.socket(_socket.AF_UNIX)
+server.connect(sys.argv[1])
+server.sendall(call[server.sendmsg([call], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, streams)]):])
+server.shutdown(_socket.SHUT_WR)
+answer = b""
+while more := server.recv(64):
+    answer += more
+code = int(answer.split()[1])
 if code < 0:
-    signal.signal(-code, signal.SIG_DFL)
+    _signal.signal(-code, _signal.SIG_DFL)
     os.kill(os.getpid(), -code)
 os._exit(code)
 """
-"""Hands its call and its streams over, and ends as the command ended. It loads no more than that takes."""
+"""Hands its call and its streams over, and ends as the command ended. The modules that it does without, json, socket and signal,
+take as long to load as the interpreter takes to start."""
 
 
 class ForkedProcess:
@@ -61,7 +64,7 @@ class ForkedProcess:
         output: IO[Any],
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        call = json.dumps([module, arguments, str(_ROOT), {**os.environ, **(environment or {})}]).encode()
+        call = ascii([module, list(arguments), str(_ROOT), {**os.environ, **(environment or {})}]).encode()
         self._server = socket.socket(socket.AF_UNIX)
         self._answer = b""
         self._code: int | None = None
