@@ -48,9 +48,12 @@ def kafka(for_all_workers: Any) -> KafkaAddress:
     return address
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def own_kafka() -> Iterator[KafkaServer]:
-    """A broker that nobody else uses at the time: a test may stop it, and leaves it running."""
+    """A broker that nobody else uses at the time: a test may stop it, and leaves it running.
+
+    It goes with the tests of the module that are run together: one that idles to the end of a run costs two starts or three.
+    """
     with KafkaServer() as server:
         yield server
 
