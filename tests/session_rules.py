@@ -57,6 +57,9 @@ def pytest_configure(config: pytest.Config) -> None:
         _name_folder(config, "TMPDIR", _MEMORY)
         tempfile.tempdir = None
     sys.meta_path.insert(0, WithoutPandas())
+    # Registered before pytest's clean-up, so done after it: that looks for objects that nobody holds, and none of these is among
+    # them.
+    config.add_cleanup(gc.unfreeze)
     if "HEADRACE_STATE_DIR" not in os.environ:
         _name_folder(config, "HEADRACE_STATE_DIR", None)
 
@@ -124,7 +127,6 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
     finally:
         gc.collect()
         gc.freeze()
-        session.config.add_cleanup(gc.unfreeze)
         gc.enable()
 
 
