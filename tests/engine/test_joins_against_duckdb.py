@@ -23,7 +23,7 @@ Record = dict[str, Any]
 
 KINDS = ("INNER", "LEFT", "RIGHT", "FULL")
 PLAIN = Variant()
-SPREAD = Variant(batch=10, partitions=3, stop=Stop.CLEAN)
+SPREAD = Variant(batch=10, partitions=2, stop=Stop.CLEAN)
 
 
 def changes(seed: int, form: str, columns: int) -> TopicInput:
