@@ -16,6 +16,7 @@ from headrace.plan.topology import Guarantee
 from tests.engine.programs import create, fill, read
 
 COMMAND = Path(sys.executable).with_name("headrace")
+"""Under limits, which a forked command would not inherit."""
 COUNT = 20_000
 PROGRAM = """\
 SET autocreate=true;
@@ -24,9 +25,9 @@ INSERT INTO copied SELECT STREAM n, s FROM given WHERE _vtype='JSON' AND _ktype=
 """
 
 
-def run(url: str, guarantee: Guarantee, largest_file: int = resource.RLIM_INFINITY) -> tuple[int, str]:
+def run(command: Path, url: str, guarantee: Guarantee, largest_file: int) -> tuple[int, str]:
     done = subprocess.run(
-        [COMMAND, "run", "--until-end", "-e", PROGRAM.format(guarantee=guarantee.value), "--log", url],
+        [command, "run", "--until-end", "-e", PROGRAM.format(guarantee=guarantee.value), "--log", url],
         env={**os.environ, "HEADRACE_APP_ID": "copier"},
         capture_output=True,
         text=True,
@@ -38,7 +39,9 @@ def run(url: str, guarantee: Guarantee, largest_file: int = resource.RLIM_INFINI
 
 
 @pytest.mark.parametrize("guarantee", list(Guarantee))
-def test_a_log_that_cannot_grow_stops_the_run_and_loses_nothing(tmp_path: Path, guarantee: Guarantee) -> None:
+def test_a_log_that_cannot_grow_stops_the_run_and_loses_nothing(
+    tmp_path: Path, commands: Path, guarantee: Guarantee
+) -> None:
     chance = random.Random(1)
     url = f"sqlite:{tmp_path / 'log.db'}"
     with open_log(url) as log:
@@ -46,11 +49,11 @@ def test_a_log_that_cannot_grow_stops_the_run_and_loses_nothing(tmp_path: Path, 
         # Chance is what cannot be compressed.
         fill(log, "given", [f'{{"n":{n},"s":"{chance.getrandbits(128):x}"}}'.encode() for n in range(COUNT)])
     # What is copied stands in the write-ahead log first: a file of its own, which gets no larger than this.
-    code, told = run(url, guarantee, 400_000)
+    code, told = run(COMMAND, url, guarantee, 400_000)
     assert code == 1, told
     assert "error[LOG0128]: cannot read or write" in told or "error[LOG0126]: no space left" in told
     assert told.count("error[") == 1
-    code, told = run(url, guarantee)
+    code, told = run(commands / "headrace", url, guarantee, resource.RLIM_INFINITY)
     assert code == 0, told
     with open_log(url) as log:
         keys = [row["value"] for row in read(log, "copied")]

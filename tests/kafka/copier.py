@@ -9,8 +9,9 @@ from headrace.log.interface import ConsumerOptions, ProducerOptions, TopicPartit
 from headrace.log.kafka import KafkaLog
 
 
-def main(servers: str, source: str, target: str, name: str) -> None:
+def main() -> None:
     """Copy until everything that is in the source now has been copied."""
+    servers, source, target, name = sys.argv[1:]
     log = KafkaLog(servers)
     consumer = log.consumer(ConsumerOptions(group=name, instance=name))
     producer = log.producer(ProducerOptions(transactional_id=name))
@@ -35,7 +36,3 @@ def main(servers: str, source: str, target: str, name: str) -> None:
 
 def _ignore(items: object) -> None:
     """Take no notice: every transaction commits before the next poll."""
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

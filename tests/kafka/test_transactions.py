@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,10 +11,12 @@ import pytest
 from headrace.errors.codes import log as codes
 from headrace.log.errors import AbortableError, FencedError
 from headrace.log.interface import ConsumerOptions, ProducerOptions, TopicPartition
+from tests.engine.processes import Child
 from tests.kafka.traffic import PATIENCE, Member, poll_until, read_all, send, values
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from headrace.log.kafka import KafkaLog
 
@@ -125,29 +122,21 @@ def test_a_record_that_failed_refuses_the_commit(
 
 
 def test_a_copier_that_is_killed_again_and_again_copies_everything_once(
-    log: KafkaLog, name: str, make_topic: Callable[..., str]
+    log: KafkaLog, name: str, make_topic: Callable[..., str], commands: Path, tmp_path: Path
 ) -> None:
     source, target = make_topic(2), make_topic(2)
     send(log, source, values(range(20_000)))
-    command = [
-        sys.executable, str(Path(__file__).with_name("copier.py")), log.name.removeprefix("kafka://"), source, target, name,
-    ]  # fmt: skip
-    root = str(Path(__file__).parents[2])
-    environment = {**os.environ, "PYTHONPATH": root}
+    call = log.name.removeprefix("kafka://"), source, target, name
     kills = 0
     end = time.monotonic() + 90
     while True:
         assert time.monotonic() < end
-        child = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)
-        try:
-            child.wait(0.6 + 0.3 * kills if kills < 4 else 60)
-        except subprocess.TimeoutExpired:
-            child.send_signal(signal.SIGKILL)
-            child.wait()
-            kills += 1
-        else:
-            assert child.returncode == 0
-            break
+        with Child(commands, tmp_path / "lines", *call, module="tests.kafka.copier") as child:
+            try:
+                assert child.wait(0.4 + 0.3 * kills if kills < 4 else 60) == 0, child.lines.read_text()
+                break
+            except TimeoutError:
+                kills += 1
     assert kills > 0
     copied = sorted(int(row["value"]) for row in read_all(log, target, 2))
     assert copied == list(range(20_000))

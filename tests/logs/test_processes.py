@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -15,10 +14,12 @@ import pytest
 
 from headrace.log.embedded import EmbeddedLog
 from headrace.log.interface import ProducerOptions, TopicDescription, TopicPartition
+from tests.engine.processes import Child
 from tests.logs.members import PATIENCE, Reader, produce, read_all, records, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 PARTITIONS = 3
 
@@ -57,9 +58,9 @@ def process(*arguments: str) -> Iterator[subprocess.Popen[str]]:
         child.stdin.close()
 
 
-def test_a_writer_that_is_killed_leaves_nothing_half(path: Path) -> None:
+def test_a_writer_that_is_killed_leaves_nothing_half(path: Path, commands: Path, tmp_path: Path) -> None:
     total = 400
-    script = str(Path(__file__).with_name("writer.py"))
+    call = str(path), "source", "target", "g"
     with EmbeddedLog(str(path)) as log:
         admin = log.admin()
         admin.create(TopicDescription("source", 1))
@@ -68,9 +69,8 @@ def test_a_writer_that_is_killed_leaves_nothing_half(path: Path) -> None:
         place = TopicPartition("source", 0)
         kills = 0
         while admin.group_offsets("g").get(place, 0) < total:
-            with process(script, str(path), "source", "target", "g") as writer:
-                assert writer.stdout is not None
-                assert writer.stdout.readline() == "ready\n"
+            with Child(commands, tmp_path / "lines", *call, module="tests.logs.writer") as writer:
+                writer.wait_for("ready")
                 # Killed in the midst of its transactions, each life a little longer than the one before.
                 end = time.monotonic() + 0.05 + 0.1 * kills
                 while time.monotonic() < end and admin.group_offsets("g").get(place, 0) < total:

@@ -1,4 +1,4 @@
-"""A process that writes transactions until it is killed: `python writer.py FILE TOPIC GROUP`.
+"""A process that writes transactions until it is killed; its arguments are the file, the topics and the group.
 
 Each transaction takes the next number from the topic `source`, writes it to every partition of the target, and moves the offset.
 """
@@ -13,8 +13,9 @@ from headrace.log.embedded import EmbeddedLog
 from headrace.log.interface import ConsumerOptions, ProducerOptions, TopicPartition
 
 
-def main(path: str, source: str, target: str, group: str) -> None:
+def main() -> None:
     """Copy one record a transaction to all partitions of the target."""
+    path, source, target, group = sys.argv[1:]
     with EmbeddedLog(path) as log:
         consumer = log.consumer(ConsumerOptions(group))
         producer = log.producer(ProducerOptions(f"{group}-writer"))
@@ -33,7 +34,3 @@ def main(path: str, source: str, target: str, group: str) -> None:
                         target, pa.record_batch({"value": pa.array([value]), "partition": pa.array([number])})
                     )
                 producer.commit({place: batch.column("offset")[0].as_py() + 1}, consumer)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
