@@ -46,7 +46,7 @@ def unwrapped(value: Any) -> Any:
     return value
 
 
-@settings(max_examples=examples(75), deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=SLOW)
 @given(schemas_with_values())
 def test_what_fastavro_writes_is_read(case: tuple[str, list[tuple[Any, Any]]]) -> None:
     schema, pairs = case
@@ -58,7 +58,7 @@ def test_what_fastavro_writes_is_read(case: tuple[str, list[tuple[Any, Any]]]) -
     assert found.columns[0].to_pylist() == [expected for _, expected in pairs]
 
 
-@settings(max_examples=examples(75), deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=SLOW)
 @given(schemas_with_values())
 def test_what_we_write_fastavro_reads(case: tuple[str, list[tuple[Any, Any]]]) -> None:
     schema, pairs = case
@@ -76,7 +76,7 @@ def fields(type: pa.DataType) -> list[pa.Field[Any]]:
     return list(type)
 
 
-@settings(max_examples=examples(50), deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=SLOW)
 @given(schemas_with_values(), st.data())
 def test_any_part_is_read_alone(case: tuple[str, list[tuple[Any, Any]]], data: st.DataObject) -> None:
     schema, pairs = case
@@ -97,7 +97,7 @@ def test_any_part_is_read_alone(case: tuple[str, list[tuple[Any, Any]]], data: s
         assert column.to_pylist() == expected
 
 
-@settings(max_examples=examples(50), deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=SLOW)
 @given(schemas())
 def test_a_type_has_a_schema_that_gives_the_type(schema: dict[str, Any]) -> None:
     type = avro_to_arrow(json.dumps(schema))

@@ -74,7 +74,7 @@ def neighbours_are_intact(side: Side, good: bytes, bad: list[bytes], registry: S
     assert not column[len(values)].is_valid
 
 
-@settings(max_examples=examples(200), deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=SLOW)
 @given(st.lists(mutations(GOOD_JSON) | st.binary(max_size=40), min_size=1, max_size=5))
 def test_json(bad: list[bytes]) -> None:
     neighbours_are_intact(Side(Format.JSON, NESTED), GOOD_JSON, bad)
@@ -103,7 +103,7 @@ def strict(data: bytes) -> Any:
     return value
 
 
-@settings(max_examples=examples(750), deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(300), deadline=None, suppress_health_check=SLOW)
 @example(b"[" * 20 + b"]" * 20)
 @given(TOKENS | mutations(GOOD_JSON) | mutations(b'["\\ud83d\\ude00", -1.5e-7, {"a": [null, true]}]'))
 def test_the_same_texts_are_json_as_for_python(data: bytes) -> None:
@@ -134,7 +134,7 @@ JSON_TEXT = st.recursive(
 )
 
 
-@settings(max_examples=examples(150), deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(75), deadline=None, suppress_health_check=SLOW)
 @given(JSON_TEXT, st.booleans(), st.sampled_from([None, 1]))
 def test_what_python_writes_is_read(value: Any, ascii: bool, indent: int | None) -> None:
     type = pa.struct([("v", pa.string()), ("w", pa.list_(pa.string()))])
@@ -147,7 +147,7 @@ def test_what_python_writes_is_read(value: Any, ascii: bool, indent: int | None)
         assert found == value if isinstance(value, str | None) else json.loads(found) == value
 
 
-@settings(max_examples=examples(150), deadline=None)
+@settings(max_examples=examples(75), deadline=None)
 @given(
     st.floats(allow_nan=False, allow_infinity=False),
     st.integers(-(2**63), 2**63 - 1),
@@ -193,7 +193,7 @@ GOOD_AVRO = (
 )  # fmt: skip
 
 
-@settings(max_examples=examples(200), deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=SLOW)
 @given(
     st.lists(
         mutations(GOOD_AVRO)
@@ -208,7 +208,7 @@ def test_avro(bad: list[bytes]) -> None:
     neighbours_are_intact(side, GOOD_AVRO, bad, Schemas({5: AVRO}))
 
 
-@settings(max_examples=examples(75), deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=SLOW)
 @given(schemas_with_values(), st.data())
 def test_avro_of_any_schema(case: tuple[str, list[tuple[Any, Any]]], data: st.DataObject) -> None:
     schema, pairs = case
@@ -219,7 +219,7 @@ def test_avro_of_any_schema(case: tuple[str, list[tuple[Any, Any]]], data: st.Da
     neighbours_are_intact(side, good, bad, Schemas({5: schema}))
 
 
-@settings(max_examples=examples(75), deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=SLOW)
 @given(schemas(), schemas(), st.data())
 def test_avro_of_one_schema_read_with_another(writer: Any, reader: Any, data: st.DataObject) -> None:
     texts = json.dumps(writer), json.dumps(reader)
@@ -235,13 +235,13 @@ LINE = pa.struct([("a", pa.int64()), ("b", pa.string()), ("c", pa.float64()), ("
 GOOD_LINE = b'1,"x, ""y""",1.5,2018-05-10\r\n'
 
 
-@settings(max_examples=examples(150), deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(75), deadline=None, suppress_health_check=SLOW)
 @given(st.lists(mutations(GOOD_LINE) | st.binary(max_size=20), min_size=1, max_size=5))
 def test_csv(bad: list[bytes]) -> None:
     neighbours_are_intact(Side(Format.CSV, LINE), GOOD_LINE, bad)
 
 
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(st.sampled_from(list(TYPES)), st.lists(st.binary(max_size=9), min_size=1, max_size=5))
 def test_primitives(format: Format, bad: list[bytes]) -> None:
     good = encode(Side(format, TYPES[format]), [{Format.STRING: "x", Format.BYTES: b"x"}.get(format, 1)])

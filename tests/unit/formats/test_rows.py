@@ -73,7 +73,7 @@ def records(draw: st.DrawFn, depth: int, nullable: bool) -> Typed:
     return type, (st.none() | values) if nullable else values
 
 
-@settings(max_examples=examples(100), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(50), deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_any_type_comes_back(data: st.DataObject) -> None:
     type, values = data.draw(records(3, nullable=True) | types())
@@ -129,7 +129,7 @@ def test_no_rows() -> None:
     assert len(encode(side, pa.array([], RECORD)).data) == 0
 
 
-@settings(max_examples=examples(150), deadline=None)
+@settings(max_examples=examples(75), deadline=None)
 @given(st.binary(max_size=60), st.integers(0, 200), st.binary(min_size=1, max_size=4))
 def test_bytes_that_were_not_written_are_faults_of_their_record(
     noise: bytes, place: int, change: bytes

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(75), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(runs())
 def test_the_kernel_gives_what_the_oracle_gives(run: tuple[Program, list[Epoch]]) -> None:
     program, epochs = run
@@ -228,7 +228,7 @@ def test_doubles_that_are_taken_away_leave_no_trace(
         assert machine.stored(0) == {(1,): tuple(map(shown, expected))}
 
 
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=12), st.data())
 def test_sums_of_doubles_over_a_table_have_no_history(values: list[float], data: st.DataObject) -> None:
     """What is left has the results, and the bytes, that it would have if nothing else had ever been."""
@@ -367,7 +367,7 @@ def duckdb_runs(draw: st.DrawFn) -> tuple[Program, list[Change]]:
     return program, rows
 
 
-@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(30), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(duckdb_runs())
 def test_final_states_over_streams_are_those_of_duckdb(run: tuple[Program, list[Change]]) -> None:
     program, changes = run

@@ -54,7 +54,7 @@ CALM = Plan([100], [Event.NOTHING])
 
 keys = pytest.mark.parametrize(("key_types", "key"), KEYS.values(), ids=list(KEYS))
 kinds = pytest.mark.parametrize("kind", list(JoinKind))
-some = settings(max_examples=examples(25), deadline=None)
+some = settings(max_examples=examples(15), deadline=None)
 
 
 def table(key_types: list[pa.DataType], *, counted: bool = False) -> Subject:
@@ -159,7 +159,7 @@ def test_a_join_in_windows(kind: JoinKind, data: st.DataObject, plan: Plan, size
         st.sampled_from([0, 1, 5, 20]), st.sampled_from([0, 1, 5, 20]), st.sampled_from([0, 0, 3, 10])
     ),
 )
-@settings(max_examples=examples(40), deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_a_stream_join(
     key_types: list[pa.DataType],
     key: Maker,

@@ -59,7 +59,7 @@ def rank(key: list[pa.DataType], order: list[Order], limit: int, retracts: bool,
     limit=st.sampled_from([1, 1, 2, 3, 100]),
     retracts=st.booleans(),
 )
-@settings(max_examples=examples(40), deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_a_rank(
     key: str,
     changes: Changes,

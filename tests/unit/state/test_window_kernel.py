@@ -159,7 +159,7 @@ def epochs(draw: st.DrawFn, keys: int) -> list[Epoch]:
     return found
 
 
-@settings(max_examples=examples(150), deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(75), deadline=None, suppress_health_check=SLOW)
 @given(st.data())
 def test_windows_give_what_the_oracle_gives(data: st.DataObject) -> None:
     program = data.draw(programs())
