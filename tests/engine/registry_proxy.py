@@ -5,16 +5,17 @@ from __future__ import annotations
 import base64
 import http.client
 import ssl
-import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from tests.servers.threads import ThreadServer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-class RegistryProxy:
+class RegistryProxy(ThreadServer):
     """Listens on a free port of 127.0.0.1.
 
     Args:
@@ -58,28 +59,19 @@ class RegistryProxy:
             def log_message(self, format: str, *args: object) -> None:
                 """Keep the output of the tests clean."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        super().__init__(server)
         self._scheme = "http"
         if certificate is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate)
             # The handshake is made by the thread of the connection, so that a client that refuses disturbs nobody.
-            self._server.socket = context.wrap_socket(
-                self._server.socket, server_side=True, do_handshake_on_connect=False
+            server.socket = context.wrap_socket(
+                server.socket, server_side=True, do_handshake_on_connect=False
             )
             self._scheme = "https"
-        self._server.handle_error = lambda request, client_address: None  # type: ignore[method-assign]
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+        server.handle_error = lambda request, client_address: None  # type: ignore[method-assign]
 
     def url(self, account: str = "") -> str:
         """Give its base URL, with `user:password@` if they are given."""
-        return f"{self._scheme}://{account}127.0.0.1:{self._server.server_address[1]}{self._path}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        return f"{self._scheme}://{account}{self.bootstrap}{self._path}"

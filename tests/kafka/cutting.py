@@ -8,8 +8,9 @@ import random
 import socket
 import socketserver
 import struct
-import threading
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
+
+from tests.servers.threads import ThreadServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +26,7 @@ COMMIT_OFFSETS: Final = 28
 _HOST: Final = b"\x00\x09127.0.0.1"
 
 
-class CuttingProxy:
+class CuttingProxy(ThreadServer):
     """Passes requests on to one broker, for clients that use no newer version than our own for where brokers are.
 
     Attributes:
@@ -69,27 +70,13 @@ class CuttingProxy:
             allow_reuse_address = True
             daemon_threads = True
 
-        self._server = Server(("127.0.0.1", 0), Connection)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-
-    @property
-    def bootstrap(self) -> str:
-        return f"127.0.0.1:{self._server.server_address[1]}"
+        super().__init__(Server(("127.0.0.1", 0), Connection))
 
     def _redirected(self, key: int, answer: bytes) -> bytes:
         if key not in (_METADATA, _FIND_COORDINATOR):
             return answer
-        here = struct.pack(">i", self._server.server_address[1])
+        here = struct.pack(">i", self.port)
         return answer.replace(_HOST + struct.pack(">i", self._broker), _HOST + here)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
 
 def _refusal(key: int, request: bytes, code: int) -> bytes:

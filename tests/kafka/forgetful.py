@@ -5,9 +5,10 @@ from __future__ import annotations
 import socketserver
 import struct
 import threading
-from typing import Final, Self
+from typing import Final
 
 from tests.servers.ports import free_ports
+from tests.servers.threads import ThreadServer
 
 _METADATA: Final = 3
 _API_VERSIONS: Final = 18
@@ -15,7 +16,7 @@ _NO_LEADER: Final = 5
 _UNSUPPORTED_VERSION: Final = 35
 
 
-class ForgetfulBroker:
+class ForgetfulBroker(ThreadServer):
     """Answers requests for metadata and nothing else.
 
     Attributes:
@@ -25,7 +26,6 @@ class ForgetfulBroker:
     """
 
     def __init__(self) -> None:
-        (self.port,) = free_ports(1)
         self.forgets = False
         self.forgot = threading.Event()
         self.knew = threading.Event()
@@ -45,12 +45,8 @@ class ForgetfulBroker:
             def handle_error(self, *_: object) -> None:
                 """Clients hang up when they like."""
 
-        self._server = Server(("127.0.0.1", self.port), Connection)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-
-    @property
-    def bootstrap(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        (port,) = free_ports(1)
+        super().__init__(Server(("127.0.0.1", port), Connection))
 
     def _answer(self, request: bytes) -> bytes:
         key, version = struct.unpack(">hh", request[:4])
@@ -69,15 +65,6 @@ class ForgetfulBroker:
         (self.forgot if self.forgets else self.knew).set()
         counts = struct.pack(">i", 0 if self.forgets else 1), struct.pack(">i", len(topics))
         return counts[0] + brokers + struct.pack(">i", controller) + counts[1] + described
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
 
 def _string(text: str) -> bytes:
