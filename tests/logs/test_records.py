@@ -78,6 +78,14 @@ def test_timestamps_are_kept_and_set_where_absent(log: Log, make_topic: Callable
     assert at(before) <= second <= third <= at(int(time.time() * 1000))
 
 
+def test_a_topic_may_take_the_time_of_arrival(log: Log, make_topic: Callable[..., str]) -> None:
+    topic = make_topic(message_timestamp_type="LogAppendTime")
+    before = int(time.time() * 1000)
+    produce(log, topic, value=[b"1", b"2"], timestamp=[1_500_000_000_123, None])
+    for row in read_all(log, topic):
+        assert at(before) <= row["timestamp"] <= at(int(time.time() * 1000))
+
+
 def test_partition_column_wins_over_the_key(log: Log, make_topic: Callable[..., str]) -> None:
     topic = make_topic(4)
     produce(log, topic, key=[b"same"] * 5, value=[b"0", b"3", b"1", b"2", b"0"], partition=[0, 3, 1, 2, 0])

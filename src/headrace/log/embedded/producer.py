@@ -95,7 +95,9 @@ class EmbeddedProducer:
         rows = len(columns["value"])
         places = self._places(columns, rows, target.partitions)
         timestamps = columns["timestamp"]
-        if timestamps.null_count:
+        if target.configs.get("message.timestamp.type") == "LogAppendTime":
+            timestamps = pa.repeat(pa.scalar(self._clock(), TIMESTAMP), rows)
+        elif timestamps.null_count:
             timestamps = timestamps.fill_null(pa.scalar(self._clock(), TIMESTAMP))
         stored = pa.record_batch(
             [timestamps, columns["key"], columns["value"], columns["headers"]], schema=segments.STORED
