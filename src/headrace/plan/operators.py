@@ -218,7 +218,8 @@ class StreamJoin:
     Columns: `k0`…, the left's `l0`…, the right's `r0`…; `_time` is the later of both, or the last of the window.
     A right row matches a left row of equal key whose time t meets t - before <= right's time <= t + after. Rows without a
     partner come out once, when stream time has passed all times that could match, and grace. With a window, which is among
-    the keys, `before` and `after` are 0, and this is when the window and its grace are over.
+    the keys, `before` and `after` are 0, and this is when the window and its grace are over. Either of them may be below 0
+    where their sum is: no time lies between, so no row has a partner, and those that come out alone do so at once.
     """
 
     left: Feed

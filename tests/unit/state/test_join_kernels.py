@@ -20,17 +20,20 @@ from tests.unit.state.join_oracles import (
     TableJoinOracle,
     TableOracle,
     Values,
+    outer_sides,
 )
 from tests.unit.state.join_runs import (
     Event,
     Maker,
     Plan,
     Record,
+    Run,
     Subject,
     check,
     one_of_each,
     plans,
     records,
+    rows_of,
 )
 
 INT, TEXT = pa.int64(), pa.string()
@@ -175,6 +178,26 @@ def test_a_stream_join(
         found,
         plan,
     )
+
+
+@kinds
+@pytest.mark.parametrize(("before", "after"), [(-1, 0), (5, -6), (-3, -3)])
+def test_rows_that_can_never_meet_come_out_at_once(kind: JoinKind, before: int, after: int) -> None:
+    found = [
+        Record(0, time, ((side, RowKind.INSERT, (1,), (7,) if side == 0 else (None, "x", None, None)),))
+        for side, time in ((0, 50), (1, 50), (1, 3), (0, 2))
+    ]
+    run = Run(stream_join(kind, before, after, 0, [INT]))
+    for rows in rows_of(found):
+        run.process(rows)
+    run.commit()
+    left, right = (1, 7, None, None, None, None), (1, None, None, "x", None, None)
+    outer = {side for side in (0, 1) if side in outer_sides(kind)}
+    expected = [(side, time) for side, time in ((0, 50), (1, 50), (1, 3), (0, 2)) if side in outer]
+    assert [(out.columns, out.time) for out in run.committed] == [
+        ((left, right)[side], time) for side, time in expected
+    ]
+    assert run.late == []
 
 
 def table_join(kind: JoinKind, left: Changes, right: Changes, key_types: list[pa.DataType]) -> Subject:

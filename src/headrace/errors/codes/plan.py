@@ -253,7 +253,8 @@ JOIN_CONDITION = Code(
     "SQL0328",
     "condition that rows cannot be joined on",
     "ON is made of equalities between expressions of either side, joined by AND; a table is joined on its key. Other conditions go into "
-    "WHERE, or filter the result of an INNER JOIN. Without ON rows meet by their keys.",
+    "WHERE, or filter the result of an INNER JOIN. Without ON rows meet by their keys. A warning where conditions bound the times of two "
+    "streams so that no time lies between: the program runs, and no row finds a partner.",
 )
 
 CHANGED_TARGET = Code(

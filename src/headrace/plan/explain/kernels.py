@@ -23,6 +23,8 @@ def kernel_text(kernel: Kernel) -> str:
         return f"{kernel.kind.value} join of streams in equal windows, grace {kernel.grace} ms"
     if isinstance(kernel, StreamJoin):
         within = f"from {kernel.before} ms before to {kernel.after} ms after, grace {kernel.grace} ms"
+    if isinstance(kernel, StreamJoin) and kernel.before + kernel.after < 0:
+        return f"{kernel.kind.value} join of streams, none of whose rows meet"
         return f"{kernel.kind.value} join of streams, {within}"
     if isinstance(kernel, LookupJoin):
         whole = ", the whole table in every thread" if kernel.broadcast else ""

@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Final
 from sqlglot import exp
 
 from headrace.errors import ProgramError
-from headrace.errors.codes import plan as codes
 from headrace.plan.topology import Facet
-from headrace.planner.faults import refusal
 from headrace.planner.laterals import LateralRelation
 from headrace.planner.relations import NoSuchField, SelectRelation
 from headrace.sql.nodes import Duration, Within
@@ -53,6 +51,11 @@ class Interval:
     most: int | None = None
     conditions: tuple[exp.Expression, ...] = ()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no time lies in it."""
+        return self.least is not None and self.most is not None and self.least > self.most
+
 
 def interval_of(
     parts: Iterable[exp.Expression], sides: tuple[Relation, Relation], compiled: Compile
@@ -80,19 +83,14 @@ def interval_of(
 
 
 def within(interval: Interval) -> tuple[Within, bool] | None:
-    """Give an interval as WITHIN, and whether this says all of it; None where it has no end on one of its sides.
-
-    Raises:
-        ProgramError: no time lies in it.
-    """
+    """Give an interval as WITHIN, and whether this says all of it; None where it has no end on one of its sides."""
     if interval.least is None or interval.most is None:
         return None
     place = nearest_span(interval.conditions[0])
-    if interval.least > interval.most:
-        message = "no time lies in the interval, so no row would find a partner"
-        raise refusal(codes.JOIN_CONDITION, message, place, "the earlier bound comes first")
-    whole = interval.least <= 0 <= interval.most
-    lengths = [Duration(this=max(length, 0), unit="ms") for length in (-interval.least, interval.most)]
+    whole = interval.is_empty or interval.least <= 0 <= interval.most
+    least = interval.least if interval.is_empty else min(interval.least, 0)
+    most = interval.most if interval.is_empty else max(interval.most, 0)
+    lengths = [Duration(this=length, unit="ms") for length in (-least, most)]
     node = Within(this=lengths[0], after=lengths[1])
     if place is not None:
         for part in (node, *lengths):

@@ -295,6 +295,10 @@ class Joins:
         if said is None:
             return node, where
         length, exact = said
+        if found.is_empty:
+            message = "no time lies in the interval, so no row finds a partner"
+            place, way_out = nearest_span(found.conditions[0]), "the earlier bound comes first"
+            self.faults.add([Diagnostic(codes.JOIN_CONDITION, message, place, way_out, (), Severity.WARNING)])
         if not exact and join is not JoinKind.INNER:
             message = f"in a {join.name} JOIN the interval of times contains the time of the row itself"
             way_out = "let it reach from before to after, and filter the result; or write an INNER JOIN"

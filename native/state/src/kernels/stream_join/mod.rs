@@ -3,6 +3,9 @@
 //! Rows without a partner come out, where the kind of the join says so, as soon as stream time has passed all times that could
 //! match and the grace. A row that comes after that is late.
 //!
+//! Where no time is near enough (the last time that could match lies before the first), no row finds a partner: rows come out
+//! alone at once, or not at all.
+//!
 //! Where rows meet in windows, which are among their keys, each stands at the last time of its window: its partners stand there
 //! too, and it is late when the window and the grace are over.
 
@@ -44,10 +47,8 @@ pub fn make(spec: &Spec, inputs: Vec<SchemaRef>, output: SchemaRef) -> Result<Bo
     {
         return Err(Error::spec("the rows of a stream are APPEND changes"));
     }
-    if [join.before, join.after, join.grace]
-        .into_iter()
-        .any(i64::is_negative)
-    {
+    let never = join.before.saturating_add(join.after) < 0;
+    if join.grace < 0 || (!never && (join.before < 0 || join.after < 0)) {
         return Err(Error::spec("the times of a join are not negative"));
     }
     check_keys(&inputs, spec.keys)?;
@@ -81,6 +82,7 @@ pub fn make(spec: &Spec, inputs: Vec<SchemaRef>, output: SchemaRef) -> Result<Bo
             matches!(join.kind, JoinKind::Right | JoinKind::Full),
         ],
         reach: [join.after, join.before],
+        never,
         grace: join.grace,
         window: join.window,
         output,
@@ -98,6 +100,8 @@ struct StreamJoin {
     outer: [bool; 2],
     /// How much later than a row of a side its partners may be.
     reach: [i64; 2],
+    /// No time is near enough.
+    never: bool,
     grace: i64,
     window: Option<JoinWindow>,
     output: SchemaRef,
@@ -328,6 +332,14 @@ impl Operator for StreamJoin {
                 };
                 let cause = Cause::of(input, row);
                 task.seq = task.seq.max(cause.seq);
+                if self.never {
+                    if self.outer[side] {
+                        let (key, row) = (keys.key(row), values.row(row));
+                        let pieces = self.pieces(side, key, row, &self.nothing[1 - side]);
+                        out.push(cause, op::INSERT, pieces);
+                    }
+                    continue;
+                }
                 let place = self.place(input, row);
                 if self.is_late(side, place, task.time.now()) {
                     dropped.late[side].push(row as i32);
