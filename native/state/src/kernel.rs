@@ -135,5 +135,6 @@ pub fn kernel(spec: &Spec, inputs: Vec<SchemaRef>, output: SchemaRef) -> Result<
         KernelSpec::TableJoin(_) => kernels::table_join::make(spec, inputs, output),
         KernelSpec::Table(_) => kernels::table::make(spec, inputs, output),
         KernelSpec::Rank(_) => kernels::rank::make(spec, inputs, output),
+        KernelSpec::Sort(_) => kernels::sort::make(spec, &inputs, output),
     }
 }

@@ -35,6 +35,7 @@ pub enum KernelSpec {
     TableJoin(TableJoin),
     Table(Table),
     Rank(Rank),
+    Sort(Sort),
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -176,12 +177,22 @@ pub struct Rank {
     pub retracts: bool,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Sort {
+    /// Of rows of equal times.
+    pub order: Vec<Order>,
+    pub grace: i64,
+}
+
 impl Spec {
     pub fn parse(text: &str) -> Result<Self> {
         let spec: Self = serde_json::from_str(text)
             .map_err(|error| Error::spec(format!("the specification of an operator: {error}")))?;
         let expected = match spec.kernel {
-            KernelSpec::Aggregate(_) | KernelSpec::Table(_) | KernelSpec::Rank(_) => 1,
+            KernelSpec::Aggregate(_)
+            | KernelSpec::Table(_)
+            | KernelSpec::Rank(_)
+            | KernelSpec::Sort(_) => 1,
             KernelSpec::StreamJoin(_) | KernelSpec::LookupJoin(_) | KernelSpec::TableJoin(_) => 2,
         };
         if spec.inputs.len() != expected {
@@ -222,7 +233,7 @@ mod tests {
 
     #[test]
     fn an_unknown_kernel_is_refused() {
-        let text = r#"{"store": "s", "kernel": "sort", "keys": 1, "inputs": ["append"]}"#;
+        let text = r#"{"store": "s", "kernel": "shuffle", "keys": 1, "inputs": ["append"]}"#;
         assert!(matches!(Spec::parse(text), Err(Error::Spec(_))));
     }
 }

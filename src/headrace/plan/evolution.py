@@ -19,6 +19,7 @@ from headrace.plan.operators import (
     JoinWindow,
     LookupJoin,
     Rank,
+    Sort,
     StreamJoin,
     Table,
     TableJoin,
@@ -37,6 +38,7 @@ _KINDS: Final[dict[type[Any], str]] = {
     TableJoin: "a join of tables",
     Table: "a table",
     Rank: "a rank",
+    Sort: "a sort",
 }
 _EMITS: Final = {
     Emit.COMMIT: "at each commit",

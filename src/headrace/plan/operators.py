@@ -296,7 +296,20 @@ class Rank:
     retracts: bool = False
 
 
-Kernel = Aggregate | StreamJoin | LookupJoin | TableJoin | Table | Rank
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """A stream in the order of its event time.
+
+    Columns: the key's `k0`…, if it has one, and `v0`…; each row once, at its own time, when stream time has passed that and
+    the grace. Rows of equal times: by `order`, then as they came.
+    """
+
+    feed: Feed
+    grace: int
+    order: tuple[Order, ...] = ()
+
+
+Kernel = Aggregate | StreamJoin | LookupJoin | TableJoin | Table | Rank | Sort
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,7 +366,7 @@ class Operator:
     def feeds(self) -> tuple[Feed, ...]:
         """Give the inputs, in the order in which the kernel takes them."""
         kernel = self.kernel
-        if isinstance(kernel, Aggregate | Table | Rank):
+        if isinstance(kernel, Aggregate | Table | Rank | Sort):
             return (kernel.feed,)
         if isinstance(kernel, LookupJoin):
             return (kernel.stream, kernel.table)

@@ -22,6 +22,7 @@ from headrace.plan.operators import (
     Order,
     Part,
     Rank,
+    Sort,
     Store,
     StreamJoin,
     Table,
@@ -38,6 +39,7 @@ _FEEDS: Final[dict[type[Any], tuple[str, ...]]] = {
     TableJoin: ("left", "right"),
     Table: ("feed",),
     Rank: ("feed",),
+    Sort: ("feed",),
 }
 _KERNELS: Final = {
     "aggregate": Aggregate,
@@ -46,6 +48,7 @@ _KERNELS: Final = {
     "table join": TableJoin,
     "table": Table,
     "rank": Rank,
+    "sort": Sort,
 }
 _WORDS: Final = {kernel: word for word, kernel in _KERNELS.items()}
 
@@ -133,6 +136,8 @@ def _options_data(kernel: Kernel) -> dict[str, Any]:
     if isinstance(kernel, Table):
         return {"counted": kernel.counted}
     order = [[item.column, item.descending, item.nulls_first] for item in kernel.order]
+    if isinstance(kernel, Sort):
+        return {"order": order, "grace": kernel.grace}
     return {"order": order, "limit": kernel.limit, "retracts": kernel.retracts}
 
 
@@ -147,7 +152,7 @@ def _options(kind: type[Any], data: dict[str, Any]) -> dict[str, Any]:
         found["kind"] = JoinKind(data["kind"])
         if data.get("window") is not None:
             found["window"] = JoinWindow(**data["window"])
-    elif kind is Rank:
+    elif kind in (Rank, Sort):
         found["order"] = tuple(Order(*item) for item in data["order"])
     return found
 

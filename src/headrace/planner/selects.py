@@ -40,6 +40,7 @@ from headrace.planner.stateful.rank import (
     row_number,
     with_meaning_of_aliases,
 )
+from headrace.planner.stateful.sort import in_order, refuse_beside_order
 from headrace.planner.stateful.table import materialised
 from headrace.planner.stateful.windows import refuse_window_of_rows, window_node, window_of
 from headrace.planner.typed import Typed
@@ -85,12 +86,17 @@ class Selects:
             formats: its WHERE, without what it says of formats.
             mode: what it takes rows for; None where its text does not say it.
         """
+        if select.args.get("order") is not None:
+            refuse_beside_order(select, self._expressions(*sources[0]))
         if is_grouped(select, self._expressions(*sources[0])):
             return self._grouped(select, sources, formats, mode)
         if select.args.get("emit") == "FINAL":
             message = "EMIT FINAL gives the results of windows, and the SELECT has no aggregate"
             place = emit_span(select, self.source)
             self.faults.add([Diagnostic(codes.BAD_EMIT, message, place, "leave it out")])
+        if select.args.get("order") is not None:
+            built = self._sorted(select, sources, formats, mode)
+            return [] if built is None else [built]
         node = row_number(select)
         if node is not None:
             ranks = self._over_ranks(select, sources, formats, mode or Mode.TABLE)
@@ -204,6 +210,25 @@ class Selects:
         )
         built = SelectRelation(relation, (), conditions, (), self.names, star=False, table=True)
         return Rows(built, within, good and all(row.good for row in rows))
+
+    def _sorted(
+        self, select: exp.Select, sources: list[tuple[Relation, str]], formats: Extracted, mode: str | None
+    ) -> SelectRelation | None:
+        """Compile a SELECT with ORDER BY over all branches of its source; None if something in it is wrong."""
+        rows = []
+        for relation, alias in sources:
+            self.need_bound(relation, select)
+            if mode == Mode.TABLE or (mode is None and relation.table):
+                message = "the rows of a table have no place among others"
+                way_out = "read its changes, with SELECT STREAM; `headrace query` sorts what is there now"
+                raise refusal(codes.BAD_ORDER, message, nearest_span(select.args["order"]), way_out)
+            rows.append(self._parts(select, relation, alias, formats, Mode.STREAM, rows=False))
+        if not all(row.good for row in rows):
+            return None
+        relation, alias = in_order(select, rows, self.names), sources[0][1]
+        built = SelectRelation(relation, (), (), (), self.names, star=False, table=False)
+        within = Expressions(Scope(relation, alias), self.typer, self.source)
+        return self._projected(select, Extracted(None), Rows(built, within, good=True))
 
     def _note_bounds(
         self, conditions: Iterable[exp.Expression | None], parts: Rows, built: SelectRelation
@@ -363,6 +388,8 @@ class Selects:
         self, select: exp.Select, source: Relation, scope: Scope | JoinNames, time: Typed | None
     ) -> Relation:
         """Give the rows of a SELECT with their windows, if it cuts time and has no groups."""
+        if select.args.get("order") is not None:
+            return source
         window = window_of(select, self.faults)
         if window is None:
             return source

@@ -97,8 +97,10 @@ def _clauses(node: exp.Select) -> list[str]:
             f"{expression(item.this)} AS {expression(_definition(item))}" for item in args["windows"]
         )
         lines.append(f"WINDOW {', '.join(definitions)}")
-    if args.get("grace") is not None:
-        lines.append(f"GRACE BY {expression(args['grace'])}")
+    sorts = args.get("order") is not None and args.get("window") is None
+    grace = f"GRACE BY {expression(args['grace'])}" if args.get("grace") is not None else None
+    if grace is not None and not sorts:
+        lines.append(grace)
     if args.get("group") is not None:
         group = args["group"]
         lines.append(f"GROUP BY {'ALL' if group.args.get('all') else items(group)}")
@@ -106,7 +108,10 @@ def _clauses(node: exp.Select) -> list[str]:
         lines.append(f"HAVING {expression(args['having'].this)}")
     if args.get("qualify") is not None:
         lines.append(f"QUALIFY {expression(args['qualify'].this)}")
-    lines.extend(_modifiers(node))
+    modifiers = _modifiers(node)
+    if grace is not None and sorts:
+        modifiers.insert(1, grace)
+    lines.extend(modifiers)
     if args.get("emit"):
         lines.append(f"EMIT {args['emit']}")
     return lines

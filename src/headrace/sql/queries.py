@@ -283,7 +283,9 @@ class QueryGrammar(SourceGrammar, ExpressionGrammar):
         if word in seen:
             self.report(codes.CLAUSE_ORDER, f"{name} stands twice", token.span, "join the two clauses to one")
             return
-        if rank < last and not (word == "LIMIT" and CLAUSES[last] == "OFFSET"):
+        # GRACE BY may also stand behind what it belongs to.
+        swapped = (word, CLAUSES[last]) in (("LIMIT", "OFFSET"), ("GRACE", "ORDER"))
+        if rank < last and not swapped:
             behind = CLAUSE_NAMES.get(CLAUSES[last], CLAUSES[last])
             self.report(
                 codes.CLAUSE_ORDER,

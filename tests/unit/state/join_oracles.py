@@ -1,4 +1,4 @@
-"""What joins, tables and ranks mean: plain models of one partition that take one change at a time.
+"""What joins, tables, ranks and sorts mean: plain models of one partition that take one change at a time.
 
 They hold everything they were ever given in lists, so that each can be checked by reading. The native kernels must give the
 same rows in the same order, however the rows are cut into batches and whatever happens between the batches.
@@ -414,3 +414,35 @@ def sort_key(value: Any, term: Order) -> tuple[bool, Any]:
     # The sort is stable, reversed or not.
     nulls_are_high = term.nulls_first == term.descending
     return (value is None) == nulls_are_high, (0 if value is None else value)
+
+
+class SortOracle:
+    """Rows in the order of their times, then of columns, then as they came; given when their time and the grace are over."""
+
+    def __init__(self, order: tuple[Order, ...], grace: int) -> None:
+        self.order, self.grace = order, grace
+        self.time = -math.inf
+        self.rows: list[Row] = []
+        self.late: list[Row] = []
+        self.null_keys = 0
+
+    def process(self, change: Change) -> list[Out]:
+        row = change.cause
+        if row.time + self.grace < self.time:
+            self.late.append(row)
+            return []
+        out = self.advance(row.partition, row.seq, row.time)
+        self.rows.append(row)
+        return out
+
+    def advance(self, partition: int, seq: int, time: int) -> list[Out]:
+        self.time = max(self.time, time)
+        gone = [row for row in self.rows if row.time + self.grace < self.time]
+        self.rows = [row for row in self.rows if row.time + self.grace >= self.time]
+        for term in reversed(self.order):
+            gone.sort(
+                key=lambda row, term=term: sort_key(row.value[term.column], term),  # type: ignore[misc]
+                reverse=term.descending,
+            )
+        gone.sort(key=lambda row: row.time)
+        return [Out(partition, seq, row.time, RowKind.INSERT, row.key + row.value) for row in gone]

@@ -1,4 +1,4 @@
-//! What all kernels of kept rows (joins, tables, ranks) share: how they pass commits on to their tasks.
+//! What all kernels of kept rows (joins, tables, ranks, sorts) share: how they pass commits on to their tasks.
 
 use std::collections::HashMap;
 

@@ -18,7 +18,9 @@ from headrace.plan.operators import (
     Kernel,
     LookupJoin,
     Operator,
+    Order,
     Rank,
+    Sort,
     StreamJoin,
     Table,
     TableJoin,
@@ -94,13 +96,19 @@ def _kernel(kernel: Kernel) -> dict[str, Any]:
         case Rank():
             return {
                 "kernel": "rank",
-                "order": [
-                    {"column": item.column, "descending": item.descending, "nulls_first": item.nulls_first}
-                    for item in kernel.order
-                ],
+                "order": _order(kernel.order),
                 "limit": kernel.limit,
                 "retracts": kernel.retracts,
             }
+        case Sort():
+            return {"kernel": "sort", "order": _order(kernel.order), "grace": kernel.grace}
+
+
+def _order(terms: Sequence[Order]) -> list[dict[str, Any]]:
+    return [
+        {"column": item.column, "descending": item.descending, "nulls_first": item.nulls_first}
+        for item in terms
+    ]
 
 
 def _calls(kernel: Aggregate) -> list[dict[str, Any]]:

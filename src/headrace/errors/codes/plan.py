@@ -286,6 +286,14 @@ DUCKDB_REFUSES = Code(
     "stand between double quotes, and functions are DuckDB's. What it says against the query is shown.",
 )
 
+BAD_ORDER = Code(
+    "SQL0336",
+    "order that a stream cannot have",
+    "ORDER BY in a stream holds rows until their event time has passed, so event time, `_meta.timestamp` or what EVENTTIME BY takes, comes "
+    "first in it; other columns order rows of equal times. GRACE BY says how late rows may be. It stands in a SELECT STREAM that neither "
+    "groups, joins nor cuts windows: these go into a WITH.",
+)
+
 READ_BY_DUCKDB = Code(
     "SQL0333",
     "function of DuckDB in place of ours",

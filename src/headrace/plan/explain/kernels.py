@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headrace.plan.operators import Aggregate, Emit, LookupJoin, Rank, StreamJoin, Table, TableJoin
+from headrace.plan.operators import Aggregate, Emit, LookupJoin, Rank, Sort, StreamJoin, Table, TableJoin
 
 if TYPE_CHECKING:
-    from headrace.plan.operators import AggregateCall, Feed, Kernel, Window
+    from collections.abc import Sequence
+
+    from headrace.plan.operators import AggregateCall, Feed, Kernel, Order, Window
 
 _EMIT = {Emit.COMMIT: "at each commit", Emit.RECORD: "at each record", Emit.FINAL: "when windows close"}
 
@@ -21,10 +23,10 @@ def kernel_text(kernel: Kernel) -> str:
         return f"aggregate {calls}{f' by {by}' if by else ''}{window}, results {_EMIT[kernel.emit]}"
     if isinstance(kernel, StreamJoin) and kernel.window is not None:
         return f"{kernel.kind.value} join of streams in equal windows, grace {kernel.grace} ms"
-    if isinstance(kernel, StreamJoin):
-        within = f"from {kernel.before} ms before to {kernel.after} ms after, grace {kernel.grace} ms"
     if isinstance(kernel, StreamJoin) and kernel.before + kernel.after < 0:
         return f"{kernel.kind.value} join of streams, none of whose rows meet"
+    if isinstance(kernel, StreamJoin):
+        within = f"from {kernel.before} ms before to {kernel.after} ms after, grace {kernel.grace} ms"
         return f"{kernel.kind.value} join of streams, {within}"
     if isinstance(kernel, LookupJoin):
         whole = ", the whole table in every thread" if kernel.broadcast else ""
@@ -33,6 +35,9 @@ def kernel_text(kernel: Kernel) -> str:
         return f"{kernel.kind.value} join of tables"
     if isinstance(kernel, Table):
         return "table, the latest row of each key" + (", rows counted" if kernel.counted else "")
+    if isinstance(kernel, Sort):
+        by = _order(kernel.order, kernel.feed)
+        return f"in the order of event time{f', then by {by}' if by else ''}, grace {kernel.grace} ms"
     return _rank(kernel)
 
 
@@ -53,9 +58,12 @@ def _window(window: Window) -> str:
 
 
 def _rank(kernel: Rank) -> str:
-    order = ", ".join(
-        kernel.feed.value[item.column].name + (" descending" if item.descending else "")
-        for item in kernel.order
-    )
+    order = _order(kernel.order, kernel.feed)
     by = ", ".join(column.name for column in kernel.feed.key)
     return f"first {kernel.limit}{f' by {by}' if by else ''}, ordered by {order}"
+
+
+def _order(terms: Sequence[Order], feed: Feed) -> str:
+    return ", ".join(
+        feed.value[item.column].name + (" descending" if item.descending else "") for item in terms
+    )

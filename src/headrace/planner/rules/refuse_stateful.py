@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 
 _CLAUSES = {
     "qualify": "QUALIFY",
-    "order": "ORDER BY",
     "limit": "LIMIT",
     "offset": "OFFSET",
     "windows": "WINDOW",
     "sample": "USING SAMPLE",
 }
+
+_CLAUSES_OF_ALL = {**_CLAUSES, "order": "ORDER BY behind UNION ALL"}
 
 _EMIT = re.compile(r"\bEMIT\s+(CHANGES|FINAL)\b", re.IGNORECASE)
 
@@ -33,8 +34,8 @@ _FIRST_ROWS = (
     "`QUALIFY ROW_NUMBER() OVER (ORDER BY …) <= 10` keeps the first rows of an order; "
     "`headrace query` sorts what is there now"
 )
+_IN_BRACKETS = "put the UNION ALL in brackets: `SELECT STREAM * FROM (… UNION ALL …) ORDER BY …`"
 _WAYS_OUT = {
-    "order": _FIRST_ROWS,
     "limit": _FIRST_ROWS,
     "offset": "`headrace query` runs it over what is there now",
     "qualify": "in a stream QUALIFY bounds a ROW_NUMBER() OVER (…), for example by `<= 10`",
@@ -64,7 +65,7 @@ def refuse_set_operation(node: exp.SetOperation) -> Iterator[Diagnostic]:
     for key in ("order", "limit", "offset"):
         part = node.args.get(key)
         if part is not None:
-            yield _not_yet(_CLAUSES[key], part, _WAYS_OUT[key])
+            yield _not_yet(_CLAUSES_OF_ALL[key], part, _WAYS_OUT.get(key, _IN_BRACKETS))
 
 
 def emit_span(select: exp.Select, source: Source) -> Span | None:

@@ -70,17 +70,17 @@ def window_of(select: exp.Select, faults: Faults) -> Window | None:
         message = "SLIDING in GROUP BY is a tumbling window, as it was in 2018"
         way_out = "write TUMBLE to say so, or `WINDOW BY SLIDE 5m` for windows that end at each record"
         faults.add([Diagnostic(codes.BAD_WINDOW, message, span_of(node), way_out, (), Severity.WARNING)])
-    size = _length(node.args["size"])
+    size = length_of(node.args["size"])
     advance = None
     if kind is WindowKind.HOP:
-        advance = _length(node.args["advance"])
+        advance = length_of(node.args["advance"])
         if advance > size:
             message = (
                 "the advance of HOP is longer than its size, so records between the windows would be in none"
             )
             raise refusal(codes.BAD_WINDOW, message, span_of(node.args["advance"]))
     elif kind is WindowKind.CUMULATE:
-        advance = _length(node.args["advance"])
+        advance = length_of(node.args["advance"])
         if advance > size or size % advance:
             message = "the size of CUMULATE is no multiple of its step, so its windows would not end together"
             way_out = "the longest size comes first, then the step: `CUMULATE 1h,10m`"
@@ -151,10 +151,10 @@ def shown_length(millis: int) -> str:
 def _grace(select: exp.Select, node: WindowNode, size: int) -> int:
     grace = select.args.get("grace")
     if grace is not None:
-        return _length(grace, zero=True)
+        return length_of(grace, zero=True)
     retention = node.args.get("retention")
     if retention is not None:
-        return max(_length(retention) - size, 0)
+        return max(length_of(retention) - size, 0)
     return max(DAY - size, 0)
 
 
@@ -167,7 +167,12 @@ def _offset(node: WindowNode, kind: WindowKind, size: int, advance: int | None) 
     return millis % (advance if kind is WindowKind.HOP and advance is not None else size)
 
 
-def _length(node: exp.Expression, *, zero: bool = False) -> int:
+def length_of(node: exp.Expression, *, zero: bool = False) -> int:
+    """Give a length of time in milliseconds; `zero`: it may be nothing.
+
+    Raises:
+        ProgramError: it may not, or has no fixed number of them.
+    """
     millis = _millis(node)
     if not millis and not zero:
         raise refusal(codes.BAD_WINDOW, "a window is longer than nothing", span_of(node))

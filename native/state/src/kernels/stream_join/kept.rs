@@ -12,10 +12,11 @@ use std::ops::ControlFlow;
 
 use hashbrown::HashTable;
 
-use super::bytes::{PREFIX, TAIL, head, read_entry_key, read_tail, read_u64, tail};
+use super::bytes::{PREFIX, TAIL, head, read_entry_key, read_tail, tail};
 use crate::changes::Changes;
 use crate::error::{Error, Result};
 use crate::kernels::joined::ByteRows;
+use crate::kernels::queue::read_u64;
 use crate::rows::hash;
 use crate::slab::Slab;
 use crate::store::{Store, prefix_end};

@@ -304,7 +304,7 @@ impl Operator for StreamJoin {
         Ok(StreamJoinTask {
             store: store.clone(),
             kept: StreamJoinTask::open_rows(store, keep, ahead, &time)?,
-            unmatched: Unmatched::open(store)?,
+            unmatched: Unmatched::open(store, unmatched::PREFIX)?,
             time,
             seq: 0,
             keep,

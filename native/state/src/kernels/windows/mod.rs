@@ -8,7 +8,7 @@
 //! No row sees it after stream time has passed.
 
 mod bounds;
-mod clock;
+pub(super) mod clock;
 mod counter;
 mod encoding;
 mod output;
