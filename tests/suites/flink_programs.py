@@ -84,9 +84,17 @@ SELECT STREAM a, CAST(a AS STRING) AS a1, b, udf2(b, b, d) AS b1, udf3(c, b) AS 
 FROM source_t WHERE (udf1(a) > 0 OR (a * b) < 100) AND b > 10"""
 
 _PATTERNS: Final = "MATCH_RECOGNIZE has no form in our SQL"
-_CLOCK: Final = "windows by the clock of the machine: ours go by the times of records"
-_ONE_SESSION: Final = "sessions of all rows, grouped inside: sessions belong to their group here"
-_SORTED: Final = "ORDER BY of rows that have no end"
+_CLOCK: Final = "windows by the clock of the machine: ours go by the times of records, which may be those of their arrival"
+_ONE_SESSION: Final = """
+WITH sessions AS (
+    SELECT STREAM _window.start AS window_start, _window.end + 5000 AS window_end, COLLECT(_value) AS entries
+    FROM window_source_t WINDOW BY SESSION 5s GRACE BY 998ms EMIT FINAL
+);
+INSERT INTO result
+SELECT STREAM NULLIF(COALESCE(e.name, '-'), '-') AS name, window_start, window_end, COUNT(*) AS cnt, SUM(e.a_int) AS sum_int,
+       COUNT(DISTINCT e.`comment`) AS distinct_cnt
+FROM sessions LATERAL entries AS e GROUP BY COALESCE(e.name, '-'), window_start, window_end"""
+_SORTED: Final = "ORDER BY of rows that have no end, by something else than their time"
 
 PROGRAMS: Final[tuple[Program | Refused, ...]] = (
     Program(
@@ -319,7 +327,13 @@ INSERT INTO result SELECT STREAM o.id AS order_id, o.order_ts_str, s.shipment_ts
 FROM orders_t o JOIN shipments_t s ON o.id = s.order_id GRACE BY 1s
 WHERE o._meta.timestamp BETWEEN s._meta.timestamp - INTERVAL '5' SECOND AND s._meta.timestamp + INTERVAL '5' SECOND""",
     ),
-    Refused("interval-join-negative-interval", "an interval that no time lies in"),
+    Program(
+        "interval-join-negative-interval",
+        """
+INSERT INTO result SELECT STREAM o.id AS order_id, o.order_ts_str, s.shipment_ts_str
+FROM orders_t o LEFT JOIN shipments_t s ON o.id = s.order_id
+AND o._meta.timestamp BETWEEN s._meta.timestamp + INTERVAL '10' SECOND AND s._meta.timestamp + INTERVAL '5' SECOND""",
+    ),
     Program(
         "mini-batch-assigner-row-time",
         """
@@ -342,8 +356,13 @@ INSERT INTO result SELECT STREAM o.amount * r.rate AS amount
 FROM Orders o JOIN (SELECT TABLE * FROM RatesHistory) r ON o.currency = r._key""",
         keys={"RatesHistory": "currency"},
     ),
-    Refused("temporal-sort-proctime", _SORTED),
-    Refused("temporal-sort-rowtime", _SORTED),
+    # Records come out in the order in which they come in.
+    Program("temporal-sort-proctime", "INSERT INTO result SELECT STREAM a FROM source_t"),
+    Program(
+        "temporal-sort-rowtime",
+        "INSERT INTO result SELECT STREAM `int` AS a FROM source_t ORDER BY _meta.timestamp, `double` NULLS FIRST GRACE BY 1s",
+        flush=True,
+    ),
     Program("window-aggregate-tumble-event-time-two-phase", _TUMBLE, flush=True),
     Program("window-aggregate-tumble-event-time-two-phase-distinct-split", _TUMBLE, flush=True),
     Program(
@@ -357,8 +376,8 @@ FROM Orders o JOIN (SELECT TABLE * FROM RatesHistory) r ON o.currency = r._key""
     Program("window-aggregate-cumulate-event-time-two-phase", _CUMULATE, flush=True),
     Program("window-aggregate-cumulate-event-time-with-offset", _CUMULATE_LATER, flush=True),
     Program("window-aggregate-cumulate-event-time-with-offset-distinct-split", _CUMULATE_LATER, flush=True),
-    Refused("window-aggregate-session-event-time", _ONE_SESSION),
-    Refused("window-aggregate-session-event-time-two-phase", _ONE_SESSION),
+    Program("window-aggregate-session-event-time", _ONE_SESSION, table=True, flush=True),
+    Program("window-aggregate-session-event-time-two-phase", _ONE_SESSION, table=True, flush=True),
     Program("window-aggregate-session-partition-event-time", _SESSION, flush=True),
     Program(
         "window-deduplicate-asc-tumble-first-row",

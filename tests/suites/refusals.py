@@ -15,16 +15,11 @@ REFUSED: Final = frozenset(
         "flink group-window-aggregate-hop-proc-time",
         "flink group-window-aggregate-session-proc-time",
         "flink group-window-aggregate-tumble-proc-time",
-        "flink interval-join-negative-interval",
         "flink match-complex",
         "flink match-simple",
         "flink rank-2-test",
         "flink sink-overwrite",
         "flink sort-asc",
-        "flink temporal-sort-proctime",
-        "flink temporal-sort-rowtime",
-        "flink window-aggregate-session-event-time",
-        "flink window-aggregate-session-event-time-two-phase",
         "flink window-table-function-tumble-tvf-agg-proc-time",
     }
 )
