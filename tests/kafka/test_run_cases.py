@@ -25,7 +25,7 @@ pytestmark = pytest.mark.kafka
 FOLDER = Path(__file__).parents[1] / "cases" / "run"
 RESTARTED = Variant(batch=7, partitions=4, stop=Stop.CLEAN)
 CRASHED = Variant(batch=1, partitions=4, stop=Stop.CRASH)
-WITH_STATE = ("aggregate/", "table/", "window/", "join/")
+WITH_STATE = ("aggregate/", "table/", "window/", "join/", "sort/")
 NAMES = (
     "projection/all_columns_pass_tombstones_on",
     "facets/headers_are_read_and_passed_on",
@@ -51,6 +51,7 @@ NAMES = (
     "window/tumble_final_results_come_once",
     "join/foreign_key",
     "join/stream_with_global_table",
+    "sort/rows_wait_for_those_that_come_late",
 )
 
 
