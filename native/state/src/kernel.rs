@@ -136,5 +136,6 @@ pub fn kernel(spec: &Spec, inputs: Vec<SchemaRef>, output: SchemaRef) -> Result<
         KernelSpec::Table(_) => kernels::table::make(spec, inputs, output),
         KernelSpec::Rank(_) => kernels::rank::make(spec, inputs, output),
         KernelSpec::Sort(_) => kernels::sort::make(spec, &inputs, output),
+        KernelSpec::Over(_) => kernels::over::make(spec, inputs, output),
     }
 }

@@ -36,6 +36,7 @@ pub enum KernelSpec {
     Table(Table),
     Rank(Rank),
     Sort(Sort),
+    Over(Over),
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -170,8 +171,23 @@ pub struct Order {
     pub nulls_first: bool,
 }
 
+/// What rows that are equal in the order get for a number.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RankFunction {
+    /// Each another one, by their arrival.
+    #[default]
+    RowNumber,
+    /// The same, and those behind them go on as if they had not.
+    Rank,
+    /// The same, and those behind them the next one.
+    DenseRank,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Rank {
+    #[serde(default)]
+    pub function: RankFunction,
     pub order: Vec<Order>,
     pub limit: usize,
     pub retracts: bool,
@@ -184,6 +200,18 @@ pub struct Sort {
     pub grace: i64,
 }
 
+/// Aggregates over each row and rows before it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Over {
+    pub calls: Vec<Call>,
+    /// Of rows that change; those of a stream come in their order.
+    pub order: Vec<Order>,
+    /// How many rows before each are taken; None: all.
+    pub preceding: Option<usize>,
+    /// So many value columns, the first ones, are arguments.
+    pub arguments: usize,
+}
+
 impl Spec {
     pub fn parse(text: &str) -> Result<Self> {
         let spec: Self = serde_json::from_str(text)
@@ -192,7 +220,8 @@ impl Spec {
             KernelSpec::Aggregate(_)
             | KernelSpec::Table(_)
             | KernelSpec::Rank(_)
-            | KernelSpec::Sort(_) => 1,
+            | KernelSpec::Sort(_)
+            | KernelSpec::Over(_) => 1,
             KernelSpec::StreamJoin(_) | KernelSpec::LookupJoin(_) | KernelSpec::TableJoin(_) => 2,
         };
         if spec.inputs.len() != expected {

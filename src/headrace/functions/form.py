@@ -71,15 +71,15 @@ FUNCTIONS: Final = (
         "RANK",
         (signature("", "LONG"),),
         "Gives the place of a row in the order of OVER, from 1. Equals share a place, and those behind them count on as if each "
-        "had one of its own." + _ALONE,
+        "had one of its own. In a stream it must be bounded, as `ROW_NUMBER` is.",
         _of_rows("RANK()", "[2, 1, 2, 4]", "x"),
         _of_rows("RANK()", "[1, 3, 1, 4]", "x DESC"),
     ),
     _form(
         "DENSE_RANK",
         (signature("", "LONG"),),
-        "Gives the place of a row in the order of OVER, from 1. Equals share a place, and the next one follows."
-        + _ALONE,
+        "Gives the place of a row in the order of OVER, from 1. Equals share a place, and the next one follows. In a stream it "
+        "must be bounded, as `ROW_NUMBER` is.",
         _of_rows("DENSE_RANK()", "[2, 1, 2, 3]", "x"),
         _of_rows("DENSE_RANK()", "[1, 2, 1, 3]", "x DESC"),
     ),

@@ -18,6 +18,7 @@ from headrace.plan.operators import (
     JoinKind,
     JoinWindow,
     LookupJoin,
+    Over,
     Rank,
     Sort,
     StreamJoin,
@@ -39,6 +40,7 @@ _KINDS: Final[dict[type[Any], str]] = {
     Table: "a table",
     Rank: "a rank",
     Sort: "a sort",
+    Over: "aggregates over rows",
 }
 _EMITS: Final = {
     Emit.COMMIT: "at each commit",
@@ -163,8 +165,18 @@ def _kernels(old: Kernel, new: Kernel) -> Iterable[str]:
         elif name in ("before", "after"):
             if was != now:
                 yield f"rows matched up to {_time(was)} {name}, now {_time(now)}"
+        elif name == "calls" and isinstance(old, Over) and was != now:
+            yield "the aggregates changed"
+        elif name == "preceding" and was != now:
+            yield f"results were over {_rows(was)}, now over {_rows(now)}"
+        elif name == "function" and was is not now:
+            yield f"rows were numbered by {was.value.upper()}, now by {now.value.upper()}"
         elif name in ("order", "limit", "counted") and was != now:
             yield f"the {name} changed" if name != "limit" else f"the first {was} were kept, now {now}"
+
+
+def _rows(preceding: int | None) -> str:
+    return "all rows before" if preceding is None else f"{_counted(preceding, 'row')} before"
 
 
 def _emits(was: Emit, now: Emit) -> str:

@@ -282,18 +282,31 @@ class Order:
     nulls_first: bool = False
 
 
+class RankFunction(StrEnum):
+    """What rows that are equal in the order get for a number."""
+
+    ROW_NUMBER = "row_number"
+    """Each another one: first the row that came first."""
+    RANK = "rank"
+    """The same, and those behind them go on as if they had not."""
+    DENSE_RANK = "dense_rank"
+    """The same, and those behind them the next one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rank:
-    """ROW_NUMBER() OVER (PARTITION BY key ORDER BY …) <= limit.
+    """ROW_NUMBER() OVER (PARTITION BY key ORDER BY …) <= limit, or another function in its place.
 
-    Columns: `k0`…, `n0` (rank, int64, from 1), `v0`…; UPSERT by key and rank.
-    Ties: the row that came first.
+    Columns: `k0`…, `n0` (place in the order, int64, from 1), with RANK and DENSE_RANK `n1` (the number, int64, from 1), `v0`…;
+    UPSERT by key and place.
+    Ties: the place before is that of the row that came first.
     """
 
     feed: Feed
     order: tuple[Order, ...]
     limit: int
     retracts: bool = False
+    function: RankFunction = RankFunction.ROW_NUMBER
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,7 +322,25 @@ class Sort:
     order: tuple[Order, ...] = ()
 
 
-Kernel = Aggregate | StreamJoin | LookupJoin | TableJoin | Table | Rank | Sort
+@dataclass(frozen=True, slots=True)
+class Over:
+    """Aggregates OVER (PARTITION BY key ORDER BY … ROWS BETWEEN … PRECEDING AND CURRENT ROW).
+
+    Columns: `k0`…, the calls' `a0`…, `v0`…; each row with the results over itself and the rows before it.
+    Over APPEND rows the order is that in which they come, and each comes out once; over RETRACT changes it is that of columns.
+    Ties: the row that came first.
+    """
+
+    feed: Feed
+    calls: tuple[AggregateCall, ...]
+    order: tuple[Order, ...] = ()
+    preceding: int | None = None
+    """How many rows before each are taken; None: all."""
+    arguments: int = 0
+    """So many value columns, the first ones, are arguments."""
+
+
+Kernel = Aggregate | StreamJoin | LookupJoin | TableJoin | Table | Rank | Sort | Over
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,7 +397,7 @@ class Operator:
     def feeds(self) -> tuple[Feed, ...]:
         """Give the inputs, in the order in which the kernel takes them."""
         kernel = self.kernel
-        if isinstance(kernel, Aggregate | Table | Rank | Sort):
+        if isinstance(kernel, Aggregate | Table | Rank | Sort | Over):
             return (kernel.feed,)
         if isinstance(kernel, LookupJoin):
             return (kernel.stream, kernel.table)

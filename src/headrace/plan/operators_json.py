@@ -20,8 +20,10 @@ from headrace.plan.operators import (
     LookupJoin,
     Operator,
     Order,
+    Over,
     Part,
     Rank,
+    RankFunction,
     Sort,
     Store,
     StreamJoin,
@@ -40,6 +42,7 @@ _FEEDS: Final[dict[type[Any], tuple[str, ...]]] = {
     Table: ("feed",),
     Rank: ("feed",),
     Sort: ("feed",),
+    Over: ("feed",),
 }
 _KERNELS: Final = {
     "aggregate": Aggregate,
@@ -49,6 +52,7 @@ _KERNELS: Final = {
     "table": Table,
     "rank": Rank,
     "sort": Sort,
+    "over": Over,
 }
 _WORDS: Final = {kernel: word for word, kernel in _KERNELS.items()}
 
@@ -138,7 +142,21 @@ def _options_data(kernel: Kernel) -> dict[str, Any]:
     order = [[item.column, item.descending, item.nulls_first] for item in kernel.order]
     if isinstance(kernel, Sort):
         return {"order": order, "grace": kernel.grace}
-    return {"order": order, "limit": kernel.limit, "retracts": kernel.retracts}
+    if isinstance(kernel, Over):
+        calls = [_call_data(call) for call in kernel.calls]
+        return {
+            "calls": calls,
+            "order": order,
+            "preceding": kernel.preceding,
+            "arguments": kernel.arguments,
+        }
+    function = kernel.function
+    return {
+        "order": order,
+        "limit": kernel.limit,
+        "retracts": kernel.retracts,
+        **({} if function is RankFunction.ROW_NUMBER else {"function": function.value}),
+    }
 
 
 def _options(kind: type[Any], data: dict[str, Any]) -> dict[str, Any]:
@@ -152,8 +170,12 @@ def _options(kind: type[Any], data: dict[str, Any]) -> dict[str, Any]:
         found["kind"] = JoinKind(data["kind"])
         if data.get("window") is not None:
             found["window"] = JoinWindow(**data["window"])
-    elif kind in (Rank, Sort):
+    elif kind in (Rank, Sort, Over):
         found["order"] = tuple(Order(*item) for item in data["order"])
+    if kind is Over:
+        found["calls"] = tuple(_call(item) for item in data["calls"])
+    if kind is Rank:
+        found["function"] = RankFunction(data.get("function", RankFunction.ROW_NUMBER))
     return found
 
 

@@ -71,8 +71,7 @@ _LATER: dict[type[exp.Expression], str] = {
 _JOIN = "join with the rows that it must find, each key once: `JOIN (SELECT TABLE k FROM t GROUP BY k) AS found ON …`"
 _IN_WHERE = "in a stream it stands in WHERE, joined to the other conditions by AND; a LEFT JOIN brings it into other places"
 _INSTEAD: dict[type[exp.Expression], str] = {
-    exp.Window: "`ROW_NUMBER() OVER (…) <= n` keeps the first rows of an order; aggregates take a window of time: "
-    "`GROUP BY …, HOP(…)`",
+    exp.Window: "it stands among the columns or in QUALIFY of a SELECT without GROUP BY: group in a WITH, and write it over that",
     exp.In: _IN_WHERE,
     exp.Exists: _IN_WHERE,
     exp.Any: _JOIN,

@@ -29,6 +29,14 @@ from headrace.planner.stateful.calls import aggregates_in
 from headrace.planner.stateful.drafts import need_old_rows, only_identity
 from headrace.planner.stateful.grouped import Rows, grouped, is_grouped, is_grouped_by_words
 from headrace.planner.stateful.grouping import refuse_aggregates
+from headrace.planner.stateful.over import (
+    OverDraft,
+    OverResults,
+    OverRows,
+    aggregates_over,
+    frames_of,
+    over_rows,
+)
 from headrace.planner.stateful.rank import (
     RankDraft,
     Ranking,
@@ -38,6 +46,7 @@ from headrace.planner.stateful.rank import (
     ranked,
     ranked_by,
     row_number,
+    shown,
     with_meaning_of_aliases,
 )
 from headrace.planner.stateful.sort import in_order, refuse_beside_order
@@ -99,8 +108,17 @@ class Selects:
             return [] if built is None else [built]
         node = row_number(select)
         if node is not None:
+            beside = aggregates_over(select)
+            if beside:
+                message = f"{shown(node)} and an aggregate OVER rows cannot stand in one SELECT of a stream"
+                raise refusal(
+                    codes.NOT_YET, message, nearest_span(beside[0]), "compute one of them in a WITH"
+                )
             ranks = self._over_ranks(select, sources, formats, mode or Mode.TABLE)
             return [] if ranks is None else [ranks]
+        if aggregates_over(select):
+            over = self._with_aggregates_over(select, sources, formats, mode or Mode.TABLE)
+            return [] if over is None else [over]
         found = []
         for relation, alias in sources:
             built = self._over(select, relation, alias, formats, mode)
@@ -117,8 +135,13 @@ class Selects:
         """Refuse to read all numbers of a rank."""
         if is_bounded(relation):
             return
-        message = "ROW_NUMBER() numbers all rows, and a stream keeps only the first of them"
-        way_out = "say how many: `QUALIFY ROW_NUMBER() OVER (…) <= 10`, or `WHERE number <= 10` in the query around it"
+        reads = relation.reads
+        assert isinstance(reads, RankDraft)
+        name = f"{reads.function.value.upper()}()"
+        message = f"{name} numbers all rows, and a stream keeps only the first of them"
+        way_out = (
+            f"say how many: `QUALIFY {name} OVER (…) <= 10`, or `WHERE number <= 10` in the query around it"
+        )
         self.faults.add([Diagnostic(codes.BAD_RANK, message, span_of(node), way_out)])
 
     def _grouped(
@@ -170,7 +193,7 @@ class Selects:
     def _over_ranks(
         self, select: exp.Select, sources: list[tuple[Relation, str]], formats: Extracted, mode: str
     ) -> SelectRelation | None:
-        """Compile a SELECT with ROW_NUMBER over all branches of its source; None if something in it is wrong."""
+        """Compile a SELECT that ranks, over all branches of its source; None if something in it is wrong."""
         rows = []
         for relation, alias in sources:
             found = self._rows(select, relation, alias, formats, mode)
@@ -186,18 +209,13 @@ class Selects:
         return self._projected(select, Extracted(None), parts)
 
     def _ranked(self, select: exp.Select, rows: list[Rows], node: exp.Window, alias: str) -> Rows:
-        """Compile the rows of a SELECT with ROW_NUMBER."""
-        if select.args.get("laterals"):
-            message = "ROW_NUMBER() and LATERAL cannot stand in one SELECT of a stream"
-            raise refusal(codes.NOT_YET, message, nearest_span(node), "write LATERAL in a WITH")
-        if isinstance(rows[0].within.scope, JoinNames):
-            message = "ROW_NUMBER() and a join cannot stand in one SELECT of a stream"
-            raise refusal(codes.NOT_YET, message, nearest_span(node), "write the join in a WITH")
+        """Compile the rows of a SELECT that ranks."""
+        self._refuse_beside(select, shown(node), node, rows[0].within)
         named = (
             item.alias for item in select.expressions if isinstance(item, exp.Alias) and item.this == node
         )
         rankings = [Ranking(row.relation, *ranked_by(node, row.within)) for row in rows]
-        relation = ranked(rankings, node, rows[0].within, next(named, "row_number"), self.names)
+        relation = ranked(rankings, node, rows[0].within, next(named, None), self.names)
         draft = relation.reads
         assert isinstance(draft, RankDraft)
         scope = Scope(relation, alias)
@@ -229,6 +247,51 @@ class Selects:
         built = SelectRelation(relation, (), (), (), self.names, star=False, table=False)
         within = Expressions(Scope(relation, alias), self.typer, self.source)
         return self._projected(select, Extracted(None), Rows(built, within, good=True))
+
+    def _with_aggregates_over(
+        self, select: exp.Select, sources: list[tuple[Relation, str]], formats: Extracted, mode: str
+    ) -> SelectRelation | None:
+        """Compile a SELECT with aggregates OVER rows of all branches of its source; None if something in it is wrong."""
+        rows = []
+        for relation, alias in sources:
+            found = self._rows(select, relation, alias, formats, mode)
+            if found is None:
+                return None
+            self._note_bounds((formats.where,), found, found.relation)
+            self.need_bound(found.relation, select)
+            rows.append(found)
+        select = with_meaning_of_aliases(select, rows[0].within)
+        nodes = aggregates_over(select)
+        self._refuse_beside(select, "an aggregate OVER rows", nodes[0], rows[0].within)
+        frames = frames_of(nodes)
+        time = select.args.get("eventtime")
+        branches = [OverRows(row.relation, row.within, time, select) for row in rows]
+        relation, calls = over_rows(branches, frames, self.names)
+        draft = relation.reads
+        assert isinstance(draft, OverDraft)
+        results = OverResults(draft, calls)
+        within = Expressions(Scope(relation, sources[0][1]), self.typer, self.source, bound=results.bound)
+        qualify = select.args.get("qualify")
+        conditions, good = self._conditions(
+            Extracted(qualify.this if qualify is not None else None), within, "QUALIFY"
+        )
+        table = relation.has_kinds
+        built = SelectRelation(relation, (), conditions, (), self.names, star=False, table=table)
+        projected = self._projected(
+            select, Extracted(None), Rows(built, within, good and all(row.good for row in rows))
+        )
+        results.complete(branches, frames)
+        return projected
+
+    @staticmethod
+    def _refuse_beside(select: exp.Select, what: str, node: exp.Expression, within: Expressions) -> None:
+        """Refuse LATERAL and joins in a SELECT that takes rows in an order."""
+        if select.args.get("laterals"):
+            message = f"{what} and LATERAL cannot stand in one SELECT of a stream"
+            raise refusal(codes.NOT_YET, message, nearest_span(node), "write LATERAL in a WITH")
+        if isinstance(within.scope, JoinNames):
+            message = f"{what} and a join cannot stand in one SELECT of a stream"
+            raise refusal(codes.NOT_YET, message, nearest_span(node), "write the join in a WITH")
 
     def _note_bounds(
         self, conditions: Iterable[exp.Expression | None], parts: Rows, built: SelectRelation
@@ -435,7 +498,7 @@ def mode_of(select: exp.Select, around: str | None) -> str | None:
         return str(mode)
     if window_node(select) is not None:
         return Mode.STREAM
-    keeps = is_grouped_by_words(select) or row_number(select) is not None
+    keeps = is_grouped_by_words(select) or row_number(select) is not None or bool(aggregates_over(select))
     return around or (Mode.TABLE if keeps else None)
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 from headrace.log.interface import TopicDescription
 from headrace.plan.fingerprint import numbered, words
 from headrace.plan.layouts import state_layout
-from headrace.plan.operators import Feed, Inputs, Kernel, Store
+from headrace.plan.operators import Feed, Inputs, Kernel, RankFunction, Store
 from headrace.plan.types_json import type_to_json
 from headrace.planner.relations import TopicReads
 from headrace.planner.stateful.drafts import OperatorDraft
@@ -32,8 +32,13 @@ _NOT_STORED: Final = ("grace", "broadcast", "retracts", "keeps_nulls", "parts")
 """Parts of an operator that change how long state is of use, what comes out of it or how rows come in, and not what it says."""
 
 
-_LATER: Final = {("Window", "offset"), ("StreamJoin", "window")}
-"""Parts that operators did not have at first: they are left out where they are not used, so that fingerprints stay the same."""
+_LATER: Final[dict[tuple[str, str], Any]] = {
+    ("Window", "offset"): 0,
+    ("StreamJoin", "window"): None,
+    ("Rank", "function"): RankFunction.ROW_NUMBER,
+}
+"""Parts that operators did not have at first, as they were until then: they are left out where they are so, so that fingerprints
+stay the same."""
 
 
 def store_name(target: str, kind: str, taken: Sequence[str]) -> str:
@@ -118,7 +123,11 @@ def _plain(item: Any) -> Any:
         }
         return [
             kind,
-            {name: _plain(part) for name, part in stored.items() if part or (kind, name) not in _LATER},
+            {
+                name: _plain(part)
+                for name, part in stored.items()
+                if (kind, name) not in _LATER or part != _LATER[kind, name]
+            },
         ]
     if isinstance(item, tuple | list):
         return [_plain(part) for part in item]

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from headrace.plan.operators import JoinKind, Order, RowKind
+from headrace.plan.operators import JoinKind, Order, RankFunction, RowKind
 
 Values = tuple[Any, ...]
 LEFT, RIGHT = 0, 1
@@ -373,8 +373,15 @@ def by_value(value: Any) -> Any:
 class RankOracle(Timeless):
     """The first rows of each key in an order; among equals, those that came first."""
 
-    def __init__(self, order: tuple[Order, ...], limit: int, retracts: bool) -> None:
+    def __init__(
+        self,
+        order: tuple[Order, ...],
+        limit: int,
+        retracts: bool,
+        function: RankFunction = RankFunction.ROW_NUMBER,
+    ) -> None:
         super().__init__()
+        self.function = function
         self.order, self.limit, self.retracts = order, limit, retracts
         self.rows: dict[Values, list[Values]] = {}
 
@@ -404,7 +411,20 @@ class RankOracle(Timeless):
         order = list(rows)
         for term in reversed(self.order):
             order.sort(key=lambda row, term=term: sort_key(row[term.column], term), reverse=term.descending)  # type: ignore[misc]
-        return order[: self.limit]
+        numbered = [(*self.number(row, order[:place]), *row) for place, row in enumerate(order)]
+        if self.function is RankFunction.ROW_NUMBER:
+            return numbered[: self.limit]
+        return [row for row in numbered if row[0] <= self.limit]
+
+    def number(self, row: Values, before: list[Values]) -> Values:
+        """Give the number of a row that stands behind these, in a tuple; for ROW_NUMBER none, since its place is it."""
+        if self.function is RankFunction.ROW_NUMBER:
+            return ()
+        columns = [term.column for term in self.order]
+        smaller = [other for other in before if any(other[at] != row[at] for at in columns)]
+        if self.function is RankFunction.RANK:
+            return (len(smaller) + 1,)
+        return (len({tuple(other[at] for at in columns) for other in smaller}) + 1,)
 
 
 def sort_key(value: Any, term: Order) -> tuple[bool, Any]:
@@ -446,3 +466,59 @@ class SortOracle:
             )
         gone.sort(key=lambda row: row.time)
         return [Out(partition, seq, row.time, RowKind.INSERT, row.key + row.value) for row in gone]
+
+
+class OverOracle(Timeless):
+    """Each row with the sum and the number of values, the number of rows, and the last text, of itself and the rows before it."""
+
+    def __init__(self, preceding: int | None, order: tuple[Order, ...] | None) -> None:
+        """Make a model; without an order rows are taken as they come, and come alone."""
+        super().__init__()
+        self.preceding, self.order = preceding, order
+        self.rows: dict[Values, list[Values]] = {}
+
+    def process(self, change: Change) -> list[Out]:
+        key = change.cause.key
+        rows = self.rows.setdefault(key, [])
+        before = self.given(rows)
+        if self.order is None:
+            assert change.come is not None
+            rows.append(change.come)
+            return [change.out(RowKind.INSERT, key, self.given(rows)[-1][1])]
+        order = self.order
+        gone = at = None
+        if change.gone in rows:
+            gone = rows.index(change.gone)
+            del rows[gone]
+        kept = [row for place, row in enumerate(before) if place != gone]
+        if change.come is not None:
+            at = len([row for row in rows if not is_behind(row, change.come, order)])
+            rows.insert(at, change.come)
+        after = self.given(rows)
+        own = (None if gone is None else before[gone][1], None if at is None else after[at][1])
+        found = difference(change, key, *own)
+        for old, new in zip(kept, (row for place, row in enumerate(after) if place != at), strict=True):
+            assert old[0] == new[0]
+            found += difference(change, key, old[1], new[1])
+        return found
+
+    def given(self, rows: list[Values]) -> list[tuple[Values, Values]]:
+        """Give each row, and with its results before it."""
+        found = []
+        for place, row in enumerate(rows):
+            first = 0 if self.preceding is None else max(0, place - self.preceding)
+            frame = rows[first : place + 1]
+            numbers = [number for number, *_ in frame if number is not None]
+            texts = [text for _, text, *_ in frame if text is not None]
+            results = (sum(numbers) if numbers else None, len(frame), texts[-1] if texts else None)
+            found.append((row, (*results, *row)))
+        return found
+
+
+def is_behind(row: Values, other: Values, order: tuple[Order, ...]) -> bool:
+    """Say whether a row stands behind another one in an order."""
+    for term in order:
+        mine, its = sort_key(row[term.column], term), sort_key(other[term.column], term)
+        if mine != its:
+            return (mine > its) != term.descending
+    return False

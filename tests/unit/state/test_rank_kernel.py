@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headrace.plan.operators import Changes, Order, RowKind
+from headrace.plan.operators import Changes, Order, RankFunction, RowKind
 from tests.unit.formats.decoding import examples
 from tests.unit.state.join_oracles import RankOracle
 from tests.unit.state.join_runs import (
@@ -35,10 +35,19 @@ VALUE = one_of_each((None, None, -2, -1, 0, 1, 2), (None, "", "a", "b", "\u00e9"
 terms = st.builds(Order, column=st.integers(0, 1), descending=st.booleans(), nulls_first=st.booleans())
 
 
-def rank(key: list[pa.DataType], order: list[Order], limit: int, retracts: bool, changes: Changes) -> Subject:
+def rank(
+    key: list[pa.DataType],
+    order: list[Order],
+    limit: int,
+    retracts: bool,
+    changes: Changes,
+    function: RankFunction = RankFunction.ROW_NUMBER,
+) -> Subject:
+    numbers = [pa.int64()] if function is RankFunction.ROW_NUMBER else [pa.int64(), pa.int64()]
     return Subject(
         {
             "kernel": "rank",
+            "function": function.value,
             "inputs": [changes],
             "order": [asdict(term) for term in order],
             "limit": limit,
@@ -46,7 +55,7 @@ def rank(key: list[pa.DataType], order: list[Order], limit: int, retracts: bool,
         },
         key,
         [[INT, TEXT]],
-        [*key, pa.int64(), INT, TEXT],
+        [*key, *numbers, INT, TEXT],
     )
 
 
@@ -58,8 +67,9 @@ def rank(key: list[pa.DataType], order: list[Order], limit: int, retracts: bool,
     order=st.lists(terms, max_size=2),
     limit=st.sampled_from([1, 1, 2, 3, 100]),
     retracts=st.booleans(),
+    function=st.sampled_from(RankFunction),
 )
-@settings(max_examples=examples(25), deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_a_rank(
     key: str,
     changes: Changes,
@@ -68,11 +78,12 @@ def test_a_rank(
     order: list[Order],
     limit: int,
     retracts: bool,
+    function: RankFunction,
 ) -> None:
     key_types, keys = KEYS[key]
     found = data.draw(records([changes], keys, [VALUE]))
-    subject = rank(key_types, order, limit, retracts, changes)
-    check(subject, lambda: RankOracle(tuple(order), limit, retracts), found, plan)
+    subject = rank(key_types, order, limit, retracts, changes, function)
+    check(subject, lambda: RankOracle(tuple(order), limit, retracts, function), found, plan)
 
 
 def row(time: int, value: int, op: RowKind = RowKind.INSERT) -> Record:
@@ -90,7 +101,8 @@ def test_a_row_below_the_best_comes_up_when_one_goes(event: Event) -> None:
 
 @pytest.mark.parametrize("event", [Event.NOTHING, Event.REOPEN, Event.ROLLBACK, Event.TRIM])
 @pytest.mark.parametrize("limit", [3, 100])
-def test_many_rows_of_one_key(event: Event, limit: int) -> None:
+@pytest.mark.parametrize("function", list(RankFunction))
+def test_many_rows_of_one_key(event: Event, limit: int, function: RankFunction) -> None:
     random = Random(2)
     live: list[int] = []
     found = []
@@ -101,5 +113,5 @@ def test_many_rows_of_one_key(event: Event, limit: int) -> None:
             live.append(value)
         found.append(row(turn, value, op))
     order = [Order(0, descending=True)]
-    subject = rank([INT], order, limit, retracts=True, changes=Changes.RETRACT)
-    check(subject, lambda: RankOracle(tuple(order), limit, retracts=True), found, Plan([40], [event]))
+    subject = rank([INT], order, limit, True, Changes.RETRACT, function)
+    check(subject, lambda: RankOracle(tuple(order), limit, True, function), found, Plan([40], [event]))

@@ -160,7 +160,7 @@ struct Write {
 }
 
 /// The place of a group in memory; valid until the next commit or rollback.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct GroupId(u32);
 
 /// Groups of rows over a part of a store.

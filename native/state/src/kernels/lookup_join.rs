@@ -214,7 +214,12 @@ impl Operator for LookupJoin {
         self.finish(&stream, out)
     }
 
-    fn decode(&self, keys: &BinaryArray, values: &BinaryArray) -> Result<RecordBatch> {
+    fn decode(
+        &self,
+        keys: &BinaryArray,
+        values: &BinaryArray,
+        _: Option<&Store>,
+    ) -> Result<RecordBatch> {
         let mut columns = self
             .key_rows
             .decode(entries(keys, values, PREFIX).map(|(key, _)| key))?;

@@ -5,6 +5,7 @@ mod groups;
 mod joined;
 pub mod lookup_join;
 mod operator;
+pub mod over;
 mod queue;
 pub mod rank;
 pub mod sort;

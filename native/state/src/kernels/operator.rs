@@ -1,4 +1,4 @@
-//! What all kernels of kept rows (joins, tables, ranks, sorts) share: how they pass commits on to their tasks.
+//! What all kernels of kept rows (joins, tables, ranks, sorts, aggregates over rows) share: how they pass commits on to their tasks.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use arrow_schema::{DataType, SchemaRef};
 
 use crate::batch::{Input, LEADING};
 use crate::error::{Error, Result};
-use crate::kernel::{Kernel, Processed, Stats};
+use crate::kernel::{Failure, Kernel, Processed, Stats};
 use crate::spec::Spec;
 use crate::store::Store;
 use crate::tasks::{Task, Tasks};
@@ -30,7 +30,12 @@ pub trait Operator: Send {
         Ok(RecordBatch::new_empty(self.output().clone()))
     }
 
-    fn decode(&self, keys: &BinaryArray, values: &BinaryArray) -> Result<RecordBatch>;
+    fn decode(
+        &self,
+        keys: &BinaryArray,
+        values: &BinaryArray,
+        store: Option<&Store>,
+    ) -> Result<RecordBatch>;
 
     fn output(&self) -> &SchemaRef;
 }
@@ -41,6 +46,22 @@ pub struct Dropped {
     /// Of each input, by number; in any order.
     pub late: Vec<Vec<i32>>,
     pub null_keys: u64,
+    /// At most one for each row; in any order.
+    pub failed: Vec<Failure>,
+}
+
+impl Dropped {
+    /// Note why a row has no result, or not the one that it should have.
+    pub fn fail(&mut self, input: usize, row: usize, reason: &str) {
+        let last = self.failed.last();
+        if last.is_none_or(|last| (last.input, last.row) != (input, row)) {
+            self.failed.push(Failure {
+                input,
+                row,
+                reason: reason.to_owned(),
+            });
+        }
+    }
 }
 
 /// An operator with its tasks.
@@ -92,7 +113,7 @@ impl<O: Operator> Kernel for Running<O> {
         }
         let mut dropped = Dropped {
             late: vec![Vec::new(); self.inputs],
-            null_keys: 0,
+            ..Dropped::default()
         };
         let rows = self
             .operator
@@ -105,7 +126,7 @@ impl<O: Operator> Kernel for Running<O> {
         Ok(Processed {
             rows,
             late: dropped.late,
-            failed: Vec::new(),
+            failed: dropped.failed,
         })
     }
 
@@ -138,9 +159,9 @@ impl<O: Operator> Kernel for Running<O> {
         &self,
         keys: &BinaryArray,
         values: &BinaryArray,
-        _: Option<&Store>,
+        store: Option<&Store>,
     ) -> Result<RecordBatch> {
-        self.operator.decode(keys, values)
+        self.operator.decode(keys, values, store)
     }
 
     fn limit(&mut self, bytes: usize) {

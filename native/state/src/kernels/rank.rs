@@ -1,8 +1,9 @@
-//! The first rows of each key in an order: ROW_NUMBER() OVER (PARTITION BY … ORDER BY …) <= limit.
+//! The first rows of each key in an order: ROW_NUMBER(), RANK() or DENSE_RANK() OVER (PARTITION BY … ORDER BY …) <= limit.
 //!
 //! The rows of a key are entries of a group in their order: the suffix is the bytes of the order's columns, then a number that
 //! rises with the arrival of rows that are equal in them. Over facts only the best rows are kept; over RETRACT changes all, since
-//! those below come up when one goes.
+//! those below come up when one goes. With RANK and DENSE_RANK rows that are equal in the order have equal numbers, so that there
+//! may be more of them than the limit says; what tells them apart is their place, from 1.
 
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use crate::kernels::joined::{Cause, OutRows};
 use crate::kernels::operator::{Dropped, Operator, Running, check_output, entries};
 use crate::kernels::walk::walk;
 use crate::rows::{KeyCodec, RowCodec};
-use crate::spec::{Changes, KernelSpec, Spec};
+use crate::spec::{Changes, KernelSpec, RankFunction, Spec};
 use crate::store::Store;
 use crate::tasks::{Part, Task, Tasks};
 
@@ -40,8 +41,11 @@ pub fn make(spec: &Spec, inputs: Vec<SchemaRef>, output: SchemaRef) -> Result<Bo
     }
     let key_rows = RowCodec::of_keys(&inputs[0], spec.keys)?;
     let value_rows = RowCodec::of_values(&inputs[0], spec.keys)?;
-    let ranks = [DataType::Int64];
-    check_output(&output, &[key_rows.types(), &ranks, value_rows.types()])?;
+    let numbers: &[DataType] = match rank.function {
+        RankFunction::RowNumber => &[DataType::Int64],
+        _ => &[DataType::Int64, DataType::Int64],
+    };
+    check_output(&output, &[key_rows.types(), numbers, value_rows.types()])?;
     if rank
         .order
         .iter()
@@ -72,6 +76,8 @@ pub fn make(spec: &Spec, inputs: Vec<SchemaRef>, output: SchemaRef) -> Result<Bo
             key_rows,
             value_rows,
             columns: rank.order.iter().map(|term| term.column).collect(),
+            function: rank.function,
+            numbers: numbers.len(),
             limit: rank.limit,
             retracts: rank.retracts,
             keeps_all,
@@ -90,6 +96,9 @@ struct Rank {
     ordered_keys: RowCodec,
     /// Of the order, among the values.
     columns: Vec<usize>,
+    function: RankFunction,
+    /// Columns of numbers that come out.
+    numbers: usize,
     limit: usize,
     retracts: bool,
     keeps_all: bool,
@@ -106,22 +115,50 @@ impl Task for RankTask {
     }
 }
 
-/// The rows that come out: key, number of the rank, row.
+/// A row with its number.
+type Numbered<'a> = (i64, &'a [u8]);
+
+/// Number rows that stand in their order, up to a limit.
+fn numbered<'a>(
+    rows: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+    function: RankFunction,
+    limit: usize,
+) -> impl Iterator<Item = Numbered<'a>> {
+    let (mut place, mut number) = (0, 0);
+    let mut last: Option<&[u8]> = None;
+    rows.map_while(move |(suffix, row)| {
+        place += 1;
+        let order = order_of(suffix);
+        if function == RankFunction::RowNumber || last != Some(order) {
+            number = match function {
+                RankFunction::DenseRank => number + 1,
+                _ => place,
+            };
+        }
+        last = Some(order);
+        (number <= limit as i64).then_some((number, row))
+    })
+}
+
+/// The rows that come out: key, place of the row and its number, row.
 struct Ranked {
     rows: OutRows<2>,
-    ranks: Vec<i64>,
+    places: Vec<i64>,
+    /// Only where it is another one than the place.
+    numbers: Vec<i64>,
+    function: RankFunction,
     retracts: bool,
 }
 
 impl Ranked {
-    /// Give what has changed at a rank.
+    /// Give what has changed at a place.
     fn tell(
         &mut self,
         cause: Cause,
         key: &[u8],
-        rank: usize,
-        old: Option<&[u8]>,
-        new: Option<&[u8]>,
+        place: usize,
+        old: Option<Numbered<'_>>,
+        new: Option<Numbered<'_>>,
     ) {
         if old == new {
             return;
@@ -133,41 +170,53 @@ impl Ranked {
             } else {
                 op::DELETE
             };
-            self.rows.push(cause, kind, [key, old]);
-            self.ranks.push(rank as i64 + 1);
+            self.push(cause, kind, key, place, old);
         }
         if let Some(new) = new {
             let kind = if update { op::UPDATE_AFTER } else { op::INSERT };
-            self.rows.push(cause, kind, [key, new]);
-            self.ranks.push(rank as i64 + 1);
+            self.push(cause, kind, key, place, new);
         }
     }
 
-    /// Give what has changed at the ranks from `first`, where `entries` has a row that the others once stood without, so that
-    /// each of them is now one rank lower; or the other way round.
-    fn tell_shift(
+    fn push(
         &mut self,
         cause: Cause,
+        kind: i8,
         key: &[u8],
-        first: usize,
+        place: usize,
+        (number, row): Numbered<'_>,
+    ) {
+        self.rows.push(cause, kind, [key, row]);
+        self.places.push(place as i64 + 1);
+        if self.function != RankFunction::RowNumber {
+            self.numbers.push(number);
+        }
+    }
+
+    /// Give what has changed from the place `first` on, where `entries` has a row with this suffix that the others once stood
+    /// without; or the other way round.
+    fn tell_shift(
+        &mut self,
+        step: Step<'_>,
+        (first, suffix): (usize, &[u8]),
         limit: usize,
         entries: &Entries,
         inserted: bool,
     ) {
-        let mut rows = entries.iter().skip(first).map(|(_, row)| row);
-        let mut with = rows.next();
-        for rank in first..limit {
-            if with.is_none() {
+        let others = entries.iter().filter(|(other, _)| *other != suffix);
+        let mut with = numbered(entries.iter(), self.function, limit).skip(first);
+        let mut without = numbered(others, self.function, limit).skip(first);
+        for place in first.. {
+            let (with, without) = (with.next(), without.next());
+            if with.is_none() && without.is_none() {
                 break;
             }
-            let without = rows.next();
             let (old, new) = if inserted {
                 (without, with)
             } else {
                 (with, without)
             };
-            self.tell(cause, key, rank, old, new);
-            with = without;
+            self.tell(step.cause, step.key, place, old, new);
         }
     }
 }
@@ -186,28 +235,56 @@ impl Rank {
             Some((before, _)) if before.starts_with(step.order) => number_of(before)? + 1,
             _ => 0,
         };
-        if !self.keeps_all
-            && entries.len() >= self.limit
-            && entries
-                .last()
-                .is_some_and(|(last, _)| last < suffix.as_slice())
-        {
+        if !self.keeps_all && self.is_beyond(entries, step.order) {
             return Ok(());
         }
         suffix.truncate(step.order.len());
         suffix.extend_from_slice(&number.to_be_bytes());
         groups.put(group, &suffix, step.row);
         let entries = groups.entries(group);
-        let rank = rank_of(entries, &suffix, self.limit);
-        out.tell_shift(step.cause, step.key, rank, self.limit, entries, true);
-        if !self.keeps_all
-            && entries.len() > self.limit
-            && let Some((last, _)) = entries.last()
-        {
-            let last = last.to_vec();
-            groups.remove(group, &last);
+        let place = self.place_of(entries, &suffix);
+        out.tell_shift(step, (place, &suffix), self.limit, entries, true);
+        if !self.keeps_all && entries.len() > self.limit {
+            let kept = numbered(entries.iter(), self.function, self.limit).count();
+            let beyond: Vec<Box<[u8]>> = entries
+                .iter()
+                .skip(kept)
+                .map(|(suffix, _)| suffix.into())
+                .collect();
+            for suffix in beyond {
+                groups.remove(group, &suffix);
+            }
         }
         Ok(())
+    }
+
+    /// Count the entries before one, as far as they have numbers up to the limit.
+    fn place_of(&self, entries: &Entries, suffix: &[u8]) -> usize {
+        let numbers = numbered(entries.iter(), self.function, self.limit);
+        entries
+            .iter()
+            .zip(numbers)
+            .take_while(|((other, _), _)| *other < suffix)
+            .count()
+    }
+
+    /// Whether a row in this place of the order has a number above the limit, and can never get another: it is behind all that
+    /// are kept, none of which goes.
+    fn is_beyond(&self, entries: &Entries, order: &[u8]) -> bool {
+        let Some((last, _)) = entries.last().filter(|_| entries.len() >= self.limit) else {
+            return false;
+        };
+        match (self.function, order_of(last).cmp(order)) {
+            (RankFunction::RowNumber, found) => found.is_le(),
+            (_, found) if !found.is_lt() => false,
+            (RankFunction::Rank, _) => true,
+            (RankFunction::DenseRank, _) => {
+                let numbers = numbered(entries.iter(), self.function, self.limit);
+                numbers
+                    .last()
+                    .is_some_and(|(number, _)| number >= self.limit as i64)
+            }
+        }
     }
 
     fn remove(&self, groups: &mut Groups, group: GroupId, step: Step<'_>, out: &mut Ranked) {
@@ -220,8 +297,8 @@ impl Rank {
             return;
         };
         let suffix = suffix.to_vec();
-        let rank = rank_of(entries, &suffix, self.limit);
-        out.tell_shift(step.cause, step.key, rank, self.limit, entries, false);
+        let place = self.place_of(entries, &suffix);
+        out.tell_shift(step, (place, &suffix), self.limit, entries, false);
         groups.remove(group, &suffix);
     }
 }
@@ -235,13 +312,9 @@ struct Step<'a> {
     row: &'a [u8],
 }
 
-/// Count the entries before one, up to a limit.
-fn rank_of(entries: &Entries, suffix: &[u8], limit: usize) -> usize {
-    entries
-        .iter()
-        .take(limit)
-        .take_while(|(other, _)| *other < suffix)
-        .count()
+/// Give the bytes of the order's columns.
+fn order_of(suffix: &[u8]) -> &[u8] {
+    &suffix[..suffix.len().saturating_sub(NUMBER)]
 }
 
 fn number_of(suffix: &[u8]) -> Result<u64> {
@@ -268,7 +341,9 @@ impl Operator for Rank {
     ) -> Result<RecordBatch> {
         let mut out = Ranked {
             rows: OutRows::default(),
-            ranks: Vec::new(),
+            places: Vec::new(),
+            numbers: Vec::new(),
+            function: self.function,
             retracts: self.retracts,
         };
         if let Some(input) = &inputs[0] {
@@ -302,16 +377,21 @@ impl Operator for Rank {
                 }
             }
         }
-        let ranks: ArrayRef = Arc::new(Int64Array::from(out.ranks));
-        out.rows.finish_between(
-            &self.output,
-            [&self.key_rows, &self.value_rows],
-            vec![ranks],
-        )
+        let mut numbers: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(out.places))];
+        if self.function != RankFunction::RowNumber {
+            numbers.push(Arc::new(Int64Array::from(out.numbers)));
+        }
+        out.rows
+            .finish_between(&self.output, [&self.key_rows, &self.value_rows], numbers)
     }
 
     /// Gives keys and rows; the rank of a row follows from the others of its key.
-    fn decode(&self, keys: &BinaryArray, values: &BinaryArray) -> Result<RecordBatch> {
+    fn decode(
+        &self,
+        keys: &BinaryArray,
+        values: &BinaryArray,
+        _: Option<&Store>,
+    ) -> Result<RecordBatch> {
         let (mut ordered_keys, mut rows) = (Vec::new(), Vec::new());
         for (key, value) in entries(keys, values, PREFIX) {
             let Some((ordered_key, _)) = key.split_last_chunk::<NUMBER>() else {
@@ -325,7 +405,7 @@ impl Operator for Rank {
         columns.truncate(key_count);
         columns.extend(self.value_rows.decode(rows)?);
         let mut fields = self.output.fields()[LEADING..].to_vec();
-        fields.remove(key_count);
+        fields.drain(key_count..key_count + self.numbers);
         Ok(RecordBatch::try_new(
             Arc::new(Schema::new(fields)),
             columns,

@@ -197,7 +197,12 @@ impl Operator for Sort {
     }
 
     /// Gives the rows that wait for their turn, and their times.
-    fn decode(&self, keys: &BinaryArray, values: &BinaryArray) -> Result<RecordBatch> {
+    fn decode(
+        &self,
+        keys: &BinaryArray,
+        values: &BinaryArray,
+        _: Option<&Store>,
+    ) -> Result<RecordBatch> {
         let (mut times, mut rows) = (Vec::new(), Vec::new());
         for (key, value) in entries(keys, values, &[PREFIX]) {
             times.push(read_place(key)?.0);

@@ -256,7 +256,12 @@ where
         out.finish(&self.output, [&self.key_rows, &self.value_rows])
     }
 
-    fn decode(&self, keys: &BinaryArray, values: &BinaryArray) -> Result<RecordBatch> {
+    fn decode(
+        &self,
+        keys: &BinaryArray,
+        values: &BinaryArray,
+        _: Option<&Store>,
+    ) -> Result<RecordBatch> {
         let mut rows = Vec::new();
         for (key, value) in entries(keys, values, PREFIX) {
             let value = self.latest.decode(value)?;

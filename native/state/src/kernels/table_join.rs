@@ -323,7 +323,12 @@ impl Operator for TableJoin {
     }
 
     /// Gives the rows of both sides, each with nulls for the other's columns, and how many there are of each.
-    fn decode(&self, keys: &BinaryArray, values: &BinaryArray) -> Result<RecordBatch> {
+    fn decode(
+        &self,
+        keys: &BinaryArray,
+        values: &BinaryArray,
+        _: Option<&Store>,
+    ) -> Result<RecordBatch> {
         let mut rows: OutRows<3> = OutRows::default();
         let mut numbers = Vec::new();
         for (side, prefix) in PREFIXES.into_iter().enumerate() {

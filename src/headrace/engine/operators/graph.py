@@ -25,7 +25,7 @@ from headrace.engine.query import InputRelation
 from headrace.engine.source import SourceReader
 from headrace.engine.state.kernels import LEADING, make_kernel
 from headrace.log.records import HEADERS, TIMESTAMP
-from headrace.plan.operators import OP, PARTITION, SEQ, TIME, RowKind
+from headrace.plan.operators import OP, PARTITION, SEQ, TIME, Over, RowKind
 from headrace.plan.topology import ROW
 
 if TYPE_CHECKING:
@@ -137,6 +137,7 @@ class Graph:
                 self._feed(operator)
                 self.operators[operator.id] = stage
             read_as = {feed.source: feed.changes for item in topology.operators for feed in item.feeds}
+            over = {item.kernel.feed.source for item in topology.operators if isinstance(item.kernel, Over)}
             for pipeline in topology.pipelines:
                 sink, known = topology.sinks[pipeline.sink], ids[pipeline.sink]
                 if pipeline.source in self.sources:
@@ -159,6 +160,7 @@ class Graph:
                             changes,
                             refusals,
                             read_as.get(pipeline.sink),
+                            old_first=pipeline.sink in over,
                         )
                     )
         except BaseException:

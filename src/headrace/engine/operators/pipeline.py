@@ -38,6 +38,8 @@ class ChangePipeline:
         upstream: Changes,
         refusals: Refusals,
         read_as: Changes | None = None,
+        *,
+        old_first: bool = False,
     ) -> None:
         """Compile.
 
@@ -49,12 +51,14 @@ class ChangePipeline:
             upstream: what the operator gives.
             refusals: finds records that the log would not take.
             read_as: what the program takes the records for where it reads the topic itself; None if it does not.
+            old_first: whoever reads them tells rows apart, so that the old row must have gone when the new one comes.
         """
         self._operator = pipeline.source
         self._topic = sink.topic
         self._deletes = pipeline.deletes and upstream is not Changes.APPEND
         self._pairs = upstream is Changes.RETRACT
         self._read_as = read_as if self._pairs else None
+        self._new_first = not old_first
         self._computation = Computation(pipeline, sink, ids, relation)
         self._refusals = refusals
 
@@ -94,7 +98,7 @@ class ChangePipeline:
         if not keep.all():
             chosen = pa.array(keep)
             output, rows = output.filter(chosen), rows[keep]
-        if self._read_as is Changes.RETRACT:
+        if self._read_as is Changes.RETRACT and self._new_first:
             # Old and new row go on as rows of their own, to a task that knows nothing of pairs.
             order = _new_first(updates(lineage.kind[rows], rows))
             output, rows = output.take(pa.array(order, pa.int64())), rows[order]

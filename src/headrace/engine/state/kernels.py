@@ -19,6 +19,7 @@ from headrace.plan.operators import (
     LookupJoin,
     Operator,
     Order,
+    Over,
     Rank,
     Sort,
     StreamJoin,
@@ -96,12 +97,21 @@ def _kernel(kernel: Kernel) -> dict[str, Any]:
         case Rank():
             return {
                 "kernel": "rank",
+                "function": kernel.function.value,
                 "order": _order(kernel.order),
                 "limit": kernel.limit,
                 "retracts": kernel.retracts,
             }
         case Sort():
             return {"kernel": "sort", "order": _order(kernel.order), "grace": kernel.grace}
+        case Over():
+            return {
+                "kernel": "over",
+                "calls": _calls(kernel),
+                "order": _order(kernel.order),
+                "preceding": kernel.preceding,
+                "arguments": kernel.arguments,
+            }
 
 
 def _order(terms: Sequence[Order]) -> list[dict[str, Any]]:
@@ -111,8 +121,8 @@ def _order(terms: Sequence[Order]) -> list[dict[str, Any]]:
     ]
 
 
-def _calls(kernel: Aggregate) -> list[dict[str, Any]]:
-    if kernel.parts:
+def _calls(kernel: Aggregate | Over) -> list[dict[str, Any]]:
+    if isinstance(kernel, Aggregate) and kernel.parts:
         return [
             {
                 "function": call.function,

@@ -228,8 +228,16 @@ CHANGES_AS_FACTS = Code(
 BAD_RANK = Code(
     "SQL0325",
     "rows ranked without an end",
-    "ROW_NUMBER() OVER (PARTITION BY … ORDER BY …) in a stream keeps the first rows of each part. It needs an order, and a bound: QUALIFY "
-    "with `<= 10`, or the same in WHERE of the query that reads it.",
+    "ROW_NUMBER(), RANK() or DENSE_RANK() OVER (PARTITION BY … ORDER BY …) in a stream keeps the first rows of each part. It needs an order, and "
+    "a bound: QUALIFY with `<= 10`, or the same in WHERE of the query that reads it.",
+)
+
+BAD_OVER = Code(
+    "SQL0334",
+    "an aggregate over rows that are not there",
+    "An aggregate OVER (PARTITION BY … ORDER BY … ROWS BETWEEN n PRECEDING AND CURRENT ROW) in a stream gives each row with the result over "
+    "itself and the rows before it. The rows of a stream are taken in the order of time in which they come, those of a table in any order; "
+    "rows that follow are not there yet.",
 )
 
 KEY_OF_A_TABLE = Code(

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headrace.plan.operators import Aggregate, Emit, LookupJoin, Rank, Sort, StreamJoin, Table, TableJoin
+from headrace.plan.operators import (
+    Aggregate,
+    Emit,
+    LookupJoin,
+    Over,
+    Rank,
+    RankFunction,
+    Sort,
+    StreamJoin,
+    Table,
+    TableJoin,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +49,8 @@ def kernel_text(kernel: Kernel) -> str:
     if isinstance(kernel, Sort):
         by = _order(kernel.order, kernel.feed)
         return f"in the order of event time{f', then by {by}' if by else ''}, grace {kernel.grace} ms"
+    if isinstance(kernel, Over):
+        return _over(kernel)
     return _rank(kernel)
 
 
@@ -57,10 +70,19 @@ def _window(window: Window) -> str:
     return f"{window.kind.value} {window.size} ms{advance}{offset}, grace {window.grace} ms"
 
 
+def _over(kernel: Over) -> str:
+    calls = ", ".join(_call(call, kernel.feed) for call in kernel.calls)
+    by = ", ".join(column.name for column in kernel.feed.key)
+    rows = "all rows" if kernel.preceding is None else f"{kernel.preceding} rows"
+    order = f"ordered by {_order(kernel.order, kernel.feed)}" if kernel.order else "as they come"
+    return f"each row with {calls} over it and the {rows} before{f' by {by}' if by else ''}, {order}"
+
+
 def _rank(kernel: Rank) -> str:
     order = _order(kernel.order, kernel.feed)
     by = ", ".join(column.name for column in kernel.feed.key)
-    return f"first {kernel.limit}{f' by {by}' if by else ''}, ordered by {order}"
+    function = "" if kernel.function is RankFunction.ROW_NUMBER else f" by {kernel.function.value.upper()}"
+    return f"first {kernel.limit}{function}{f' by {by}' if by else ''}, ordered by {order}"
 
 
 def _order(terms: Sequence[Order], feed: Feed) -> str:

@@ -135,7 +135,7 @@ def _identity(rows: SelectRelation) -> set[str | None]:
         parts = [rows.source.pull(Facet.KEY, ()), *windows_of_keys(rows.source, reads)]
         return {rows.source.origin(part.node.name) for part in parts}
     assert isinstance(reads, OperatorDraft)
-    if isinstance(reads, RankDraft) and reads.limit == 1 and reads.placed_by:
+    if isinstance(reads, RankDraft) and reads.has_single_rows:
         return set(reads.placed_by)
     return set(reads.identity)
 

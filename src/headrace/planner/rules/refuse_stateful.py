@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from headrace.errors import Diagnostic, Span
 from headrace.errors.codes import plan as codes
+from headrace.planner.stateful.over import aggregates_over
 from headrace.planner.stateful.rank import row_number
 from headrace.sql.nodes import Duration
 from headrace.sql.spans import nearest_span, span_of
@@ -38,7 +39,7 @@ _IN_BRACKETS = "put the UNION ALL in brackets: `SELECT STREAM * FROM (… UNION 
 _WAYS_OUT = {
     "limit": _FIRST_ROWS,
     "offset": "`headrace query` runs it over what is there now",
-    "qualify": "in a stream QUALIFY bounds a ROW_NUMBER() OVER (…), for example by `<= 10`",
+    "qualify": "in a stream QUALIFY bounds a ROW_NUMBER() OVER (…), for example by `<= 10`, or asks for aggregates OVER rows",
     "windows": "write what stands behind its name into OVER",
 }
 
@@ -50,7 +51,7 @@ def refuse_stateful(select: exp.Select) -> Iterator[Diagnostic]:
             yield _not_yet("LATERAL (SELECT …)", lateral)
     for key, name in _CLAUSES.items():
         part = select.args.get(key)
-        if part and not (key == "qualify" and row_number(select)):
+        if part and not (key == "qualify" and (row_number(select) or aggregates_over(select))):
             yield _not_yet(name, part[0] if isinstance(part, list) else part, _WAYS_OUT.get(key))
 
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from headrace.formats.interface import Path
     from headrace.planner.relations import Relation
 
-_NEVER_NULL: Final = ("COUNT", "APPROX_COUNT_DISTINCT")
+NEVER_NULL: Final = ("COUNT", "APPROX_COUNT_DISTINCT")
+"""Functions that have a result where there are no values, too."""
 
 
 @dataclass(slots=True, eq=False)
@@ -142,7 +143,7 @@ class AggregateDraft(OperatorDraft):
         """Give the result of a call."""
         call = self.calls[index]
         node = self.column(f"a{index}", call.type)
-        return Typed(node, call.type, call.function not in _NEVER_NULL)
+        return Typed(node, call.type, call.function not in NEVER_NULL)
 
     def _key_kind(self, index: int) -> pa.DataType:
         return self.feeds[0].branches[0].key[index].type

@@ -31,7 +31,7 @@ from headrace.planner.stateful.drafts import (
 )
 from headrace.planner.stateful.formats import formats_of
 from headrace.planner.stateful.grouping import GroupItem, Groups, aliases_of, group_items
-from headrace.planner.stateful.rank import row_number
+from headrace.planner.stateful.rank import row_number, shown
 from headrace.planner.stateful.ranked_groups import RankedGroups, number_column
 from headrace.planner.stateful.windows import emit_of, window_node, window_of
 from headrace.sql.spans import nearest_span, set_span
@@ -151,7 +151,7 @@ def _check(select: exp.Select, row: Rows, *, over_table: bool) -> None:
             raise refusal(codes.NOT_YET, message, nearest_span(distinct), way_out)
         node = row_number(select)
         if node is not None:
-            message = "DISTINCT leaves out rows that are alike after ROW_NUMBER() has numbered all of them"
+            message = f"DISTINCT leaves out rows that are alike after {shown(node)} has numbered all of them"
             way_out = "rank in a WITH, and read that with DISTINCT; or the other way round"
             raise refusal(codes.NOT_YET, message, nearest_span(node), way_out)
         aggregates = any(aggregates_in(item, row.within) for item in select.expressions)

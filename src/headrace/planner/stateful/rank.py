@@ -1,4 +1,4 @@
-"""ROW_NUMBER() OVER (PARTITION BY … ORDER BY …) up to a bound: an operator keeps the first rows of each part."""
+"""ROW_NUMBER, RANK or DENSE_RANK OVER (PARTITION BY … ORDER BY …) up to a bound: an operator keeps the first of each part."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlglot import exp
 from headrace.errors import ProgramError
 from headrace.errors.codes import plan as codes
 from headrace.formats.interface import Format
-from headrace.plan.operators import Changes, Feed, Kernel, Order, Rank
+from headrace.plan.operators import Changes, Feed, Kernel, Order, Rank, RankFunction
 from headrace.planner.duckdb_types import storable
 from headrace.planner.faults import refusal
 from headrace.planner.laterals import LateralRelation
@@ -32,8 +32,12 @@ if TYPE_CHECKING:
     from headrace.planner.expressions import Expressions
     from headrace.planner.relations import Names, Relation
 
-_NUMBER: Final = "n0"
-_OTHERS: Final = ("rank", "dense_rank", "percent_rank", "cume_dist", "ntile")
+_PLACE: Final = "n0"
+"""The place of a row in its part, from 1: the number that ROW_NUMBER gives."""
+_NUMBER: Final = "n1"
+"""The number that another function gives: rows that are equal in the order share it."""
+_OTHERS: Final = ("percent_rank", "cume_dist", "ntile")
+FUNCTIONS: Final = "ROW_NUMBER(), RANK() or DENSE_RANK()"
 
 
 @dataclass(slots=True, eq=False)
@@ -42,13 +46,17 @@ class RankDraft(CarryingDraft):
 
     Args:
         order: what they are ordered by, of the kept columns.
-        key_names: what the parts of the key are called: what rows are partitioned by, and last the number.
+        function: what numbers them.
+        number_name: what the number is called.
+        key_names: what the parts of the key are called: what rows are partitioned by, and last the place of the row.
         limit: how many rows a reader asks for at most; None as long as none has said it.
         bounded: the relations over this one that ask for no more than the limit.
         part_format: how the key of a part alone is written.
     """
 
     order: list[Order] = field(default_factory=list)
+    function: RankFunction = RankFunction.ROW_NUMBER
+    number_name: str = ""
     key_names: list[str] = field(default_factory=list)
     limit: int | None = None
     bounded: list[Relation] = field(default_factory=list)
@@ -66,8 +74,8 @@ class RankDraft(CarryingDraft):
 
     @property
     def identity(self) -> frozenset[str]:
-        """The part and the number in it."""
-        return frozenset((*self.placed_by, _NUMBER))
+        """The part and the place in it."""
+        return frozenset((*self.placed_by, _PLACE))
 
     @property
     def placed_by(self) -> tuple[str, ...]:
@@ -76,11 +84,13 @@ class RankDraft(CarryingDraft):
 
     @property
     def key_type(self) -> pa.DataType:
-        """The part, and the number where there is more than one."""
+        """The part, and the place where there is more than one."""
         return self.key(()).type
 
     def label(self, name: str) -> str:
         """Give what the program calls a column."""
+        if name == _NUMBER:
+            return self.number_name
         if name[0] in "kn":
             return self.key_names[int(name[1:]) if name[0] == "k" else -1]
         return CarryingDraft.label(self, name)
@@ -88,14 +98,14 @@ class RankDraft(CarryingDraft):
     def kernel(self, feeds: tuple[Feed, ...]) -> Kernel:
         """Give the operator."""
         assert self.limit is not None
-        return Rank(feeds[0], tuple(self.order), self.limit, self.retracts)
+        return Rank(feeds[0], tuple(self.order), self.limit, self.retracts, self.function)
 
     def key(self, path: Path) -> Typed:
         """Give the key of a row."""
         parts = self.parts()
         names = self.key_names[: len(parts)]
-        if self.limit != 1 or not parts:
-            parts.append(self.number())
+        if not self.has_single_rows:
+            parts.append(Typed(self.column(_PLACE, pa.int64()), pa.int64(), nullable=False))
             names.append(self.key_names[-1])
         if len(parts) > 1:
             whole = pack(names, parts)
@@ -110,22 +120,32 @@ class RankDraft(CarryingDraft):
             for name, part in zip(self.placed_by, key, strict=True)
         ]
 
+    @property
+    def has_single_rows(self) -> bool:
+        """Whether a part has one row at most, so that it is the key."""
+        return self.limit == 1 and bool(self.placed_by) and self.function is RankFunction.ROW_NUMBER
+
+    @property
+    def number_column(self) -> str:
+        """Name, among `columns`, of the number that the function gives."""
+        return _PLACE if self.function is RankFunction.ROW_NUMBER else _NUMBER
+
     def number(self) -> Typed:
         """Give the number of a row in its part, from 1."""
-        return Typed(self.column(_NUMBER, pa.int64()), pa.int64(), nullable=False)
+        return Typed(self.column(self.number_column, pa.int64()), pa.int64(), nullable=False)
 
     def bound(self, relation: Relation, limit: int) -> None:
         """Note that a relation over this one asks for no more rows than these."""
         self.limit = max(limit, self.limit or 0)
         self.bounded.append(relation)
-        if self.limit == 1 and self.placed_by:
+        if self.has_single_rows:
             self.key_format = self.part_format
         else:
             self.key_format = self.value_format if self.placed_by else Format.LONG
 
 
 def row_number(select: exp.Select) -> exp.Window | None:
-    """Give the ROW_NUMBER() OVER (…) of a SELECT, in its columns or in QUALIFY.
+    """Give the ROW_NUMBER(), RANK() or DENSE_RANK() OVER (…) of a SELECT, in its columns or in QUALIFY.
 
     Raises:
         ProgramError: there are two different ones, or another function that ranks.
@@ -134,11 +154,11 @@ def row_number(select: exp.Select) -> exp.Window | None:
     found: list[exp.Window] = []
     for part in parts:
         for node in part.find_all(exp.Window) if part is not None else ():
-            name = str(node.this.this).lower() if isinstance(node.this, exp.Anonymous) else ""
+            name = _name(node)
             if name in _OTHERS:
                 message = f"`{name.upper()}` cannot run in a stream"
-                raise refusal(codes.NOT_YET, message, nearest_span(node), "write ROW_NUMBER()")
-            if name == "row_number":
+                raise refusal(codes.NOT_YET, message, nearest_span(node), f"write {FUNCTIONS}")
+            if name in list(RankFunction):
                 found.append(node)
     for node in found[1:]:
         if node != found[0]:
@@ -174,6 +194,20 @@ def with_meaning_of_aliases(select: exp.Select, within: Expressions) -> exp.Sele
     return found
 
 
+def is_ranking(node: exp.Window) -> bool:
+    """Say whether a function over rows ranks them."""
+    return _name(node) in (*RankFunction, *_OTHERS)
+
+
+def _name(node: exp.Window) -> str:
+    return str(node.this.this).lower() if isinstance(node.this, exp.Anonymous) else ""
+
+
+def shown(node: exp.Window) -> str:
+    """Give the function of a rank as messages show it."""
+    return f"{_name(node).upper()}()"
+
+
 @dataclass(frozen=True, slots=True)
 class Ranking:
     """One branch of what a SELECT ranks.
@@ -193,7 +227,7 @@ def ranked_by(node: exp.Window, within: Expressions) -> tuple[list[Typed], list[
     """Compile what rows are partitioned by, and what they are ordered by.
 
     Args:
-        node: the call of ROW_NUMBER.
+        node: the call.
         within: compiles expressions over the rows.
 
     Raises:
@@ -201,17 +235,17 @@ def ranked_by(node: exp.Window, within: Expressions) -> tuple[list[Typed], list[
     """
     ordered = node.args.get("order")
     if node.args.get("spec") is not None or node.args.get("alias") is not None:
-        message = "ROW_NUMBER() in a stream takes PARTITION BY and ORDER BY alone"
+        message = f"{shown(node)} in a stream takes PARTITION BY and ORDER BY alone"
         raise refusal(codes.NOT_YET, message, nearest_span(node))
     if ordered is None:
-        message = "ROW_NUMBER() counts rows in an order, and there is none"
+        message = f"{shown(node)} counts rows in an order, and there is none"
         raise refusal(
             codes.BAD_RANK, message, nearest_span(node), "add ORDER BY, for example `_meta.timestamp`"
         )
-    key = [_brought(within.value(part)) for part in node.args.get("partition_by") or ()]
+    key = [brought_value(part, within) for part in node.args.get("partition_by") or ()]
     order: list[Typed] = []
     for item in ordered.expressions:
-        value = _brought(within.value(item.this))
+        value = brought_value(item.this, within)
         if pa.types.is_nested(value.type):
             message = f"{within.describe(item.this, value)} has no order"
             raise refusal(codes.TYPE_MISMATCH, message, nearest_span(item), "name one of its fields")
@@ -220,15 +254,15 @@ def ranked_by(node: exp.Window, within: Expressions) -> tuple[list[Typed], list[
 
 
 def ranked(
-    rankings: Sequence[Ranking], node: exp.Window, within: Expressions, name: str, names: Names
+    rankings: Sequence[Ranking], node: exp.Window, within: Expressions, name: str | None, names: Names
 ) -> CarryingRelation:
     """Give the rows of all branches with their numbers.
 
     Args:
         rankings: the branches; all of them are ranked as one.
-        node: the call of ROW_NUMBER.
+        node: the call.
         within: knows the words of expressions.
-        name: what the number is called.
+        name: what the number is called; None: after the function.
         names: makes the names of columns.
 
     Raises:
@@ -255,6 +289,8 @@ def ranked(
         feed.repartition = max(item.rows.reads.partitions for item in rankings) if keys else 1
     key_format, value_format = formats_of(first.rows, first.key)
     key_names = [column_name(part, within) for part in partition]
+    function = RankFunction(_name(node))
+    number = name or function.value
     draft = RankDraft(
         names,
         [feed],
@@ -262,10 +298,13 @@ def ranked(
         value_format,
         kept=kept,
         order=order,
-        key_names=[*key_names, name],
+        function=function,
+        number_name=number,
+        key_names=[*key_names, number if function is RankFunction.ROW_NUMBER else "row_number"],
         part_format=key_format,
     )
     draft.parts()
+    draft.column(_PLACE, pa.int64())
     draft.number()
     return CarryingRelation(draft)
 
@@ -297,7 +336,7 @@ def number_of(relation: Relation, node: exp.Expression) -> RankDraft | None:
     if not isinstance(reads, RankDraft) or not isinstance(node, exp.Column):
         return None
     origin = relation.origin(node.name)
-    return reads if origin is not None and reads.own_column(origin) == _NUMBER else None
+    return reads if origin is not None and reads.own_column(origin) == reads.number_column else None
 
 
 def is_bounded(relation: Relation) -> bool:
@@ -327,7 +366,9 @@ def _columns(
     return [alike(parts, within.words(node), nearest_span(node)) for parts, node in columns]
 
 
-def _brought(found: Typed) -> Typed:
+def brought_value(node: exp.Expression, within: Expressions) -> Typed:
+    """Compile what rows are partitioned or ordered by, as it is stored."""
+    found = within.value(node)
     return brought(found, storable(found.type))
 
 

@@ -1,4 +1,4 @@
-"""ROW_NUMBER in a SELECT with GROUP BY: the groups are ranked as if they stood in a WITH, and the SELECT around it."""
+"""A rank in a SELECT with GROUP BY: the groups are ranked as if they stood in a WITH, and the SELECT around it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from headrace.planner.faults import Faults
     from headrace.planner.relations import Names
 
-_ITSELF: Final = ("ROW_NUMBER() orders groups by their own numbers", "order them by an aggregate")
+_ITSELF: Final = ("a rank orders groups by their own numbers", "order them by an aggregate")
 _TOO_EARLY: Final = ("HAVING chooses groups before they are numbered", "write QUALIFY")
 
 
@@ -35,7 +35,7 @@ class RankedGroups:
     """What a SELECT says of the numbers of its groups.
 
     Args:
-        node: the call of ROW_NUMBER.
+        node: the call of ROW_NUMBER, RANK or DENSE_RANK.
         number: stands for the number of a group until the groups are ranked.
         conditions: QUALIFY.
         limits: how many groups it keeps.
@@ -123,7 +123,7 @@ class RankedGroups:
             for item in select.expressions
             if isinstance(item, exp.Alias) and item.this == self.node
         )
-        relation = ranked([by], self.node, within, next(called, "row_number"), names)
+        relation = ranked([by], self.node, within, next(called, None), names)
         rank = relation.reads
         assert isinstance(rank, RankDraft)
         upper = {

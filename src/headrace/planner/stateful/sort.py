@@ -20,6 +20,7 @@ from headrace.planner.stateful.carrying import CarryingDraft, CarryingRelation, 
 from headrace.planner.stateful.drafts import OWN_META, Branch, FeedDraft, together
 from headrace.planner.stateful.grouped import is_grouped
 from headrace.planner.stateful.grouping import aliases_of
+from headrace.planner.stateful.over import aggregates_over
 from headrace.planner.stateful.rank import row_number
 from headrace.planner.stateful.windows import length_of
 from headrace.planner.typed import Typed
@@ -120,6 +121,7 @@ def refuse_beside_order(select: exp.Select, within: Expressions) -> None:
         ("the join", isinstance(within.scope, JoinNames)),
         ("LATERAL", bool(select.args.get("laterals"))),
         ("WINDOW BY", select.args.get("window") is not None),
+        ("an aggregate OVER rows", bool(aggregates_over(select))),
     ):
         if stands:
             message = f"{clause} and ORDER BY cannot stand in one SELECT of a stream"

@@ -387,7 +387,12 @@ impl Operator for StreamJoin {
     }
 
     /// Gives the rows that wait for partners, with nulls for the other side's columns, and their times.
-    fn decode(&self, keys: &BinaryArray, values: &BinaryArray) -> Result<RecordBatch> {
+    fn decode(
+        &self,
+        keys: &BinaryArray,
+        values: &BinaryArray,
+        _: Option<&Store>,
+    ) -> Result<RecordBatch> {
         let mut out = OutRows::<3>::default();
         let mut times = Vec::new();
         for (key, row) in entries(keys, values, bytes::PREFIX) {
