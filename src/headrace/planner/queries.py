@@ -16,6 +16,7 @@ from headrace.formats.windowed import windowed
 from headrace.plan.operators import Emit
 from headrace.plan.topology import Facet
 from headrace.planner.change_records import as_table
+from headrace.planner.expressions import Expressions
 from headrace.planner.faults import refusal
 from headrace.planner.joins.join import Joins, Origin
 from headrace.planner.joins.semi import (
@@ -26,6 +27,7 @@ from headrace.planner.joins.semi import (
     compared,
     first_in_windows,
     need_columns,
+    need_no_nulls,
     need_plain,
     need_single_source,
     query_for,
@@ -215,7 +217,7 @@ class Queries:
         first = Origin(relation, alias, node, tuple(each for each, _ in further))
         for each in asked:
             at_once = mode == Mode.STREAM or first.relation.table is False
-            found = self._other(each, first, named, at_once=at_once)
+            found = self._other(each, first, where, named, at_once=at_once)
             if found is None:
                 return []
             kept, where = self.joins.kept(first, found, each, where, mode)
@@ -225,7 +227,13 @@ class Queries:
         return self.selects.compile(select, [(first.relation, alias)], replace(formats, where=where), mode)
 
     def _other(
-        self, asked: Asked, first: Origin, named: Mapping[str, Named], *, at_once: bool
+        self,
+        asked: Asked,
+        first: Origin,
+        where: exp.Expression | None,
+        named: Mapping[str, Named],
+        *,
+        at_once: bool,
     ) -> Found | None:
         """Give what a condition compares of another source, each value once; None if something in it is wrong.
 
@@ -245,14 +253,15 @@ class Queries:
         windowed = windows_below(first.relation) is not None and windows_below(relation) is not None
         if windowed and plain is not None:
             sides = first, Origin(relation, alias, source)
-            return self._in_windows(asked, compared(asked, other, outside), sides, named)
+            found = compared(asked, other, outside)
+            self._need_no_nulls(asked, found, where, outside, other)
+            return self._in_windows(asked, found, sides, named)
         if relation.table is False or (plain is not None and plain.args.get("mode") == Mode.STREAM):
             message = f"`{alias}` is a stream: whether it has such a row is not known before its end"
             way_out = "read it as a table (`SELECT TABLE`), or write a JOIN that says how far apart rows may be: `WITHIN 10m`"
             raise refusal(codes.BAD_JOIN, message, nearest_span(asked.node), way_out)
-        found = self._columns_of(asked, relation) if plain is None else None
-        if found is None:
-            found = compared(asked, other, outside)
+        found = self._columns_of(asked, relation) if plain is None else compared(asked, other, outside)
+        self._need_no_nulls(asked, found, where, outside, other)
         own = self.branches(query_for(source, found, Mode.TABLE, once=False), named)
         if len(own) == 1 and self.joins.tells_apart(own[0], found):
             return Found(own[0], found)
@@ -263,6 +272,15 @@ class Queries:
         finally:
             self.selects.emit = emit
         return Found(once[0], found) if once else None
+
+    def _need_no_nulls(
+        self, asked: Asked, found: Compared, where: exp.Expression | None, outside: Scope, other: Scope
+    ) -> None:
+        """Refuse NOT IN of values that may be null."""
+        typer, source = self.selects.typer, self.selects.source
+        need_no_nulls(
+            asked, found, where, Expressions(outside, typer, source), Expressions(other, typer, source)
+        )
 
     def _in_windows(
         self,

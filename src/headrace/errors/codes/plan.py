@@ -240,6 +240,14 @@ BAD_OVER = Code(
     "rows that follow are not there yet.",
 )
 
+NULLS_OF_NOT_IN = Code(
+    "SQL0335",
+    "NOT IN of values that may be null",
+    "A single null among the values of `x NOT IN (SELECT y …)` lets no row through, and a null `x` passes only where the query gives no row. "
+    "What is true of all rows at once cannot be kept up with each change, so that in a stream neither may be null: by its type, or by "
+    "`IS NOT NULL` among the conditions. NOT EXISTS asks the same without this rule.",
+)
+
 KEY_OF_A_TABLE = Code(
     "SQL0323",
     "key of a table's row",

@@ -1,4 +1,4 @@
-"""Conditions that ask whether another source has a row: `x IN (SELECT …)`, `[NOT] EXISTS (SELECT …)` in WHERE.
+"""Conditions that ask whether another source has a row: `x [NOT] IN (SELECT …)`, `[NOT] EXISTS (SELECT …)` in WHERE.
 
 Each becomes a join with what the condition compares, every value of it once, so that a row meets at most one other; what comes
 out are the rows of the left side alone, under their own key.
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from headrace.formats.interface import Path
     from headrace.plan.operators import JoinWindow, Window
+    from headrace.planner.expressions import Expressions
     from headrace.planner.relations import Relation
     from headrace.planner.scope import Scope
     from headrace.planner.typed import Typed
@@ -134,12 +135,6 @@ def _asked(part: exp.Expression) -> Asked | None:
         return None
     if isinstance(node, exp.Exists):
         return Asked(part, query.unnest(), negated)
-    if negated:
-        message = (
-            "NOT IN (SELECT …) cannot run in a stream: a single null among the values lets no row through"
-        )
-        way_out = "write `NOT EXISTS (SELECT * FROM b WHERE b.y = a.x)`, which nulls do not change"
-        raise refusal(codes.NOT_YET, message, nearest_span(part), way_out)
     values = node.this.expressions if isinstance(node.this, exp.Tuple) else [node.this]
     return Asked(part, query.unnest(), negated, tuple(values))
 
@@ -228,6 +223,58 @@ def compared(asked: Asked, other: Scope, outside: Scope) -> Compared:
         way_out = f"write an equality between both: `WHERE {other.alias}.y = {outside.alias}.x`"
         raise refusal(codes.JOIN_CONDITION, message, nearest_span(asked.node), way_out)
     return found
+
+
+def need_no_nulls(
+    asked: Asked, found: Compared, where: exp.Expression | None, outside: Expressions, other: Expressions
+) -> None:
+    """Refuse NOT IN of values that may be null: without nulls it is NOT EXISTS.
+
+    A null among the values of the query lets no row through, and a null before NOT IN passes only where the query gives nothing:
+    whether it does so may change with each of its rows, for all rows at once.
+
+    Args:
+        asked: the condition.
+        found: what is compared.
+        where: the other conditions on the rows outside.
+        outside: compiles over these.
+        other: compiles over the rows of the query.
+
+    Raises:
+        ProgramError: values may be null, and no condition says that they are not.
+    """
+    if not asked.negated or not asked.values:
+        return
+    for mine, theirs in found.pairs[: len(asked.values)]:
+        if other.value(theirs).nullable and not _is_not_null(theirs, found.conditions):
+            shown = theirs.name or other.words(theirs)
+            message = f"`{shown}` may be null, and a single null among its values lets no row through NOT IN"
+            way_out = (
+                f"leave nulls out in the query, `WHERE {shown} IS NOT NULL`; or write NOT EXISTS, "
+                "which nulls do not change"
+            )
+            raise refusal(codes.NULLS_OF_NOT_IN, message, nearest_span(asked.query), way_out)
+        if outside.value(mine).nullable and not _is_not_null(mine, conjuncts(where)):
+            shown = outside.words(mine)
+            message = f"`{shown}` may be null, and a null passes NOT IN only where the query gives no row"
+            way_out = (
+                f"add `{shown} IS NOT NULL AND` before it; or write NOT EXISTS, which lets nulls through"
+            )
+            raise refusal(codes.NULLS_OF_NOT_IN, message, nearest_span(asked.node), way_out)
+
+
+def _is_not_null(node: exp.Expression, conditions: Sequence[exp.Expression]) -> bool:
+    """Say whether one of the conditions is that a value is not null."""
+    for condition in conditions:
+        found: exp.Expr = condition
+        while isinstance(found, exp.Paren):
+            found = found.this
+        test = found.this if isinstance(found, exp.Not) else None
+        while isinstance(test, exp.Paren):
+            test = test.this
+        if isinstance(test, exp.Is) and isinstance(test.expression, exp.Null) and test.this == node:
+            return True
+    return False
 
 
 def query_for(source: exp.Expression, found: Compared, mode: Mode, *, once: bool) -> exp.Select:
