@@ -31,11 +31,6 @@ class Query:
     note: str = ""
 
 
-NOT_SAID: Final = {
-    "q6": "AVG over the ten rows before each row (OVER … ROWS BETWEEN) has no form in streams yet"
-}
-"""Queries that our language cannot say, with the reason."""
-
 _SPANS: Final = """COUNT(*) AS total_bids,
        COUNT(*) FILTER (WHERE price < 10000) AS rank1_bids,
        COUNT(*) FILTER (WHERE price >= 10000 AND price < 1000000) AS rank2_bids,
@@ -120,6 +115,25 @@ SELECT auction, starttime, num FROM counts WHERE starttime < $end - 20000
 QUALIFY num = MAX(num) OVER (PARTITION BY starttime)""",
         table=True,
         note=_FINAL,
+    ),
+    Query(
+        "q6",
+        _OFFERS
+        + """
+WITH won AS (
+    SELECT STREAM id, seller, price, bid_time FROM offers
+    QUALIFY ROW_NUMBER() OVER (PARTITION BY id, seller ORDER BY price DESC, bid_time) <= 1
+);
+INSERT INTO {target}
+SELECT TABLE id, seller,
+       AVG(price) OVER (PARTITION BY seller ORDER BY bid_time, id ROWS BETWEEN 10 PRECEDING AND CURRENT ROW) AS avg
+FROM won""",
+        f"""SELECT id, seller,
+       AVG(price) OVER (PARTITION BY seller ORDER BY bid_time, id ROWS BETWEEN 10 PRECEDING AND CURRENT ROW) AS avg
+FROM (SELECT a.id, a.seller, b.price, b.date_time AS bid_time FROM {_OFFERED}
+      QUALIFY ROW_NUMBER() OVER (PARTITION BY a.id ORDER BY b.price DESC, b.date_time) = 1)""",
+        table=True,
+        note=f"{_WITHIN}; with the auction beside; of auctions won at one time that of the lowest number comes first",
     ),
     Query(
         "q7",

@@ -210,7 +210,14 @@ INSERT INTO result SELECT TABLE * FROM (
 ) WHERE c <= 2""",
         table=True,
     ),
-    Refused("rank-2-test", "RANK(), which gives equal rows one number"),
+    Program(
+        "rank-2-test",
+        """
+INSERT INTO result SELECT TABLE * FROM (
+    SELECT STREAM a, b, RANK() OVER (PARTITION BY a ORDER BY b) AS c FROM MyTable1
+) WHERE c = 2""",
+        table=True,
+    ),
     Program(
         "sort-limit-asc",
         "INSERT INTO result SELECT STREAM a, b, c FROM source_t QUALIFY ROW_NUMBER() OVER (ORDER BY a) <= 3",

@@ -85,8 +85,21 @@ INSERT INTO result
 SELECT TABLE c.auction, c.num FROM keyed c JOIN most m ON c.starttime = m.starttime AND c.num >= m.maxn""",
         table=True,
     ),
-    Refused(
-        "q6_group_top1", "AVG over the rows before each row (OVER … ROWS BETWEEN) has no form in streams"
+    _program(
+        "q6_group_top1",
+        """
+WITH offers AS (
+    SELECT STREAM a.id, a.seller, b.price, b.date_time
+    FROM auction a JOIN bid b ON a.id = b.auction AND b.date_time BETWEEN a.date_time AND a.expires WITHIN 1d
+);
+WITH lowest AS (
+    SELECT STREAM seller, price, date_time FROM offers
+    QUALIFY ROW_NUMBER() OVER (PARTITION BY id, seller ORDER BY price) <= 1
+);
+INSERT INTO result
+SELECT TABLE seller, AVG(price) OVER (PARTITION BY seller ORDER BY date_time ROWS BETWEEN 10 PRECEDING AND CURRENT ROW) AS avg
+FROM lowest""",
+        table=True,
     ),
     _program(
         "q7",

@@ -10,14 +10,12 @@ from typing import Final
 
 REFUSED: Final = frozenset(
     {
-        "nexmark q6_group_top1",
         "flink async-calc-failure-exception",
         "flink group-window-aggregate-hop-proc-time",
         "flink group-window-aggregate-session-proc-time",
         "flink group-window-aggregate-tumble-proc-time",
         "flink match-complex",
         "flink match-simple",
-        "flink rank-2-test",
         "flink sink-overwrite",
         "flink sort-asc",
         "flink window-table-function-tumble-tvf-agg-proc-time",
