@@ -3,7 +3,7 @@
 Private; use `headrace.formats`, `headrace.log` and `headrace.engine`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import Any, Self, final
 
@@ -525,6 +525,8 @@ class Kernel:
         spec: JSON: `store`, `kernel`, `keys`, `inputs` and what the kernel needs; see `headrace_state::spec`.
         inputs: the schemas of the inputs.
         output: the schema of the rows that come out.
+        folds: for calls of FOLD, by their parameter, what makes one item of several; it is called with the GIL now and then while
+            rows are walked, and may raise: then the items stay as they are. Without it they always do.
 
     Raises:
         ValueError: the specification is wrong or does not fit the schemas; a partition is not open.
@@ -532,7 +534,13 @@ class Kernel:
         RuntimeError: the disk refuses, or a fault of the module. The caller must `rollback` after any error.
     """
 
-    def __new__(cls, spec: str, inputs: Sequence[pa.Schema], output: pa.Schema) -> Self: ...
+    def __new__(
+        cls,
+        spec: str,
+        inputs: Sequence[pa.Schema],
+        output: pa.Schema,
+        folds: Mapping[str, Callable[[list[bytes]], bytes]] | None = None,
+    ) -> Self: ...
     def open(self, partition: int, store: LocalStore) -> None:
         """Take a task on. Its store, by the name in `spec`, must have been begun and restored."""
 

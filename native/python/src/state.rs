@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::builder::BinaryBuilder;
 use arrow_array::{Array, BinaryArray, Int32Array, RecordBatch, make_array};
@@ -13,12 +13,13 @@ use arrow_data::ArrayData;
 use arrow_pyarrow::{FromPyArrowUnchecked, PyArrowType};
 use arrow_schema::{Schema, SchemaRef};
 use headrace_state::migration::Version;
-use headrace_state::spec::Spec;
+use headrace_state::spec::{Fold, Folder, KernelSpec, Spec};
 use headrace_state::store::Write;
 use headrace_state::{Error, Processed, Result as StateResult, store};
 use pyo3::create_exception;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList};
 
 use crate::codec::{fits, import_bytes, retyped};
 
@@ -205,6 +206,37 @@ fn export(py: Python<'_>, processed: Processed) -> PyResult<PyProcessed> {
     })
 }
 
+/// A Python function that folds a list of bytes.
+struct PyFold(Py<PyAny>);
+
+impl Fold for PyFold {
+    fn fold(&self, items: &[&[u8]]) -> Option<Vec<u8>> {
+        Python::attach(|py| {
+            let items = PyList::new(py, items.iter().map(|item| PyBytes::new(py, item))).ok()?;
+            let state = self.0.call1(py, (items,)).ok()?;
+            // What failed stays as it is, and fails again, with a reason, when the result is computed.
+            Some(state.bind(py).cast::<PyBytes>().ok()?.as_bytes().to_vec())
+        })
+    }
+}
+
+/// Let calls of FOLD be computed by the functions of their names.
+fn give_folds(spec: &mut Spec, folds: HashMap<String, Py<PyAny>>) {
+    let KernelSpec::Aggregate(aggregate) = &mut spec.kernel else {
+        return;
+    };
+    let folds: HashMap<String, Folder> = folds
+        .into_iter()
+        .map(|(name, fold)| (name, Folder(Arc::new(PyFold(fold)))))
+        .collect();
+    for call in &mut aggregate.calls {
+        if call.function == "FOLD" {
+            let name = call.parameter.as_deref().unwrap_or_default();
+            call.fold = folds.get(name).cloned();
+        }
+    }
+}
+
 /// One operator in one thread.
 #[pyclass(module = "headrace._native", frozen)]
 struct Kernel {
@@ -270,12 +302,15 @@ impl Kernel {
 #[pymethods]
 impl Kernel {
     #[new]
+    #[pyo3(signature = (spec, inputs, output, folds=None))]
     fn new(
         spec: &str,
         inputs: Vec<PyArrowType<Schema>>,
         output: PyArrowType<Schema>,
+        folds: Option<HashMap<String, Py<PyAny>>>,
     ) -> PyResult<Self> {
-        let spec = Spec::parse(spec).map_err(raise)?;
+        let mut spec = Spec::parse(spec).map_err(raise)?;
+        give_folds(&mut spec, folds.unwrap_or_default());
         let inputs: Vec<SchemaRef> = inputs.into_iter().map(|schema| schema.0.into()).collect();
         let kernel =
             headrace_state::kernel(&spec, inputs.clone(), output.0.into()).map_err(raise)?;

@@ -1,5 +1,8 @@
 //! The specification of an operator, as the planner writes it (JSON). Types are not in it: they come from the schemas.
 
+use std::fmt;
+use std::sync::Arc;
+
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
@@ -77,6 +80,31 @@ pub struct Call {
     /// first value column then says for how many rows a row stands. All calls have one, or none.
     #[serde(default)]
     pub weight: Option<usize>,
+    /// Computes FOLD; no part of the text.
+    #[serde(skip)]
+    pub fold: Option<Folder>,
+}
+
+/// Computes an aggregate that the kernels do not know.
+pub trait Fold: Send + Sync {
+    /// Give the state, an item that begins with `=`, of a log of items: `+` and a value that came, `-` and one that went, `=` and a
+    /// state. None: it cannot be told now.
+    fn fold(&self, items: &[&[u8]]) -> Option<Vec<u8>>;
+}
+
+#[derive(Clone)]
+pub struct Folder(pub Arc<dyn Fold>);
+
+impl fmt::Debug for Folder {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Folder")
+    }
+}
+
+impl PartialEq for Folder {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

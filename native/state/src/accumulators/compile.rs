@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema};
 
-use super::functions::{Function, expect};
-use super::values::Codec;
+use super::functions::{Function, Pick, expect, picked};
+use super::values::{Argument, Codec};
 use super::{Accumulator, Accumulators, Call, From, Make, Output, Rows, Tally, Word};
 use crate::batch::LEADING;
 use crate::error::{Error, Result};
@@ -74,7 +74,7 @@ struct Compiler<'a> {
     /// The first value column.
     first: usize,
     rows: Rows,
-    arguments: Vec<(usize, Codec)>,
+    arguments: Vec<Argument>,
     tallies: Vec<Tally>,
     /// Says for how many rows a row stands.
     weight: Option<usize>,
@@ -93,15 +93,19 @@ impl Compiler<'_> {
             .weight
             .map(|column| self.weight_column(column))
             .transpose()?;
-        let value = match call.arguments[..] {
-            [] => None,
-            [column] => Some(self.column(column)?),
-            _ => return Err(Error::spec(format!("{function} takes one argument"))),
-        };
-        if function == "COUNT" && !(call.distinct && value.is_some()) {
-            let from = match (value, filter) {
+        let (pick, values) = (picked(function), &call.arguments[..]);
+        if values.len() > 1 && (values.len() > 2 || pick == Pick::Only || call.distinct) {
+            return Err(Error::spec(format!("{function} takes one argument")));
+        }
+        let columns = values.iter().map(|value| self.column(*value));
+        let columns = columns.collect::<Result<Vec<_>>>()?;
+        let values = [columns.first().copied(), columns.get(1).copied()];
+        let counts =
+            pick == Pick::None || function == "COUNT" && !(call.distinct && !columns.is_empty());
+        if counts {
+            let from = match (values[0], filter) {
                 (None, None) => Source::Rows,
-                _ => Source::Tally(self.tally(value, filter, weight)),
+                _ => Source::Tally(self.tally(values, filter, weight)),
             };
             expect(function, field.data_type() == &DataType::Int64)?;
             return Ok(Planned {
@@ -109,10 +113,16 @@ impl Compiler<'_> {
                 from,
             });
         }
-        let Some(value) = value else {
-            return Err(Error::spec(format!("{function} needs an argument")));
+        let value = match (pick, &columns[..]) {
+            (Pick::Only, [value]) => *value,
+            (Pick::First | Pick::Both, [first, _]) => *first,
+            (Pick::Second, [_, second]) => *second,
+            _ => return Err(Error::spec(format!("{function} needs its arguments"))),
         };
-        let argument = self.argument(value)?;
+        let argument = match (pick, &columns[..]) {
+            (Pick::Both, [first, second]) => self.pair(*first, *second)?,
+            _ => self.argument(value)?,
+        };
         let data_type = self.input.field(value).data_type();
         let chosen = Function {
             call,
@@ -133,7 +143,7 @@ impl Compiler<'_> {
         } else {
             Make::Value(Arc::new(Codec::new(field.data_type())?))
         };
-        let tally = self.tally(Some(value), filter, weight);
+        let tally = self.tally(values, filter, weight);
         Ok(Planned {
             make,
             from: Source::Call {
@@ -162,27 +172,40 @@ impl Compiler<'_> {
     }
 
     fn argument(&mut self, column: usize) -> Result<usize> {
-        if let Some(found) = self
-            .arguments
-            .iter()
-            .position(|(other, _)| *other == column)
-        {
+        let same = |known: &Argument| matches!(known, Argument::One(other, _) if *other == column);
+        if let Some(found) = self.arguments.iter().position(same) {
             return Ok(found);
         }
-        self.arguments
-            .push((column, Codec::new(self.input.field(column).data_type())?));
+        let codec = Codec::new(self.input.field(column).data_type())?;
+        self.arguments.push(Argument::One(column, codec));
+        Ok(self.arguments.len() - 1)
+    }
+
+    /// Two columns of doubles.
+    fn pair(&mut self, first: usize, second: usize) -> Result<usize> {
+        for column in [first, second] {
+            if self.input.field(column).data_type() != &DataType::Float64 {
+                return Err(Error::spec("a function of two arguments takes doubles"));
+            }
+        }
+        let same =
+            |known: &Argument| matches!(known, Argument::Two(a, b) if (*a, *b) == (first, second));
+        if let Some(found) = self.arguments.iter().position(same) {
+            return Ok(found);
+        }
+        self.arguments.push(Argument::Two(first, second));
         Ok(self.arguments.len() - 1)
     }
 
     /// Each call counts its values itself, so that one that is added to a state later can begin with none.
     fn tally(
         &mut self,
-        value: Option<usize>,
+        values: [Option<usize>; 2],
         filter: Option<usize>,
         weight: Option<usize>,
     ) -> usize {
         self.tallies.push(Tally {
-            value,
+            values,
             filter,
             weight,
         });

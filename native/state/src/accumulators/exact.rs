@@ -83,6 +83,18 @@ impl ExactSum {
         self.shift_in(u128::from(mantissa).pow(2), 2 * exponent, away);
     }
 
+    /// Add the product of two finite numbers, or take it away.
+    pub fn change_product(&mut self, left: f64, right: f64, away: bool) {
+        let ((left_mantissa, left_exponent), (right_mantissa, right_exponent)) =
+            (split(left), split(right));
+        let negative = left.is_sign_negative() != right.is_sign_negative();
+        self.shift_in(
+            u128::from(left_mantissa) * u128::from(right_mantissa),
+            left_exponent + right_exponent,
+            away != negative,
+        );
+    }
+
     /// Add a number of at most 106 bits times a power of two.
     #[allow(clippy::cast_possible_truncation)] // into limbs
     fn shift_in(&mut self, number: u128, exponent: i32, negative: bool) {
@@ -193,24 +205,35 @@ impl ExactSum {
     ///
     /// `self` is the sum of the values. Where values went that are yet to come, squares are missing; it is 0 rather than less.
     pub fn variance(&self, squares: &Self, n: u64, divisor: u64) -> Magnitude {
-        let (sum, squares) = (self.magnitude(), squares.magnitude());
-        if squares.negative {
-            return Magnitude::default();
-        }
-        let mut deviations = Self {
-            low: squares.low,
-            limbs: product(&squares.limbs, &[n]),
-        };
-        let mut square = product(&sum.limbs, &sum.limbs);
-        negate(&mut square);
-        deviations.add(2 * sum.low, &square);
-        let mut variance = deviations.magnitude();
+        let variance = self.covariance(self, squares, n, divisor);
         if variance.negative {
             return Magnitude::default();
         }
-        variance.divide(n);
-        variance.divide(divisor);
         variance
+    }
+
+    /// Give the sum of the products of the deviations of n pairs of values from their means, divided by the divisor: n times the
+    /// sum of products less the product of the sums, by n.
+    ///
+    /// `self` and `other` are the sums of the values.
+    pub fn covariance(&self, other: &Self, products: &Self, n: u64, divisor: u64) -> Magnitude {
+        let (left, right, products) = (self.magnitude(), other.magnitude(), products.magnitude());
+        let mut deviations = Self {
+            low: products.low,
+            limbs: product(&products.limbs, &[n]),
+        };
+        if products.negative {
+            negate(&mut deviations.limbs);
+        }
+        let mut sums = product(&left.limbs, &right.limbs);
+        if left.negative == right.negative {
+            negate(&mut sums);
+        }
+        deviations.add(left.low + right.low, &sums);
+        let mut covariance = deviations.magnitude();
+        covariance.divide(n);
+        covariance.divide(divisor);
+        covariance
     }
 
     /// How many bytes it takes beside its own `size_of`.
@@ -465,6 +488,31 @@ mod tests {
         assert_eq!(variance(&[1e-200, -1e-200], 2).root(), 1e-200);
         assert_eq!(variance(&[1.0, 3.0], 2).root(), 1.0);
         assert_eq!(variance(&[f64::MAX, f64::MIN], 2).root(), f64::MAX);
+    }
+
+    #[test]
+    fn covariances_are_exact() {
+        let covariance = |pairs: &[(f64, f64)], divisor| {
+            let mut products = ExactSum::default();
+            for (left, right) in pairs {
+                products.change_product(*left, *right, false);
+            }
+            let (left, right): (Vec<f64>, Vec<f64>) = pairs.iter().copied().unzip();
+            of(&left).covariance(&of(&right), &products, pairs.len() as u64, divisor)
+        };
+        assert_eq!(covariance(&[(1.0, 2.0), (3.0, 8.0)], 1).round(), 6.0);
+        assert_eq!(covariance(&[(1.0, 8.0), (3.0, 2.0)], 2).round(), -3.0);
+        assert_eq!(covariance(&[(-1.0, -8.0), (3.0, -2.0)], 2).round(), 6.0);
+        assert_eq!(
+            covariance(&[(1e9 + 0.25, 0.5), (1e9 + 0.75, 0.0)], 2).round(),
+            -0.0625
+        );
+        assert_eq!(covariance(&[(0.1, 0.3); 7], 7).round(), 0.0);
+        assert_eq!(covariance(&[(0.0, 5.0), (0.0, -9.0)], 2).round(), 0.0);
+        let mut gone = ExactSum::default();
+        gone.change_product(0.1, -7e300, false);
+        gone.change_product(0.1, -7e300, true);
+        assert_eq!(gone, ExactSum::default());
     }
 
     #[test]

@@ -6,8 +6,10 @@ use super::all_values::{AllValues, View};
 use super::cardinality::ApproxCount;
 use super::distinct::Distinct;
 use super::extremes::{Arrived, Keep, OneFixed, OneVarying, Truths};
+use super::fold::Fold;
 use super::lists::{Best, Collect, Unique};
-use super::moments::{Deviation, ExactMoments, Moments};
+use super::moments::{By, Deviation, ExactMoments, Moments};
+use super::pairs::{Pairs, Relation, TablePairs};
 use super::quantile::ApproxQuantile;
 use super::sums::{DecimalSum, ExactMean, FloatSum, IntSum, is_number};
 use super::table_floats::{TableFloatSum, TableMoments};
@@ -16,6 +18,43 @@ use super::values::Form;
 use super::{Accumulator, Rows};
 use crate::error::{Error, Result};
 use crate::spec;
+
+/// Which of its arguments a function takes values from; all of them must be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pick {
+    /// There is one.
+    Only,
+    /// Of two.
+    First,
+    Second,
+    Both,
+    /// That they are there is enough.
+    None,
+}
+
+/// Say what a function takes.
+pub fn picked(function: &str) -> Pick {
+    match function {
+        "REGR_COUNT" => Pick::None,
+        "REGR_AVGY" | "REGR_SYY" => Pick::First,
+        "REGR_AVGX" | "REGR_SXX" => Pick::Second,
+        _ if relation(function).is_some() => Pick::Both,
+        _ => Pick::Only,
+    }
+}
+
+fn relation(function: &str) -> Option<Relation> {
+    Some(match function {
+        "COVAR_POP" => Relation::Covariance(By::All),
+        "COVAR_SAMP" => Relation::Covariance(By::Sample),
+        "REGR_SXY" => Relation::Covariance(By::One),
+        "CORR" => Relation::Correlation,
+        "REGR_SLOPE" => Relation::Slope,
+        "REGR_INTERCEPT" => Relation::Intercept,
+        "REGR_R2" => Relation::Determination,
+        _ => return None,
+    })
+}
 
 /// One call with its types.
 pub struct Function<'a> {
@@ -45,6 +84,7 @@ impl Function<'_> {
                 | "MINK_UNIQUE"
                 | "TOPK"
                 | "BOTTOMK"
+                | "FOLD"
         )
     }
 
@@ -67,15 +107,17 @@ impl Function<'_> {
 
     pub fn accumulator(&self) -> Result<Box<dyn Accumulator>> {
         let distinct = self.call.distinct;
+        if let Some(relation) = relation(self.name()) {
+            return self.pairs(relation);
+        }
         Ok(match self.name() {
             "COUNT" => {
                 expect("COUNT", self.result == &DataType::Int64)?;
                 Box::new(AllValues { view: View::Count })
             }
-            "SUM" | "AVG" => self.distinct(self.sum_or_mean()?),
-            "STDDEV" | "STDDEV_SAMP" | "VARIANCE" | "VAR_SAMP" | "STDDEV_POP" | "VAR_POP" => {
-                self.distinct(self.moments()?)
-            }
+            "SUM" | "AVG" | "REGR_AVGX" | "REGR_AVGY" => self.distinct(self.sum_or_mean()?),
+            "STDDEV" | "STDDEV_SAMP" | "VARIANCE" | "VAR_SAMP" | "STDDEV_POP" | "VAR_POP"
+            | "REGR_SXX" | "REGR_SYY" => self.distinct(self.moments()?),
             "MIN" => self.one(Keep::Least)?,
             "MAX" => self.one(Keep::Greatest)?,
             "FIRST" | "ANYF" => self.one(Keep::First)?,
@@ -90,6 +132,7 @@ impl Function<'_> {
                     all: self.name() == "BOOL_AND",
                 }))
             }
+            "FOLD" => self.fold()?,
             "COLLECT" => self.collect(distinct),
             "COLLECT_UNIQUE" => self.collect(true),
             "MAXK" => self.best(true, distinct),
@@ -139,7 +182,7 @@ impl Function<'_> {
     }
 
     fn sum_or_mean(&self) -> Result<Box<dyn Accumulator>> {
-        let mean = self.name() == "AVG";
+        let mean = self.name() != "SUM";
         let form = Form::of(self.argument);
         if !self.is_number() {
             return Err(self.refused());
@@ -183,7 +226,11 @@ impl Function<'_> {
             return Err(self.refused());
         }
         let deviation = Deviation {
-            population: self.name().ends_with("_POP"),
+            by: match self.name() {
+                name if name.starts_with("REGR") => By::One,
+                name if name.ends_with("_POP") => By::All,
+                _ => By::Sample,
+            },
             root: self.name().starts_with("STDDEV"),
             scale: scale_of(self.argument),
         };
@@ -193,6 +240,28 @@ impl Function<'_> {
             _ if self.retracts() => Box::new(TableMoments(deviation)),
             _ => Box::new(Moments(deviation)),
         })
+    }
+
+    /// The compiler has seen to it that both arguments are doubles.
+    fn pairs(&self, relation: Relation) -> Result<Box<dyn Accumulator>> {
+        if self.result != &DataType::Float64 {
+            return Err(self.refused());
+        }
+        Ok(if self.retracts() {
+            Box::new(TablePairs(relation))
+        } else {
+            Box::new(Pairs(relation))
+        })
+    }
+
+    fn fold(&self) -> Result<Box<dyn Accumulator>> {
+        if self.argument != &DataType::Binary || self.call.distinct {
+            return Err(self.refused());
+        }
+        Ok(Box::new(Fold {
+            folder: self.call.fold.clone(),
+            retracts: self.retracts(),
+        }))
     }
 
     fn one(&self, keep: Keep) -> Result<Box<dyn Accumulator>> {

@@ -43,6 +43,7 @@ mod compile;
 mod distinct;
 mod exact;
 mod extremes;
+mod fold;
 mod functions;
 mod group;
 pub mod heap;
@@ -50,6 +51,7 @@ mod lists;
 pub mod migration;
 mod moments;
 mod multiset;
+mod pairs;
 mod quantile;
 mod results;
 mod sequence;
@@ -72,7 +74,7 @@ use column::Column;
 pub use group::Group;
 use heap::Heap;
 pub use results::{ResultColumns, Results};
-use values::{Codec, Value};
+use values::{Argument, Codec, Value};
 
 use crate::error::Result;
 
@@ -220,8 +222,8 @@ trait Unlimited {
 
 /// The calls of an operator, compiled for the types of their arguments.
 pub struct Accumulators {
-    /// Columns that are read, with their index in the batch.
-    arguments: Vec<(usize, Codec)>,
+    /// What is read of a batch.
+    arguments: Vec<Argument>,
     tallies: Vec<Tally>,
     /// The column that says for how many rows a row stands; None: each for itself.
     weight: Option<usize>,
@@ -246,7 +248,8 @@ const INLINE_BYTES: usize = 1024;
 
 /// A call's count of rows in which its argument is not null and its filter is true. Its word is 1 + its index.
 struct Tally {
-    value: Option<usize>,
+    /// The columns of the arguments.
+    values: [Option<usize>; 2],
     filter: Option<usize>,
     /// The column with the number of such rows, where a row stands for several.
     weight: Option<usize>,
@@ -308,14 +311,14 @@ impl Accumulators {
 
     /// Make the columns of a batch ready. They must have the types that this was compiled for.
     pub fn bind(&self, batch: &RecordBatch) -> Result<BoundRows<'_>> {
-        let read = |(column, codec): &(usize, Codec)| codec.read(batch.column(*column));
+        let read = |argument: &Argument| argument.read(batch);
         Ok(BoundRows {
             accumulators: self,
             values: self.arguments.iter().map(read).collect::<Result<_>>()?,
             masks: self
                 .tallies
                 .iter()
-                .map(|tally| values::mask(batch, tally.value, tally.filter))
+                .map(|tally| values::mask(batch, tally.values, tally.filter))
                 .collect(),
             weights: self.weights(batch),
         })

@@ -10,21 +10,24 @@ use super::column::Column;
 use super::values::{Value, set_wide, wide};
 use super::{Accumulator, At, Failure, Heap, Part, PartMut, Parts, Word};
 
-/// What is made of a variance.
-#[derive(Clone, Copy)]
-pub struct Deviation {
-    /// Divide by n rather than n - 1.
-    pub population: bool,
-    /// Give the root.
-    pub root: bool,
-    /// Of decimals.
-    pub scale: i8,
+/// What the sum of squared deviations of n values is divided by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// n: the variance of all values.
+    All,
+    /// n - 1: that of a sample.
+    Sample,
+    /// 1: the sum itself.
+    One,
 }
 
-impl Deviation {
-    /// Give what to divide by: n or n - 1.
-    fn divisor(self, n: i64) -> i64 {
-        if self.population { n } else { n - 1 }
+impl By {
+    pub fn divisor(self, n: i64) -> i64 {
+        match self {
+            Self::All => n,
+            Self::Sample => n - 1,
+            Self::One => n.min(1),
+        }
     }
 
     /// Give n and what to divide by, None if there is no result.
@@ -32,7 +35,19 @@ impl Deviation {
         let counts = (u64::try_from(n).ok()?, u64::try_from(self.divisor(n)).ok()?);
         (counts.1 > 0).then_some(counts)
     }
+}
 
+/// What is made of a variance.
+#[derive(Clone, Copy)]
+pub struct Deviation {
+    pub by: By,
+    /// Give the root.
+    pub root: bool,
+    /// Of decimals.
+    pub scale: i8,
+}
+
+impl Deviation {
     fn push(self, variance: f64, out: &mut Column) {
         out.push(Value::Float(if self.root {
             variance.sqrt()
@@ -121,7 +136,7 @@ impl Accumulator for ExactMoments {
 
     #[allow(clippy::cast_precision_loss)] // the result is a double
     fn result(&self, n: i64, words: &[u64], _: &[Heap], out: &mut Column) {
-        let divisor = self.0.divisor(n);
+        let divisor = self.0.by.divisor(n);
         if divisor <= 0 {
             return out.push_null();
         }
@@ -151,7 +166,7 @@ impl Deviation {
             Value::Int(value) => value as f64,
             Value::Float(value) => value,
             Value::Wide(value) => value as f64 / 10f64.powi(i32::from(self.scale)),
-            Value::Bytes(_) => {
+            Value::Bytes(_) | Value::Pair(..) => {
                 unreachable!("the form of an argument is settled when the call is compiled")
             }
         }
@@ -209,7 +224,7 @@ impl Accumulator for Moments {
 
     #[allow(clippy::cast_precision_loss)] // counts below 2^53
     fn result(&self, n: i64, words: &[u64], _: &[Heap], out: &mut Column) {
-        let divisor = self.0.divisor(n);
+        let divisor = self.0.by.divisor(n);
         if divisor <= 0 {
             return out.push_null();
         }
@@ -232,7 +247,7 @@ mod tests {
     #[test]
     fn what_was_taken_away_leaves_no_rounding_in_whole_numbers() {
         let moments = ExactMoments(Deviation {
-            population: true,
+            by: By::All,
             root: false,
             scale: 0,
         });

@@ -113,7 +113,7 @@ impl ApproxQuantile {
             Value::Int(value) => value as f64,
             Value::Float(value) => value,
             Value::Wide(value) => value as f64 / 10f64.powi(i32::from(self.scale)),
-            Value::Bytes(_) => {
+            Value::Bytes(_) | Value::Pair(..) => {
                 unreachable!("the form of an argument is settled when the call is compiled")
             }
         })

@@ -37,6 +37,15 @@ impl Sequence {
         }
     }
 
+    pub fn remove(&mut self, index: usize) {
+        let (start, end) = (self.start(index), self.ends[index]);
+        self.bytes.drain(start..end);
+        self.ends.remove(index);
+        for other in &mut self.ends[index..] {
+            *other -= end - start;
+        }
+    }
+
     pub fn truncate(&mut self, len: usize) {
         self.ends.truncate(len);
         self.bytes.truncate(self.ends.last().copied().unwrap_or(0));
@@ -93,6 +102,11 @@ mod tests {
             sequence.iter().collect::<Vec<_>>(),
             [&b""[..], b"bb", b"ccc", b"d"]
         );
+        sequence.remove(1);
+        sequence.remove(1);
+        assert_eq!(sequence.iter().collect::<Vec<_>>(), [&b""[..], b"d"]);
+        sequence.insert(1, b"bb");
+        sequence.insert(2, b"ccc");
         sequence.truncate(3);
         let mut bytes = Vec::new();
         sequence.encode(&mut bytes);

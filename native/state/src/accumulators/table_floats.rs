@@ -154,7 +154,7 @@ impl Accumulator for TableMoments {
     }
 
     fn result(&self, n: i64, words: &[u64], heaps: &[Heap], out: &mut Column) {
-        let Some((n, divisor)) = self.0.counts(n) else {
+        let Some((n, divisor)) = self.0.by.counts(n) else {
             return out.push_null();
         };
         // As DuckDB has it, one value does not deviate, whatever it is.

@@ -132,6 +132,7 @@ fn call(function: &str, column: usize) -> Call {
         limit: None,
         parameter: None,
         weight: None,
+        fold: None,
     }
 }
 

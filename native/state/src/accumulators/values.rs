@@ -77,6 +77,8 @@ pub enum Value<'a> {
     Wide(i128),
     /// Text, bytes or the bytes of a row.
     Bytes(&'a [u8]),
+    /// The values of two columns, for functions of two arguments.
+    Pair(f64, f64),
 }
 
 /// Room for the sortable bytes of a value of fixed size.
@@ -115,6 +117,7 @@ impl<'a> Value<'a> {
                 &scratch[..]
             }
             Self::Bytes(value) => value,
+            Self::Pair(..) => unreachable!("pairs are not kept"),
         }
     }
 
@@ -145,7 +148,9 @@ impl<'a> Value<'a> {
             Self::Int(value) => words[0] = value.cast_unsigned(),
             Self::Float(value) => words[0] = value.to_bits(),
             Self::Wide(value) => set_wide(words, value),
-            Self::Bytes(_) => unreachable!("a value of varying size has no words"),
+            Self::Bytes(_) | Self::Pair(..) => {
+                unreachable!("a value of varying size, or of two, has no words")
+            }
         }
     }
 
@@ -326,6 +331,28 @@ pub enum Values {
     Wide(ScalarBuffer<i128>),
     Bytes(OffsetBuffer<i32>, Buffer),
     Row(Rows),
+    Pair(ScalarBuffer<f64>, ScalarBuffer<f64>),
+}
+
+/// What a call reads of a batch.
+pub enum Argument {
+    One(usize, Codec),
+    /// Two columns of doubles.
+    Two(usize, usize),
+}
+
+impl Argument {
+    /// Read the columns, once for all rows.
+    pub fn read(&self, batch: &RecordBatch) -> Result<Values> {
+        let doubles = |column: &usize| {
+            let array = batch.column(*column);
+            array.as_primitive::<Float64Type>().values().clone()
+        };
+        match self {
+            Self::One(column, codec) => codec.read(batch.column(*column)),
+            Self::Two(first, second) => Ok(Values::Pair(doubles(first), doubles(second))),
+        }
+    }
 }
 
 impl Values {
@@ -341,6 +368,7 @@ impl Values {
                 // The lifetime of `data` is that of the rows, not of this `Row`.
                 Value::Bytes(rows.row(row).data())
             }
+            Self::Pair(first, second) => Value::Pair(first[row], second[row]),
         }
     }
 }
@@ -350,15 +378,18 @@ fn between<'a>(data: &'a [u8], ends: &[i32], row: usize) -> &'a [u8] {
     &data[ends[row] as usize..ends[row + 1] as usize]
 }
 
-/// Give the rows in which an argument counts: it is not null there, and the filter is true. None: in all.
+/// Give the rows in which arguments count: none is null there, and the filter is true. None: in all.
 pub fn mask(
     batch: &RecordBatch,
-    value: Option<usize>,
+    values: [Option<usize>; 2],
     filter: Option<usize>,
 ) -> Option<BooleanBuffer> {
-    let valid = value
-        .and_then(|column| batch.column(column).logical_nulls())
-        .map(|nulls| nulls.inner().clone());
+    let valid = values
+        .into_iter()
+        .flatten()
+        .filter_map(|column| batch.column(column).logical_nulls())
+        .map(|nulls| nulls.inner().clone())
+        .reduce(|first, second| &first & &second);
     let chosen = filter.map(|column| {
         let flags = batch.column(column).as_boolean();
         flags.nulls().map_or_else(
