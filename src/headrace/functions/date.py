@@ -92,6 +92,12 @@ def _parsed(text: exp.Expression, node: exp.Expression, name: str, span: Span | 
             f"CASE WHEN contains({_ARGUMENT}, strftime({checked}, '%a')) THEN {checked} "
             f"ELSE strptime(chr(1) || {_ARGUMENT}, '%Y') END"
         )
+    if reading.milli_of_day is not None:
+        millis = f"CAST(regexp_extract({_ARGUMENT}, {_quoted(reading.milli_of_day)}, 1) AS HUGEINT)"
+        checked = (
+            f"CASE WHEN {millis} < 86400000 THEN {checked} + to_microseconds(CAST({millis} * 1000 AS BIGINT)) "
+            f"ELSE strptime(chr(1) || {_ARGUMENT}, '%Y') END"
+        )
     if checked == _LATER_MOMENT:
         return found
     # The moment is named by a lambda: what stands twice DuckDB computes beforehand, outside a TRY around all this.

@@ -49,6 +49,7 @@ _CONSTANT: Final = {
     "x": "+00", "xx": "+0000", "xxx": "+00:00", "xxxx": "+0000", "xxxxx": "+00:00",
     "Z": "+0000", "ZZ": "+0000", "ZZZ": "+0000", "ZZZZ": "GMT", "ZZZZZ": "Z", "O": "GMT", "OOOO": "GMT",
     "z": "UTC", "zz": "UTC", "zzz": "UTC", "zzzz": "Coordinated Universal Time", "VV": "UTC",
+    "v": "UTC", "vvvv": "Coordinated Universal Time",
 }  # fmt: skip
 """Letters for the zone, which is always UTC."""
 
@@ -70,6 +71,8 @@ _NUMBERS: Final = {
     "D": ("dayofyear({t})", 1, 3), "Q": (_QUARTER, 1, 2), "q": (_QUARTER, 1, 2),
     "w": (_WEEK, 1, 2), "W": (_MONTH_WEEK, 1, 1), "e": (_DAY, 1, 2), "c": (_DAY, 1, 1),
     "K": ("(hour({t}) % 12)", 1, 2), "k": ("(CASE WHEN hour({t}) = 0 THEN 24 ELSE hour({t}) END)", 1, 2),
+    # The week of the month, counted from its first day: as of Java 19, which mended what the letter stands for.
+    "F": ("((day({t}) - 1) // 7 + 1)", 1, 1),
     "g": ("date_diff('day', DATE '1858-11-17', CAST({t} AS DATE))", 1, 19),
     "A": (_MILLI_OF_DAY, 1, 19), "n": (f"({_MICROS} * 1000)", 1, 19), "N": (_NANO_OF_DAY, 1, 19),
 }  # fmt: skip
@@ -110,11 +113,26 @@ _OFFSETS: Final = {
 }  # fmt: skip
 """Letters that read `Z` too."""
 
+_NAMED_ZONES: Final = {
+    "America/New_York": ("E[SD]?T", "Eastern(?: Standard| Daylight)? Time"),
+    "America/Chicago": ("C[SD]?T", "Central(?: Standard| Daylight)? Time"),
+    "America/Denver": ("M[SD]?T", "Mountain(?: Standard| Daylight)? Time"),
+    "America/Los_Angeles": ("P[SD]?T", "Pacific(?: Standard| Daylight)? Time"),
+    "Europe/Paris": ("CES?T", "Central European(?: Standard| Summer)? Time"),
+    "Asia/Tokyo": ("JST", "Japan(?: Standard)? Time"),
+    "UTC": ("UTC|GMT|UT", "(?:Coordinated Universal|Greenwich Mean) Time|UTC|GMT|UT"),
+}
+"""Zones that `z` and `zzzz` know by name, short and long; summer time is that of the zone, whichever of its names is written. For
+other names Java picks a zone by tables of its own (BST is Bougainville's, IST Abidjan's): they are refused."""
+
+_ANY_ZONE: Final = ("Z", "%z", "UTC%z", "GMT%z", "UT%z", "%Z")
+_ZONE_ID: Final = "Z|(?:UTC|GMT|UT)?[+-][0-9]{2}:[0-9]{2}|[A-Z][A-Za-z]+(?:/[A-Za-z0-9_+-]+)+"
+_SHORT_NAME, _LONG_NAME = ("|".join(names) for names in zip(*_NAMED_ZONES.values(), strict=True))
+
 _ZONES: Final = {
-    "VV": (
-        ("Z", "%z", "UTC%z", "GMT%z", "UT%z", "%Z"),
-        "(?:Z|(?:UTC|GMT|UT)?[+-][0-9]{2}:[0-9]{2}|[A-Za-z][A-Za-z0-9~/._+-]+)",
-    ),
+    "VV": (_ANY_ZONE, "(?:Z|(?:UTC|GMT|UT)?[+-][0-9]{2}:[0-9]{2}|[A-Za-z][A-Za-z0-9~/._+-]+)"),
+    **dict.fromkeys(("z", "zz", "zzz"), (_ANY_ZONE, f"(?:{_ZONE_ID}|{_SHORT_NAME})")),
+    "zzzz": (_ANY_ZONE, f"(?:{_ZONE_ID}|{_LONG_NAME})"),
     "O": (("GMT%z", "GMT"), "GMT(?:[+-](?:[0-9]|1[0-8])(?::[0-9]{2})?)?"),
     **dict.fromkeys(("OOOO", "ZZZZ"), (("GMT%z", "GMT"), "GMT(?:[+-][0-9]{2}:[0-9]{2})?")),
 }
@@ -127,7 +145,14 @@ _SMOOTHED: Final = {
 }  # fmt: skip
 """What `strptime` reads in another spelling only: the spelling, any text in its place, and what `strptime` reads."""
 
-_READABLE: Final = "G y u M L d D E e c a H k h K m s S Z X x O V"
+_WHOLE_TIME: Final = "A"
+_UNSEEN: Final = "#"
+"""What stands in the place of digits that `strptime` does not read."""
+
+_TIMES: Final = "HhkKmsSa"
+_NAMES_OF_ZONES: Final = "Vz"
+
+_READABLE: Final = "G y u M L d D E e c a A H k h K m s S Z X x O V z"
 
 _MOST_ALTERNATIVES: Final = 32
 
@@ -170,6 +195,8 @@ class Reading:
         short_year: it has a year of two digits, which is one from 2000 to 2099.
         day_of_week: it has a day of the week, which must be that of the date.
         smoothed: a regular expression and what to put in place of its matches, one pair after the other, before it is read.
+        milli_of_day: a regular expression of the whole text whose group is the milliseconds since midnight, which `strptime`
+            does not read.
     """
 
     formats: tuple[str, ...]
@@ -177,6 +204,7 @@ class Reading:
     short_year: bool
     day_of_week: bool
     smoothed: tuple[tuple[str, str], ...] = ()
+    milli_of_day: str | None = None
 
 
 def to_write(pattern: str) -> tuple[Piece, ...]:
@@ -227,7 +255,9 @@ def to_read(pattern: str) -> Reading:
     loose: list[str] = []
     smooth: list[tuple[int, str]] = []
     short_year = day_of_week = False
-    for token in _tokens(pattern):
+    tokens = _tokens(pattern)
+    _check_whole_time(tokens)
+    for token in tokens:
         if token.kind == "open":
             stack.append([""])
             forms, looks = None, "(?:"
@@ -245,7 +275,7 @@ def to_read(pattern: str) -> Reading:
             forms, looks = (token.text.replace("%", "%%"),), re.escape(token.text)
         if forms is not None:
             stack[-1] = [head + tail for head in stack[-1] for tail in forms]
-        if token.kind == "letters" and token.text in _SMOOTHED:
+        if token.kind == "letters" and _is_smoothed(token.text):
             if len(stack) > 1:
                 message = f"`{token.text}` cannot be read in an optional section"
                 raise PatternError(message, token.start, token.end)
@@ -258,17 +288,59 @@ def to_read(pattern: str) -> Reading:
             message = "too many optional sections"
             raise PatternError(message, token.start, token.end)
     _closed(len(stack) - 1, pattern)
-    smoothed = tuple(_smoothed(loose, index, letters) for index, letters in smooth)
-    return Reading(tuple(dict.fromkeys(stack[0])), "".join(shape), short_year, day_of_week, smoothed)
+    milli_of_day = None
+    for index, letters in smooth:
+        if letters[0] == _WHOLE_TIME:
+            milli_of_day = f"^{''.join(loose[:index])}({loose[index]}){''.join(loose[index + 1 :])}$"
+            # It goes last, so that what is behind it is found as it was.
+            smooth = [item for item in smooth if item[0] != index] + [(index, letters)]
+    smoothed = tuple(pair for index, letters in smooth for pair in _smoothed(loose, index, letters))
+    alternatives = tuple(dict.fromkeys(stack[0]))
+    return Reading(alternatives, "".join(shape), short_year, day_of_week, smoothed, milli_of_day)
 
 
-def _smoothed(shapes: list[str], index: int, letters: str) -> tuple[str, str]:
+def _is_smoothed(letters: str) -> bool:
+    return letters in _SMOOTHED or letters[0] in (_WHOLE_TIME, "z")
+
+
+def _check_whole_time(tokens: list[_Token]) -> None:
+    """Refuse milliseconds of the day beside what else tells the time, and where nobody can tell where they end."""
+    for place, token in enumerate(tokens):
+        if token.kind != "letters" or token.text[0] != _WHOLE_TIME:
+            continue
+        message = None
+        others = [other for other in tokens if other.kind == "letters" and other is not token]
+        if any(other.text[0] in _TIMES + _WHOLE_TIME for other in others):
+            message = f"`{token.text}` reads the whole time of day; leave out the other letters of the time"
+        elif any(other.text[0] in _NAMES_OF_ZONES for other in others):
+            message = (
+                f"`{token.text}` cannot be read beside the name of a zone; write an offset, such as `XXX`"
+            )
+        elif any(other in tokens[max(place - 1, 0) : place + 2] for other in others):
+            message = f"`{token.text}` reads digits to the last; put something between it and its neighbour"
+        if message is not None:
+            raise PatternError(message, token.start, token.end)
+
+
+def _smoothed(shapes: list[str], index: int, letters: str) -> list[tuple[str, str]]:
     """Give what to put in place of what where, in a text of these shapes, the letters at an index are."""
     before, behind = "".join(shapes[:index]), "".join(shapes[index + 1 :])
     if letters == "O":
-        return f"^({before}GMT[+-])([0-9](?::[0-9]{{2}})?{behind})$", "\\10\\2"
+        return [(f"^({before}GMT[+-])([0-9](?::[0-9]{{2}})?{behind})$", "\\10\\2")]
+    if letters[0] == _WHOLE_TIME:
+        return [(f"^({before}){shapes[index]}({behind})$", f"\\1{_UNSEEN}\\2")]
+    if letters[0] == "z":
+        return _with_zones(before, behind, is_long=len(letters) == 4)
     spelling, _, read = _SMOOTHED[letters]
-    return f"^({before}){spelling}({behind})$", f"\\1{read}\\2"
+    return [(f"^({before}){spelling}({behind})$", f"\\1{read}\\2")]
+
+
+def _with_zones(before: str, behind: str, *, is_long: bool) -> list[tuple[str, str]]:
+    """Put the identifiers of zones in place of their names."""
+    return [
+        (f"^({before})(?:{names[is_long]})({behind})$", f"\\1{zone}\\2")
+        for zone, names in _NAMED_ZONES.items()
+    ]
 
 
 def _written(token: _Token) -> Piece:
@@ -298,6 +370,8 @@ def _read(token: _Token) -> tuple[tuple[str, ...], str]:
     if text in _READ:
         form, looks = _READ[text]
         return (form,), looks
+    if text[0] == _WHOLE_TIME and len(text) <= 19:
+        return (_UNSEEN,), f"[0-9]{{{len(text)},19}}"
     if text in _OFFSETS:
         return ("%z", "Z"), f"(?:Z|{_OFFSETS[text]})"
     if text in _ZONES:

@@ -84,6 +84,7 @@ def test_java_reads_the_same_and_refuses_the_same() -> None:
         ("yyyy[-MM]", "2024-02"),
         ("QQQQQ", "1"),
         ("g", "60349"),
+        ("F v vvvv", "2 UTC Coordinated Universal Time"),
         ("d日 M月", "9日 2月"),
     ],
 )
@@ -125,6 +126,26 @@ def test_writing(pattern: str, text: str) -> None:
         ("2024-07-09 12 GMT+02:00", "yyyy-MM-dd HH ZZZZ", "2024-07-09 10:00:00+00"),
         ("2024-07-09 12 Z", "yyyy-MM-dd HH ZZZZZ", "2024-07-09 12:00:00+00"),
         ("Fri 2024-02-09", "ccc yyyy-MM-dd", "2024-02-09 00:00:00+00"),
+        # As Java 17 reads them: a name stands for the zone, with its summer time.
+        ("2024-07-09 12 UTC", "yyyy-MM-dd HH z", "2024-07-09 12:00:00+00"),
+        ("2024-07-09 12 EST", "yyyy-MM-dd HH z", "2024-07-09 16:00:00+00"),
+        ("2024-01-09 12 PDT", "yyyy-MM-dd HH z", "2024-01-09 20:00:00+00"),
+        ("2024-07-09 12 ET!", "yyyy-MM-dd HH z!", "2024-07-09 16:00:00+00"),
+        ("CEST 2024-01-09 12", "z yyyy-MM-dd HH", "2024-01-09 11:00:00+00"),
+        ("2024-07-09 12 JST", "yyyy-MM-dd HH z", "2024-07-09 03:00:00+00"),
+        ("2024-07-09 12 Europe/Paris", "yyyy-MM-dd HH zzzz", "2024-07-09 10:00:00+00"),
+        ("2024-07-09 12 +02:00", "yyyy-MM-dd HH z", "2024-07-09 10:00:00+00"),
+        ("2024-07-09 12 UTC+02:00", "yyyy-MM-dd HH z", "2024-07-09 10:00:00+00"),
+        ("2024-07-09 12 Pacific Daylight Time", "yyyy-MM-dd HH zzzz", "2024-07-09 19:00:00+00"),
+        ("2024-07-09 12 Central European Time", "yyyy-MM-dd HH zzzz", "2024-07-09 10:00:00+00"),
+        ("2024-07-09 12 Coordinated Universal Time", "yyyy-MM-dd HH zzzz", "2024-07-09 12:00:00+00"),
+        ("2024-07-09 24 PST", "yyyy-MM-dd kk z", "2024-07-09 07:00:00+00"),
+        ("2024-07-09 0", "yyyy-MM-dd A", "2024-07-09 00:00:00+00"),
+        ("2024-07-09 86399999", "yyyy-MM-dd A", "2024-07-09 23:59:59.999+00"),
+        ("2024-07-09 0000000000001", "yyyy-MM-dd A", "2024-07-09 00:00:00.001+00"),
+        ("2024-07-09 500", "yyyy-MM-dd AA", "2024-07-09 00:00:00.5+00"),
+        ("03660001 20240709", "AAAAAAAA yyyyMMdd", "2024-07-09 01:01:00.001+00"),
+        ("2024-07-09 3600001 +02:00", "yyyy-MM-dd A XXX", "2024-07-08 23:00:00.001+00"),
     ],
 )
 def test_reading(text: str, pattern: str, moment: str) -> None:
@@ -141,6 +162,15 @@ def test_reading(text: str, pattern: str, moment: str) -> None:
         ("2024-07-09 12 Nowhere/City", "yyyy-MM-dd HH VV"),
         ("2024-07-09 12 GMT+02:00", "yyyy-MM-dd HH O"),
         ("2024-07-09 12 GMT+2", "yyyy-MM-dd HH OOOO"),
+        ("2024-07-09 12 pst", "yyyy-MM-dd HH z"),
+        ("2024-07-09 12 Nowhere", "yyyy-MM-dd HH z"),
+        ("2024-07-09 12 GMT+2", "yyyy-MM-dd HH z"),
+        ("2024-07-09 12 IST", "yyyy-MM-dd HH z"),
+        ("2024-07-09 12 PST", "yyyy-MM-dd HH zzzz"),
+        ("2024-07-09 12 Pacific Time", "yyyy-MM-dd HH z"),
+        ("2024-07-09 86400000", "yyyy-MM-dd A"),
+        ("2024-07-09 -5", "yyyy-MM-dd A"),
+        ("2024-07-09 5", "yyyy-MM-dd AA"),
     ],
 )
 def test_other_spellings_fail(text: str, pattern: str) -> None:
@@ -148,7 +178,7 @@ def test_other_spellings_fail(text: str, pattern: str) -> None:
         evaluate(f"PARSE_TIMESTAMP_MICROS('{text}', '{pattern}')")
 
 
-@pytest.mark.parametrize("letter", "QqYwWAnNBzgp")
+@pytest.mark.parametrize("letter", "QqYwWFnNBvgp")
 def test_a_letter_that_is_written_alone_is_refused_with_those_that_are_read(letter: str) -> None:
     with pytest.raises(
         PatternError, match=f"`{letter}` cannot be read, only written; those that are read: `G y u M"
@@ -171,7 +201,7 @@ def test_reading_and_writing_agree(pattern: str) -> None:
 @pytest.mark.parametrize(
     ("pattern", "part", "message"),
     [
-        ("yyyy-FF", "FF", "the letter `F` is not supported in a date pattern"),
+        ("yyyy-RR", "RR", "the letter `R` is not supported in a date pattern"),
         ("d 'of MMM", "'of MMM", "a quote in the date pattern is not closed"),
         ("yyyy]", "]", "`]` without `[`"),
         ("yyyy[-MM", "[-MM", "`[` without `]`"),
@@ -186,19 +216,34 @@ def test_what_is_not_supported_is_pointed_at(pattern: str, part: str, message: s
         assert pattern[caught.value.start : caught.value.end] == part
 
 
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("yyyy-MM-dd A HH", "reads the whole time of day; leave out the other letters of the time"),
+        ("yyyy-MM-dd A VV", "cannot be read beside the name of a zone; write an offset, such as `XXX`"),
+        ("yyyyMMddA", "reads digits to the last; put something between it and its neighbour"),
+        ("yyyy-MM-dd[ A]", "cannot be read in an optional section"),
+    ],
+)
+def test_milliseconds_of_the_day_stand_alone(pattern: str, message: str) -> None:
+    with pytest.raises(PatternError, match=message) as caught:
+        to_read(pattern)
+    assert pattern[caught.value.start : caught.value.end] == "A"
+
+
 def test_too_many_optional_sections_are_refused() -> None:
     with pytest.raises(PatternError, match="too many optional sections"):
         to_read("[y][y][y][y][y][y]")
 
 
 def test_the_caret_stands_inside_the_literal() -> None:
-    call = "FORMAT_DATE(d, 'yyyy FF')"
+    call = "FORMAT_DATE(d, 'yyyy RR')"
     with pytest.raises(ProgramError) as caught:
         rendered(call)
     [fault] = caught.value.diagnostics
     assert fault.code.id == "SQL0403"
     assert fault.span is not None
-    assert f"SELECT {call}"[fault.span.start : fault.span.end] == "FF"
+    assert f"SELECT {call}"[fault.span.start : fault.span.end] == "RR"
 
 
 @pytest.mark.parametrize(
