@@ -17,6 +17,7 @@ from headrace.engine.query import InputRelation
 from headrace.formats.interface import Format, Side
 from headrace.functions.user import from_file
 from headrace.log.embedded import EmbeddedLog
+from headrace.plan.operators import Aggregate
 from headrace.plan.serde import from_json, to_json
 from headrace.planner import plan_program
 from headrace.planner.connection import connection
@@ -207,7 +208,26 @@ def test_a_method_that_takes_rows_back_is_told_not_to_be_called() -> None:
             ).warnings
         ]
 
-    told = "`TOTAL_WITH_SUBTRACT` is over a table, and the method `subtract` of its class is not called"
-    assert warnings("TABLE", "TOTAL_WITH_SUBTRACT") == [told] * 2
-    assert warnings("TABLE", "TOTAL") == []
-    assert warnings("STREAM", "TOTAL_WITH_SUBTRACT") == []
+    told = "`TOTAL_WITH_RETRACT` is over a table, and the method `retract` of its class is not called"
+    assert warnings("TABLE", "TOTAL_WITH_RETRACT") == [told] * 2
+    assert warnings("TABLE", "TOTAL_WITH_SUBTRACT") == warnings("TABLE", "TOTAL") == []
+    assert warnings("STREAM", "TOTAL_WITH_RETRACT") == []
+
+
+def test_states_are_folded_unless_rows_go_that_cannot_be_subtracted() -> None:
+    def kept(rows: str, call: str) -> list[tuple[str, str | None]]:
+        text = (
+            f"SET functions.file='{FILE}'; INSERT INTO out SELECT {rows} {call} AS s FROM numbers GROUP BY x"
+        )
+        catalog = KnownTopics.of((NUMBERS,), None)
+        (operator,) = plan_program(parse_program(text), catalog, defaults={"autocreate": "true"}).operators[
+            -1:
+        ]
+        assert isinstance(operator.kernel, Aggregate)
+        return [(item.function, item.parameter) for item in operator.kernel.calls]
+
+    assert kept("STREAM", "TOTAL(1)") == [("FOLD", "TOTAL")]
+    assert kept("STREAM", "TOTAL_WITH_SUBTRACT(1)") == kept("TABLE", "TOTAL_WITH_SUBTRACT(1)")
+    assert kept("TABLE", "TOTAL_WITH_SUBTRACT(1)") == [("FOLD", "TOTAL_WITH_SUBTRACT")]
+    assert kept("TABLE", "TOTAL(1)") == [("COLLECT", None)]
+    assert kept("STREAM", "TOTAL(DISTINCT 1)") == [("COLLECT_UNIQUE", None)]

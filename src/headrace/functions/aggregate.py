@@ -76,7 +76,8 @@ def _mean(kind: pa.DataType) -> pa.DataType:
     return pa.decimal128(38, max(kind.scale, 6)) if pa.types.is_decimal(kind) else pa.float64()
 
 
-_DOUBLE: Final = _always(pa.float64())
+_FLOAT: Final = pa.float64()
+_DOUBLE: Final = _always(_FLOAT)
 
 
 def _function(
@@ -95,6 +96,27 @@ def _function(
         nulls=Nulls.HANDLED,
         aliases=aliases,
         examples=tuple(Example(call, result) for call, result in examples),
+    )
+
+
+_PAIRS: Final = "Only pairs count in which neither is null."
+
+
+def _of_pairs(
+    name: str,
+    description: str,
+    results: Sequence[str],
+    result: pa.DataType = _FLOAT,
+    arguments: Sequence[str] = ("x, x", "x, -x"),
+) -> Aggregate:
+    """Declare an aggregate of two numbers a record, y and x."""
+    shown = "LONG" if pa.types.is_integer(result) else "DOUBLE"
+    examples = [(f"{name}({call})", value) for call, value in zip(arguments, results, strict=True)]
+    return Aggregate(
+        _function(name, [("y NUMBER, x NUMBER", shown)], f"{description} {_PAIRS}", examples),
+        result=_always(result),
+        argument=_DOUBLE,
+        never_null=pa.types.is_integer(result),
     )
 
 
@@ -389,6 +411,56 @@ AGGREGATES: Final = (
         ),
         result=_DOUBLE,
         argument=_DOUBLE,
+    ),
+    _of_pairs(
+        "COVAR_POP",
+        "Gives the covariance of all pairs; null for none.",
+        ["2.0 / 9", "-2.0 / 9"],
+    ),
+    _of_pairs(
+        "COVAR_SAMP",
+        "Gives the covariance of a sample; null for fewer than two pairs.",
+        ["1.0 / 3", "-1.0 / 3"],
+    ),
+    _of_pairs(
+        "CORR",
+        "Gives the correlation (Pearson's), -1 to 1; null where all y or all x are the same, and for no pairs.",
+        ["1.0", "-1.0"],
+    ),
+    _of_pairs("REGR_AVGX", "Gives the mean of x in all pairs; null for none.", ["5.0 / 3", "-5.0 / 3"]),
+    _of_pairs("REGR_AVGY", "Gives the mean of y in all pairs; null for none.", ["5.0 / 3", "5.0 / 3"]),
+    _of_pairs("REGR_COUNT", "Counts the pairs.", ["3", "3"], pa.int64()),
+    _of_pairs(
+        "REGR_INTERCEPT",
+        "Gives the height at x = 0 of the line by least squares; null where all x are the same, and for no pairs.",
+        ["0.0", "0.0"],
+        arguments=("x - x, x", "0 * x, x"),
+    ),
+    _of_pairs(
+        "REGR_R2",
+        "Gives the share of the variance of y that x accounts for: the square of the correlation; 1 where all y are the same; "
+        "null where all x are, and for no pairs.",
+        ["1.0", "1.0"],
+    ),
+    _of_pairs(
+        "REGR_SLOPE",
+        "Gives the slope of the line by least squares; null where all x are the same, and for no pairs.",
+        ["1.0", "-1.0"],
+    ),
+    _of_pairs(
+        "REGR_SXX",
+        "Gives the sum of the squared deviations of x; null for no pairs.",
+        ["2.0 / 3", "2.0 / 3"],
+    ),
+    _of_pairs(
+        "REGR_SXY",
+        "Gives the sum of the products of the deviations of x and y; null for no pairs.",
+        ["2.0 / 3", "-2.0 / 3"],
+    ),
+    _of_pairs(
+        "REGR_SYY",
+        "Gives the sum of the squared deviations of y; null for no pairs.",
+        ["2.0 / 3", "2.0 / 3"],
     ),
     Aggregate(
         _function(

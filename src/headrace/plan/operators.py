@@ -136,13 +136,14 @@ class AggregateCall:
     Args:
         function: canonical name, upper case: COUNT (no argument: COUNT(*)), SUM, AVG, MIN, MAX, FIRST, LAST, ANYF, COLLECT,
             COLLECT_UNIQUE, MAXK, MAXK_UNIQUE, MINK, MINK_UNIQUE, TOPK, BOTTOMK, STDDEV, STDDEV_POP, VARIANCE, VAR_POP,
-            APPROX_COUNT_DISTINCT, APPROX_QUANTILE, BOOL_AND, BOOL_OR, STRING_AGG.
+            APPROX_COUNT_DISTINCT, APPROX_QUANTILE, BOOL_AND, BOOL_OR, STRING_AGG, COVAR_POP, COVAR_SAMP, CORR, REGR_…; FOLD, a
+            user function over items that the feed makes (`functions.user.evaluate`), whose result is a list of such items.
         arguments: indices of the feed's value columns.
         type: of the result.
         distinct: each value counts once.
         filter: index of a boolean value column; the row counts where it is true.
         limit: N of MAXK and the like, most elements of COLLECT; None for all.
-        parameter: separator of STRING_AGG, or the quantile as text.
+        parameter: separator of STRING_AGG, the quantile as text, or the name of the user function of FOLD.
     """
 
     function: str

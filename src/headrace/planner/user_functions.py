@@ -91,7 +91,21 @@ def uncalled_methods(
         if found.retraction is not None:
             message = f"`{found.name}` is over a table, and the method `{found.retraction}` of its class is not called"
             note = "a row that goes takes its own state along, so the result is right without it"
-            yield Diagnostic(codes.UNCALLED_METHOD, message, notes=(note,), severity=Severity.WARNING)
+            yield Diagnostic(
+                codes.UNCALLED_METHOD,
+                message,
+                help="call it `subtract`, and a group keeps one state instead of that of each row",
+                notes=(note,),
+                severity=Severity.WARNING,
+            )
+
+
+def folded(node: exp.Expression, functions: UserFunctions) -> UserFunction | None:
+    """Give the user aggregate whose items a node makes, see `with_aggregates`; None if it makes none."""
+    name = str(node.this).lower() if isinstance(node, exp.Anonymous) else ""
+    if not name.startswith(PREFIX) or not name.endswith(EACH):
+        return None
+    return functions.find(name.removeprefix(PREFIX).removesuffix(EACH))
 
 
 def declaration(name: str, functions: UserFunctions) -> Function | None:
@@ -108,8 +122,8 @@ def declaration(name: str, functions: UserFunctions) -> Function | None:
 def with_aggregates(statement: Planned, functions: UserFunctions) -> Planned:
     """Give a statement whose user aggregates are written out.
 
-    `F(x)` becomes the result of the collected states of `x`, so that windows, restarts and tables know it without a word more:
-    what they keep is an array.
+    `F(x)` becomes the result of the collected items of `x`, so that windows, restarts and tables know it without a word more:
+    what they keep is an array. Operators fold it where they can, see `stateful.calls`.
     """
     changes: dict[str, Any] = {}
     for part in fields(statement):

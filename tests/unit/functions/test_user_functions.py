@@ -6,7 +6,7 @@ import os
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypedDict
 
@@ -20,6 +20,7 @@ from headrace.errors import ProgramError
 from headrace.functions.user import UserFunction, UserFunctionError, UserFunctions, from_file, load, resolve
 from headrace.functions.user.annotations import user_type
 from headrace.functions.user.declare import declared
+from headrace.functions.user.packing import Packing
 from headrace.udf import Array, DeclarationError, Float32, Int32, aggregate, scalar, table
 
 if TYPE_CHECKING:
@@ -220,6 +221,81 @@ def test_an_aggregate_without_merge_is_refused() -> None:
 
     with pytest.raises(DeclarationError, match="the aggregate `HALF` has no method `merge`"):
         aggregate(Half)
+
+
+def test_an_aggregate_takes_values_and_subtracts_what_it_adds() -> None:
+    class Arrays:
+        def init(self) -> int:
+            return 0
+
+        def add(self, state: int, x: Annotated[Array, pa.int64()]) -> int:
+            return state
+
+        def merge(self, state: int, later: int) -> int:
+            return state
+
+        def result(self, state: int) -> int:
+            return state
+
+    class Other(Arrays):
+        def add(self, state: int, x: int) -> int:  # type: ignore[override]
+            return state
+
+        def subtract(self, state: int, x: int, y: int) -> int:
+            return state
+
+    class Strange(Other):
+        def add(  # type: ignore[override]
+            self, state: int, x: Annotated[int, pa.duration("s")]
+        ) -> int:
+            return state
+
+        def subtract(self, state: int, x: int) -> int:  # type: ignore[override]
+            return state
+
+    for class_, words in (
+        (Arrays, "`ARRAYS` takes Arrow arrays; an aggregate takes the values of one record at a time"),
+        (Other, "`subtract` of `OTHER` must take what `add` takes: state, x"),
+        (Strange, r"an argument of `STRANGE`: values of the type duration\[s\] cannot be kept"),
+    ):
+        with pytest.raises(DeclarationError, match=words):
+            aggregate(class_)
+
+
+class Reading(TypedDict):
+    at: datetime
+    pairs: list[Pair]
+    sums: dict[str, Decimal]
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(
+    st.tuples(
+        st.none() | st.binary(max_size=3),
+        st.floats(allow_nan=False),
+        st.dates(),
+        st.times(),
+        st.text(max_size=3),
+        st.fixed_dictionaries(
+            {
+                "at": st.datetimes().map(lambda at: at.replace(tzinfo=UTC)),
+                "pairs": st.lists(st.builds(Pair, st.integers(-(2**63), 2**63 - 1), st.none() | st.text())),
+                "sums": st.dictionaries(st.text(), st.decimals(-9, 9, places=18), max_size=2),
+            }
+        ),
+    )
+)
+def test_packed_values_come_back_as_they_were(values: tuple[Any, ...]) -> None:
+    kinds = [user_type(kind) for kind in (bytes | None, float, date, time, str, Reading)]
+    packing = Packing(kinds)
+    raw: list[Any] = []
+    for value, kind in zip(values, kinds, strict=True):
+        dumped = value if kind.dump is None or value is None else kind.dump(value)
+        (plain,) = column(dumped, kind=kind.type).to_pylist(maps_as_pydicts="strict")
+        raw.append(plain)
+    packed = packing.pack(raw)
+    assert packing.unpack(packed) == [*values]
+    assert packing.pack(raw) == packed
 
 
 def written(folder: Path, body: str, name: str = "f.py") -> str:

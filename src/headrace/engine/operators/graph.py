@@ -132,7 +132,7 @@ class Graph:
                     [*columns, pa.field(ROW, pa.int32()), pa.field(OP, pa.int8()), pa.field(TIME, pa.int64())]
                 )
                 relation = InputRelation(schema, topology.setup, topology.functions)
-                stage = OperatorNode(operator, make_kernel(operator), relation, schema)
+                stage = OperatorNode(operator, make_kernel(operator, topology.functions), relation, schema)
                 stage.waiting = [[] for _ in operator.feeds]
                 self._feed(operator)
                 self.operators[operator.id] = stage

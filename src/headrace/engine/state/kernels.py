@@ -29,8 +29,9 @@ from headrace.plan.operators import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from headrace.functions.user import UserFunction
     from headrace.plan.operators import Column
 
 NativeKernel = _native.Kernel
@@ -47,10 +48,16 @@ LEADING = (
 """The columns that every batch into and out of a kernel begins with."""
 
 
-def make_kernel(operator: Operator) -> NativeKernel:
-    """Give a kernel without tasks."""
+def make_kernel(operator: Operator, functions: Iterable[UserFunction] = ()) -> NativeKernel:
+    """Give a kernel without tasks.
+
+    Args:
+        operator: what it does.
+        functions: user aggregates that it may call to keep its state short; without them its results are the same.
+    """
     inputs = [schema(feed.columns) for feed in operator.feeds]
-    return NativeKernel(json.dumps(specification(operator)), inputs, schema(operator.columns))
+    folds = {function.name: function.fold for function in functions if function.fold is not None}
+    return NativeKernel(json.dumps(specification(operator)), inputs, schema(operator.columns), folds)
 
 
 def schema(columns: Sequence[Column]) -> pa.Schema:

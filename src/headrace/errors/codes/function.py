@@ -51,7 +51,7 @@ CANNOT_COMPILE = Code(
 UNCALLED_METHOD = Code(
     "SQL0407",
     "method of a user aggregate is not called",
-    "The class of a user aggregate has a method that takes values back: `subtract`, `retract` or `remove`. Headrace keeps the states "
-    "of a group's records side by side and takes the state of a row away with the row, so results over tables are right without "
-    "such a method, and it is not called. The state of a group grows with its rows all the same. Leave the method out.",
+    "The class of a user aggregate has a method `retract` or `remove`, as other systems call what takes a value back; here it is called "
+    "`subtract`. Without that Headrace keeps the states of a group's rows side by side and takes the state of a row away with the "
+    "row: results over tables are right, but the state of a group grows with its rows. Call the method `subtract`, or leave it out.",
 )

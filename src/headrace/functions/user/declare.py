@@ -16,7 +16,8 @@ from sqlglot import exp
 from headrace.functions.declaration import Function, Kind, Nulls, Renderer, Volatility
 from headrace.functions.signature import Parameter, Signature
 from headrace.functions.user.annotations import AnnotationError, UserType, rows_type, user_type
-from headrace.functions.user.evaluate import STATE, AggregateCalls, Evaluate, per_batch, per_value
+from headrace.functions.user.evaluate import ITEM, AggregateCalls, Evaluate, per_batch, per_value
+from headrace.functions.user.packing import UnpackableError
 from headrace.types.sql import type_name
 
 if typing.TYPE_CHECKING:
@@ -31,10 +32,10 @@ PREFIX: Final = "hr_user_"
 
 EACH: Final = "__each"
 TOTAL: Final = "__total"
-"""Behind the name of an aggregate: what gives the state of the values of one record, and the result of a list of states."""
+"""Behind the name of an aggregate: what gives the item of the values of one record, and the result of a list of items."""
 
-_RETRACTIONS: Final = ("subtract", "retract", "remove")
-"""What other systems call the method that takes a row back."""
+_RETRACTIONS: Final = ("retract", "remove")
+"""What other systems call the method that takes a row back, and we `subtract`."""
 
 _DECLARED: Final = "__headrace_function__"
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*")
@@ -75,10 +76,12 @@ class UserFunction:
         kind: what it makes of what.
         declaration: what the planner checks calls against.
         registrations: what DuckDB needs: the function itself, or the parts of an aggregate.
-        parts: of an aggregate, by their names in DuckDB: what gives the state of the values of one record, and what gives
-            the result of a list of states.
+        parts: of an aggregate, by their names in DuckDB: what gives the item of the values of one record, and what gives
+            the result of a list of items.
         origin: the file it is from, or the entry point as `entry point <name>`.
         retraction: the method of an aggregate's class that seems to take values back. It is not called.
+        fold: of an aggregate: makes one item of several, see `AggregateCalls`.
+        subtracts: the aggregate can take values back.
     """
 
     kind: UserKind
@@ -87,6 +90,8 @@ class UserFunction:
     parts: tuple[Function, ...] = ()
     origin: str = ""
     retraction: str | None = None
+    fold: Callable[[list[bytes]], bytes] | None = field(default=None, compare=False)
+    subtracts: bool = False
 
     @property
     def name(self) -> str:
@@ -175,14 +180,15 @@ def aggregate(class_: Class | None = None, /, *, name: str | None = None) -> Cla
     The class has the methods `init() -> state`, `add(state, value, …) -> state`, `merge(state, later) -> state` and
     `result(state) -> value`. One object serves all groups, so what a group knows is in its state and nowhere else. A state is
     what JSON can hold (a tuple comes back as a list), unless `dump(state) -> bytes` and `load(bytes) -> state` say how it is
-    written. Over tables nothing more is needed: a row that goes takes its own state along, so a method `subtract` is not called.
+    written. Over tables nothing more is needed: a row that goes takes its own state along, so a group keeps the state of each of
+    its rows. With `subtract(state, value, …) -> state`, which takes a value back that `add` has taken in, it keeps one.
 
     Args:
         class_: it stays as it is. It is made without arguments, once.
         name: in SQL, in any case; that of the class if none is given.
 
     Raises:
-        DeclarationError: a method or an annotation of `add` or `result` is missing.
+        DeclarationError: a method or an annotation of `add` or `result` is missing, or `subtract` takes other values than `add`.
     """
 
     def declare(body: Class) -> Class:
@@ -240,24 +246,50 @@ def _aggregate(class_: type, name: str | None) -> UserFunction:
     body = class_()
     names, parameters, _ = _signature(body.add, name, user_type, state=True)
     result = _signature(body.result, name, user_type, state=True)[2]
-    calls = AggregateCalls(name, body, parameters, result)
+    _check_aggregate(name, body, names, parameters)
+    try:
+        calls = AggregateCalls(name, body, parameters, result)
+    except UnpackableError as error:
+        message = f"an argument of `{name}`: {error}"
+        raise DeclarationError(message) from None
     shown = _declaration(class_, name, names, parameters, result, kind=Kind.AGGREGATE)
-    state, states = UserType(STATE), UserType(pa.list_(STATE))
-    each = _registered(f"{name}{EACH}", parameters, state, calls.each)
-    total = _registered(f"{name}{TOTAL}", (states,), result, calls.total)
+    item, items = UserType(ITEM), UserType(pa.list_(ITEM))
+    each = _registered(f"{name}{EACH}", parameters, item, calls.each)
+    total = _registered(f"{name}{TOTAL}", (items,), result, calls.total)
     parts = (
         # Faults in the arguments are shown under the name that the user wrote.
         replace(shown, kind=Kind.SCALAR, renderer=_renderer(each.name)),
         replace(
             shown,
             kind=Kind.SCALAR,
-            signatures=(Signature((Parameter("states", ("ARRAY",)),), shown.signatures[0].result),),
+            signatures=(Signature((Parameter("items", ("ARRAY",)),), shown.signatures[0].result),),
             nulls=Nulls.HANDLED if result.optional else Nulls.NEVER,
             renderer=_renderer(total.name),
         ),
     )
+    subtracts = hasattr(class_, "subtract")
     retraction = next((method for method in _RETRACTIONS if hasattr(class_, method)), None)
-    return UserFunction(UserKind.AGGREGATE, shown, (each, total), parts, retraction=retraction)
+    return UserFunction(
+        UserKind.AGGREGATE,
+        shown,
+        (each, total),
+        parts,
+        retraction=None if subtracts else retraction,
+        fold=calls.fold,
+        subtracts=subtracts,
+    )
+
+
+def _check_aggregate(name: str, body: Any, names: list[str], parameters: list[UserType]) -> None:
+    if any(kind.array for kind in parameters):
+        message = f"`{name}` takes Arrow arrays; an aggregate takes the values of one record at a time"
+        raise DeclarationError(message)
+    if not hasattr(body, "subtract"):
+        return
+    others = list(inspect.signature(body.subtract).parameters.values())[1:]
+    if len(others) != len(names):
+        message = f"`subtract` of `{name}` must take what `add` takes: {', '.join(('state', *names))}"
+        raise DeclarationError(message)
 
 
 def _sql_name(body: Any, name: str | None) -> str:
@@ -287,9 +319,7 @@ def _signature(
             _annotated(hints, parameter.name, f"the argument `{parameter.name}` of `{name}`", user_type)
         )
     is_add = state and body.__name__ == "add"
-    result = (
-        UserType(STATE) if is_add else _annotated(hints, "return", f"the result of `{name}`", result_type)
-    )
+    result = UserType(ITEM) if is_add else _annotated(hints, "return", f"the result of `{name}`", result_type)
     return [parameter.name for parameter in parameters], kinds, result
 
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headrace.functions.user.annotations import UserType
+from headrace.functions.user.packing import Packing
 from headrace.types.sql import type_name
 
 if TYPE_CHECKING:
@@ -24,9 +25,11 @@ Columns: TypeAlias = "Sequence[pa.ChunkedArray[Any]]"
 Evaluate: TypeAlias = "Callable[[Columns], pa.Array[Any]]"
 """Gives n results of n rows of arguments. Raises UserFunctionError."""
 
-STATE: Final = pa.binary()
-"""How the state of a user aggregate is kept."""
+ITEM: Final = pa.binary()
+"""What is kept of an aggregate: a byte, `+` before a value that came, `-` before one that went, `=` before a state."""
 
+_CAME: Final = b"+"
+_STATE: Final = b"="
 
 _OURS: Final = Path(__file__).parent
 """Frames of these modules stand between DuckDB and the user's own: they say nothing to the user."""
@@ -152,13 +155,19 @@ def dumped(name: str, values: list[Any], kind: UserType) -> pa.Array[Any]:
 
 
 class AggregateCalls:
-    """The calls of a user aggregate over states that are bytes, so that stores and changelogs can hold them.
+    """The calls of a user aggregate over items that are bytes, so that stores and changelogs can hold them.
+
+    An item is a state, or, where the class can take values back, a value that came or went: see `ITEM`. The native operators
+    put items side by side, undo those that are there, and have long rows of them folded into one.
 
     Args:
         name: for messages.
-        body: an object with `init`, `add`, `merge` and `result`; `dump` and `load` if it has them.
-        parameters: of `add`, without the state.
+        body: an object with `init`, `add`, `merge` and `result`; `dump`, `load` and `subtract` if it has them.
+        parameters: of `add` and `subtract`, without the state.
         result: of `result`.
+
+    Raises:
+        UnpackableError: there is `subtract`, and values of a parameter cannot be written down.
     """
 
     def __init__(self, name: str, body: Any, parameters: Sequence[UserType], result: UserType) -> None:
@@ -167,20 +176,50 @@ class AggregateCalls:
         self._result = result
         self._load: Callable[[bytes], Any] = getattr(body, "load", json.loads)
         self._dump: Callable[[Any], bytes] = getattr(body, "dump", _json)
-        self.each: Evaluate = per_value(name, self._each, parameters, UserType(STATE))
-        states = UserType(pa.list_(STATE), optional=True)
-        self.total: Evaluate = per_value(name, self._total, [states], result)
+        self._values = Packing(parameters) if hasattr(body, "subtract") else None
+        item = UserType(ITEM)
+        if self._values is None:
+            self.each: Evaluate = per_value(name, self._state_of, parameters, item)
+        else:
+            self.each = per_value(name, self._value_of, self._values.plain, item)
+        items = UserType(pa.list_(ITEM), optional=True)
+        self.total: Evaluate = per_value(name, self._total, [items], result)
 
-    def _each(self, *values: Any) -> bytes:
-        return self._dump(self._body.add(self._body.init(), *values))
+    def fold(self, items: list[bytes]) -> bytes:
+        """Give the item that stands for some items, in their order.
 
-    def _total(self, states: list[bytes] | None) -> Any:
-        if not states:
-            return self._body.result(self._body.init())
-        state = self._load(states[0])
-        for item in states[1:]:
-            state = self._body.merge(state, self._load(item))
-        return self._body.result(state)
+        Raises whatever the class raises.
+        """
+        return _STATE + self._dump(self._state(items))
+
+    def _state_of(self, *values: Any) -> bytes:
+        return _STATE + self._dump(self._body.add(self._body.init(), *values))
+
+    def _value_of(self, *values: Any) -> bytes:
+        assert self._values is not None
+        packed = _CAME + self._values.pack(values)
+        # A value that the class does not take is an error of its record.
+        self._body.add(self._body.init(), *self._values.load(values))
+        return packed
+
+    def _total(self, items: list[bytes] | None) -> Any:
+        return self._body.result(self._state(items or []))
+
+    def _state(self, items: list[bytes]) -> Any:
+        if not items or items[0][:1] != _STATE:
+            state = self._body.init()
+        else:
+            state = self._load(items[0][1:])
+            items = items[1:]
+        for item in items:
+            kind, rest = item[:1], item[1:]
+            if kind == _STATE:
+                state = self._body.merge(state, self._load(rest))
+            else:
+                assert self._values is not None
+                change = self._body.add if kind == _CAME else self._body.subtract
+                state = change(state, *self._values.unpack(rest))
+        return state
 
 
 def _json(state: Any) -> bytes:

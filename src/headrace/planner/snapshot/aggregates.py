@@ -129,6 +129,13 @@ def _parts(node: exp.Anonymous, within: Expressions) -> tuple[exp.Expression, Fi
 def _result(node: exp.Anonymous, within: Expressions) -> Finish:
     """Bring a result to its type in streams: sums of DuckDB are wider, its means of decimals are doubles."""
     known = aggregate_named(str(node.this))
+    if known is not None and known.name == "REGR_COUNT":
+        return lambda found: exp.cast(found, "BIGINT", dialect="duckdb")
+    if known is not None and known.name in _NOT_A_NUMBER:
+        return lambda found: exp.Anonymous(
+            this="nullif",
+            expressions=[found, exp.cast(exp.Literal.string("nan"), "DOUBLE", dialect="duckdb")],
+        )
     if known is None or known.name not in ("SUM", "AVG") or not node.expressions:
         return _as_it_is
     first = node.expressions[0]
@@ -219,6 +226,9 @@ _OF_LISTS: dict[str, Callable[[exp.Expression], tuple[exp.Expression, Finish]]] 
     "BOTTOMK": _by_frequency(""),
 }
 
+
+_NOT_A_NUMBER = ("CORR", "REGR_SLOPE")
+"""Where DuckDB gives NaN for values that do not vary, and streams give null."""
 
 _WITHOUT_COUNT = ("COLLECT", "COLLECT_UNIQUE")
 """Of these, those that give all values where no number is given."""

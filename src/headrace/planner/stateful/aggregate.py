@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from headrace.formats.interface import Path
     from headrace.planner.relations import Relation
 
-NEVER_NULL: Final = ("COUNT", "APPROX_COUNT_DISTINCT")
+NEVER_NULL: Final = ("COUNT", "APPROX_COUNT_DISTINCT", "REGR_COUNT")
 """Functions that have a result where there are no values, too."""
 
 

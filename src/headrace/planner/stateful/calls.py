@@ -18,6 +18,7 @@ from headrace.planner.duckdb_types import storable
 from headrace.planner.faults import refusal
 from headrace.planner.operators import need_boolean
 from headrace.planner.typed import Typed, text
+from headrace.planner.user_functions import folded
 from headrace.sql.calls import name_span
 from headrace.sql.spans import nearest_span
 from headrace.types.sql import duckdb_type
@@ -84,6 +85,8 @@ class Calls:
         name = aggregate.name
         if distinct:
             name, distinct = self._distinct(aggregate, node)
+        elif name == "COLLECT" and (found := self._folded(arguments[0])) is not None:
+            name, parameter = "FOLD", found
         if condition is not None:
             need_boolean(self.within, self.within.value(condition), condition, "FILTER")
         call = AggregateCall(
@@ -177,6 +180,14 @@ class Calls:
             message = f"`{aggregate.name}` compares values, and {within.describe(node, found)} has no order"
             raise refusal(codes.TYPE_MISMATCH, message, within.at(node), "name one of its fields")
         return aggregate.argument(kind)
+
+    def _folded(self, node: exp.Expression) -> str | None:
+        """Give the name of the user aggregate whose items are collected; long rows of them are folded into one.
+
+        None if there is none, or if values go that it cannot subtract.
+        """
+        found = folded(node, self.within.typer.user)
+        return None if found is None or (self.over_table and not found.subtracts) else found.name
 
     def _parameter(self, node: exp.Expression, aggregate: Aggregate) -> str:
         if aggregate.name == "STRING_AGG":

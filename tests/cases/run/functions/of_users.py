@@ -128,9 +128,48 @@ class Total:
 
 @aggregate(name="total_with_subtract")
 class TotalWithSubtract(Total):
-    """The sum of numbers, by a class as other systems want it."""
+    """The sum of numbers, which can be taken back."""
 
     def subtract(self, state: int, x: int) -> int:
+        return state - x
+
+
+@aggregate(name="ledger")
+class Ledger:
+    """What is left of each day."""
+
+    def init(self) -> dict[str, str]:
+        return {}
+
+    def add(
+        self, state: dict[str, str], day: date, amount: Decimal | None, place: Place | None
+    ) -> dict[str, str]:
+        return self.changed(state, day, amount or Decimal(0), place)
+
+    def subtract(
+        self, state: dict[str, str], day: date, amount: Decimal | None, place: Place | None
+    ) -> dict[str, str]:
+        return self.changed(state, day, -(amount or Decimal(0)), place)
+
+    def changed(
+        self, state: dict[str, str], day: date, amount: Decimal, place: Place | None
+    ) -> dict[str, str]:
+        key = f"{day:%d.%m.}" if place is None else f"{day:%d.%m.} {place.lat}"
+        left = Decimal(state.get(key, 0)) + amount
+        return {**state, key: str(left.normalize())}
+
+    def merge(self, state: dict[str, str], later: dict[str, str]) -> dict[str, str]:
+        raise AssertionError
+
+    def result(self, state: dict[str, str]) -> str:
+        return ", ".join(f"{key}: {left}" for key, left in sorted(state.items()) if Decimal(left))
+
+
+@aggregate(name="total_with_retract")
+class TotalWithRetract(Total):
+    """The sum of numbers, by a class as another system wants it."""
+
+    def retract(self, state: int, x: int) -> int:
         raise AssertionError
 
 
