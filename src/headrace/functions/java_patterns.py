@@ -123,7 +123,7 @@ _NAMED_ZONES: Final = {
     "UTC": ("UTC|GMT|UT", "(?:Coordinated Universal|Greenwich Mean) Time|UTC|GMT|UT"),
 }
 """Zones that `z` and `zzzz` know by name, short and long; summer time is that of the zone, whichever of its names is written. For
-other names Java picks a zone by tables of its own (BST is Bougainville's, IST Abidjan's): they are refused."""
+other names Java picks a zone by tables of its own (BST is Bougainville's): they are refused."""
 
 _ANY_ZONE: Final = ("Z", "%z", "UTC%z", "GMT%z", "UT%z", "%Z")
 _ZONE_ID: Final = "Z|(?:UTC|GMT|UT)?[+-][0-9]{2}:[0-9]{2}|[A-Z][A-Za-z]+(?:/[A-Za-z0-9_+-]+)+"

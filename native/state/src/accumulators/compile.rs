@@ -100,9 +100,8 @@ impl Compiler<'_> {
         let columns = values.iter().map(|value| self.column(*value));
         let columns = columns.collect::<Result<Vec<_>>>()?;
         let values = [columns.first().copied(), columns.get(1).copied()];
-        let counts =
-            pick == Pick::None || function == "COUNT" && !(call.distinct && !columns.is_empty());
-        if counts {
+        let is_count = function == "COUNT" && (columns.is_empty() || !call.distinct);
+        if pick == Pick::None || is_count {
             let from = match (values[0], filter) {
                 (None, None) => Source::Rows,
                 _ => Source::Tally(self.tally(values, filter, weight)),
