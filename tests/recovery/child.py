@@ -99,8 +99,8 @@ def _arm(step: str, time: int) -> None:
     if step == AMONG_STORES:
         make = graph.make_kernel  # type: ignore[attr-defined]
 
-        def made(operator: Any) -> Any:
-            kernel = make(operator)
+        def made(operator: Any, functions: Any = ()) -> Any:
+            kernel = make(operator, functions)
             return _Deadly(kernel, committed=fuse.behind(kernel.committed))
 
         graph.make_kernel = made  # type: ignore[attr-defined]
