@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from headrace.formats import make_decoder, make_encoder
 from headrace.formats.interface import Format, Side
-from headrace.formats.registry import EmbeddedRegistry
+from headrace.formats.registry.embedded import EmbeddedRegistry
 from headrace.log.embedded import EmbeddedLog
 from headrace.types.avro import arrow_to_avro
 from headrace.types.json_schema import arrow_to_json_schema

@@ -14,7 +14,7 @@ from headrace.engine.snapshot import Ending, Limits, SnapshotQuery
 from headrace.errors import RunError
 from headrace.plan.snapshot import Bounds, Scan, SnapshotPlan
 from headrace.plan.topology import Facet, InputColumn, RunSettings, SourceTopic
-from headrace.planner import plan_query
+from headrace.planner.snapshot import plan_query
 from headrace.sql import parse_query
 from tests.engine.programs import BYTES, NUMBERS, create, doubling, fill, numbers, unique
 

@@ -15,8 +15,9 @@ from headrace.errors import ProgramError
 from headrace.formats import make_encoder
 from headrace.formats.interface import Format, Side
 from headrace.log import open_log
-from headrace.planner import plan_program, plan_query
+from headrace.planner import plan_program
 from headrace.planner.duckdb_types import storable
+from headrace.planner.snapshot import plan_query
 from headrace.sql import parse_program
 from tests.engine.programs import create, fill, read
 

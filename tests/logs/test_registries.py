@@ -12,9 +12,9 @@ from confluent_kafka.schema_registry import Schema, SchemaReference
 from headrace.formats.errors import IncompatibleSchemaError, UnknownSchemaError
 from headrace.formats.interface import Format
 from headrace.formats.registered import registered_side, schema_text
-from headrace.formats.registry import EmbeddedRegistry
 from headrace.formats.registry.compatibility import Compatibility
 from headrace.formats.registry.confluent import ConfluentRegistry
+from headrace.formats.registry.embedded import EmbeddedRegistry
 from headrace.formats.registry.kinds import SchemaKind
 from headrace.log.embedded import EmbeddedLog
 from headrace.types.json_schema import arrow_to_json_schema, json_schema_to_arrow

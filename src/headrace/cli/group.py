@@ -6,6 +6,7 @@ descriptions stand here; a test holds them against the commands.
 
 from __future__ import annotations
 
+import gc
 import importlib
 from typing import Final
 
@@ -42,6 +43,10 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"headrace.cli.{cmd_name}")
+        if not gc.isenabled():
+            # What is loaded by now stays: the collector never looks at it.
+            gc.freeze()
+            gc.enable()
         command: click.Command = module.command
         return command
 

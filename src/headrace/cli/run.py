@@ -25,7 +25,6 @@ from headrace.errors.codes.run import BEGUN_BEFORE
 from headrace.plan.topology import ALL_PROCESSES
 from headrace.planner import plan_program
 from headrace.sql import parse_program
-from headrace.telemetry.http import StatusServer
 from headrace.telemetry.logs import set_up_logging
 from headrace.telemetry.progress import ProgressReporter
 
@@ -156,18 +155,14 @@ def command(
             # The clock of a replay says nothing about how long an input was idle.
             topology = replace(topology, settings=replace(topology.settings, idle_timeout=0.0))
         processor = Processor(topology, replayed, session.registry, options)
-        # What is loaded by now stays: the collector need not look at all of it whenever a few batches have gone.
+        # What planning has loaded stays, too; the collector need not look at it whenever a few batches have gone.
         gc.freeze()
-        try:
-            with (
-                stopped_by_signals(processor.stop),
-                _served(processor, environment.port if port is None else port),
-                ProgressLine(ProgressReporter(processor.metrics).look),
-            ):
-                processor.run()
-        finally:
-            # Else the interpreter cannot take down what it has loaded, and DuckDB complains about that line by line.
-            gc.unfreeze()
+        with (
+            stopped_by_signals(processor.stop),
+            _served(processor, environment.port if port is None else port),
+            ProgressLine(ProgressReporter(processor.metrics).look),
+        ):
+            processor.run()
 
 
 def _goes_on(application: str) -> Diagnostic:
@@ -195,6 +190,9 @@ def _served(processor: Processor, port: int | None) -> Iterator[None]:
     if port is None:
         yield
         return
+    # Half of what it needs is needed for nothing else.
+    from headrace.telemetry.http import StatusServer
+
     try:
         server = StatusServer(port, processor.metrics, live=processor.live, ready=processor.ready)
     except OSError as error:

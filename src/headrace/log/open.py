@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from headrace.errors import Code, Diagnostic, ProgramError
 from headrace.errors.codes import log as codes
-from headrace.log.embedded import EmbeddedLog
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,11 +40,12 @@ def open_log(url: str, properties: Mapping[str, str] | None = None) -> Log:
                 "the URL of the log names no file",
                 "write `sqlite:path`, for example `sqlite:headrace.db`",
             )
+        # Each kind of log is loaded only where it is used: it brings a database, or Kafka's client, along.
+        from headrace.log.embedded import EmbeddedLog
+
         return EmbeddedLog(path, properties)
     if url.startswith(_KAFKA):
         servers = ",".join(_server(text) for text in url.removeprefix(_KAFKA).rstrip("/").split(","))
-        # Kafka's client is loaded only where it is used: it costs a tenth of a second and a library of its
-        # own.
         from headrace.log.kafka import KafkaLog
 
         return KafkaLog(servers, properties or {})

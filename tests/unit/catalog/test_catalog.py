@@ -10,7 +10,7 @@ import pytest
 from headrace.catalog import Catalog, Origin, declared_topic
 from headrace.errors import ProgramError
 from headrace.formats.interface import Format
-from headrace.formats.registry import EmbeddedRegistry
+from headrace.formats.registry.embedded import EmbeddedRegistry
 from headrace.log.embedded import EmbeddedLog
 from headrace.log.interface import ProducerOptions, TopicDescription
 from headrace.sql import parse_program

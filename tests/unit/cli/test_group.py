@@ -52,3 +52,42 @@ def test_help_loads_neither_arrow_nor_duckdb() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_run_loads_only_what_every_program_on_kafka_needs() -> None:
+    """Each of these takes milliseconds of the start of a process: what is local in `src` to spare them stays so."""
+    seldom = (
+        "headrace.log.embedded",
+        "headrace.formats.registry.embedded",
+        "headrace.formats.registry.confluent",
+        "headrace.planner.snapshot",
+        "headrace.engine.snapshot",
+        "headrace.engine.statements",
+        "headrace.telemetry.http",
+        "headrace.testing",
+        "http.server",
+        "pandas",
+        "prometheus_client",
+        "pyarrow.dataset",
+        "pyarrow.fs",
+        "rich",
+        "sqlite3",
+    )
+    script = (
+        "import sys; from headrace.cli import WithoutPandas; sys.meta_path.insert(0, WithoutPandas()); "
+        f"import headrace.cli.run, headrace.log.kafka; print([name for name in {seldom} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_loading_makes_no_work_for_the_collector() -> None:
+    script = (
+        "import gc, sys; from headrace import cli; sys.argv = ['headrace', 'version']; gc.collect(); "
+        "before = [item['collections'] for item in gc.get_stats()]\n"
+        "try: cli.main()\n"
+        "except SystemExit: pass\n"
+        "print(gc.isenabled(), gc.get_freeze_count(), gc.get_stats()[2]['collections'] - before[2])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "True 0 0"

@@ -9,7 +9,7 @@ import pytest
 
 from headrace.errors import ProgramError
 from headrace.errors.render import render
-from headrace.formats.registry import EmbeddedRegistry
+from headrace.formats.registry.embedded import EmbeddedRegistry
 from headrace.log.embedded import EmbeddedLog
 from headrace.plan.topology import ValueMode
 from tests.unit.planner.topics import POSITION_SCHEMA, plan

@@ -9,7 +9,7 @@ import pytest
 from headrace.errors import ProgramError
 from headrace.plan.snapshot import Bounds, SnapshotPlan
 from headrace.plan.topology import Facet
-from headrace.planner import plan_query
+from headrace.planner.snapshot import plan_query
 from headrace.sql import parse_program
 from tests.unit.planner.topics import known
 

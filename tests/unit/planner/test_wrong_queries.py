@@ -6,7 +6,7 @@ import pytest
 
 from headrace.errors import ProgramError
 from headrace.errors.render import render
-from headrace.planner import plan_query
+from headrace.planner.snapshot import plan_query
 from headrace.sql import parse_program
 from tests.unit.planner.topics import known
 

@@ -10,9 +10,10 @@ import pytest
 
 from headrace.errors import ProgramError
 from headrace.formats.errors import IncompatibleSchemaError, RegistryUnavailableError, UnknownSchemaError
-from headrace.formats.registry import EmbeddedRegistry, open_registry
+from headrace.formats.registry import open_registry
 from headrace.formats.registry.compatibility import Compatibility
 from headrace.formats.registry.confluent import ConfluentRegistry
+from headrace.formats.registry.embedded import EmbeddedRegistry
 from headrace.log.embedded import EmbeddedLog
 
 if TYPE_CHECKING:

@@ -155,8 +155,12 @@ class Tasks:
         return self._owned - {item for task in self._tasks.values() for item in task.inputs}
 
     def all_open(self) -> bool:
-        """Say whether nothing is being restored."""
+        """Say whether nothing is being restored, or waits for its folder."""
         return all(task.opened for task in self._tasks.values())
+
+    def restoring(self) -> bool:
+        """Say whether something is being restored."""
+        return any(task.job is not None and not task.opened for task in self._tasks.values())
 
     def opened(self, group: str) -> Set[int]:
         """Give the partitions of the open tasks of a sub-topology."""

@@ -42,6 +42,10 @@ if TYPE_CHECKING:
     from headrace.engine.tasks.tables import WholeTables
 
 
+_RESTORING_POLL = 0.01
+"""Longest wait of one poll while the state of a task is on its way: how late it is seen to be there."""
+
+
 class StateDamagedError(Exception):
     """Files of local state could not be read while they were used."""
 
@@ -120,6 +124,10 @@ class StatefulSession(Session):
             raise state_failed(error) from error
 
     # -- reading
+
+    def _timeout(self) -> float:
+        longest = super()._timeout()
+        return min(longest, _RESTORING_POLL) if self._tasks.restoring() else longest
 
     def _process(self, batches: Sequence[pa.RecordBatch]) -> None:
         for batch in batches:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headrace.formats.registry.embedded import EmbeddedRegistry
-from headrace.log.embedded import EmbeddedLog
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from headrace.formats.interface import Registry
     from headrace.log.interface import Log
 
-__all__ = ["EmbeddedRegistry", "open_registry"]
+__all__ = ["open_registry"]
+
+_EMBEDDED = "sqlite:"
+"""How the names of embedded logs begin."""
 
 
 def open_registry(url: str | None, log: Log, properties: Mapping[str, str] | None = None) -> Registry | None:
@@ -32,4 +32,10 @@ def open_registry(url: str | None, log: Log, properties: Mapping[str, str] | Non
         from headrace.formats.registry.confluent import ConfluentRegistry
 
         return ConfluentRegistry(url, properties)
+    if not log.name.startswith(_EMBEDDED):
+        return None
+    # So is the database of the embedded log.
+    from headrace.formats.registry.embedded import EmbeddedRegistry
+    from headrace.log.embedded import EmbeddedLog
+
     return EmbeddedRegistry(log) if isinstance(log, EmbeddedLog) else None

@@ -62,7 +62,7 @@ _PROCESS: Final = re.compile(r"-([0-9a-f]{12})$")
 
 
 class KafkaAdmin:
-    """Topics and groups of Kafka, as `log.interface.Admin`."""
+    """Topics and groups of Kafka, as `log.interface.Admin`. Any thread may use it; all who ask a log share one."""
 
     def __init__(self, log: str, bootstrap: str, properties: Mapping[str, str], memory: LogMemory) -> None:
         self._log = log
@@ -203,7 +203,7 @@ class KafkaAdmin:
         ]
 
     def close(self) -> None:
-        """Free nothing: the client ends with its last reference."""
+        """Free nothing: others use the client, too. It ends with its last reference."""
 
     def _connect(self) -> AdminClient:
         settings: dict[str, Any] = {**self._properties, "error_cb": self._last_fault}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes.util
 import functools
 from pathlib import Path
 
@@ -29,6 +28,9 @@ def library_path() -> str:
         found = sorted(folder.glob(pattern))
         if found:
             return str(found[0])
+    # What it needs is seldom needed.
+    import ctypes.util
+
     named = ctypes.util.find_library("rdkafka")
     if named is None:
         diagnostic = Diagnostic(

@@ -28,6 +28,7 @@ class KafkaLog:
         self._bootstrap = bootstrap
         self._properties = dict(properties or {})
         self._memory = LogMemory()
+        self._admin: KafkaAdmin | None = None
 
     @property
     def name(self) -> str:
@@ -43,8 +44,10 @@ class KafkaLog:
         return KafkaProducer(self.name, self._bootstrap, self._properties, options)
 
     def admin(self) -> KafkaAdmin:
-        """Make an administration client."""
-        return KafkaAdmin(self.name, self._bootstrap, self._properties, self._memory)
+        """Give the administration client: one for all who ask, since another must find its brokers first."""
+        if self._admin is None:
+            self._admin = KafkaAdmin(self.name, self._bootstrap, self._properties, self._memory)
+        return self._admin
 
     def close(self) -> None:
         """Do nothing: consumers and producers belong to those who made them."""
