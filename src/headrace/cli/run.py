@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from headrace.cli.allocators import keep_little
 from headrace.cli.failures import bad_call, reported, warn
 from headrace.cli.options import examples, functions_option, log_options, program_options
 from headrace.cli.program import application_name, read_program
@@ -120,6 +121,7 @@ def command(
     before goes on where it stopped. TIME is 2026-11-22T10:00:00Z (without a zone: UTC), milliseconds since the epoch, or -2h
     before now.
     """
+    keep_little()
     source = read_program(file, text)
     now = datetime.now(UTC)
     first, last = (None if item is None else parse_time(item, now) for item in (begin, until))

@@ -21,7 +21,7 @@ const MOST_REST: Duration = Duration::from_secs(1);
 /// A request to one broker takes no more batches when it is this large.
 const MOST_REQUEST_BYTES: usize = 32 << 20;
 /// Memory of batches that is kept for the next ones.
-const MOST_KEPT: usize = 16;
+const MOST_KEPT: usize = 4;
 
 const TOPIC_AUTHORIZATION: i16 = 29;
 const INVALID_TOPIC: i16 = 17;

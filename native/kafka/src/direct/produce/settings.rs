@@ -9,6 +9,9 @@ use crate::direct::connection::{addresses, client_id, plain};
 /// The property that turns this off; librdkafka does not know it.
 pub(crate) const PROPERTY: &str = "headrace.direct.produce";
 
+/// Of the queue, so much is used at most: several requests to each broker, which has one at a time. More is only memory.
+const MOST_ON_THE_WAY: usize = 4 << 20;
+
 /// Properties under which librdkafka does something that this module does not.
 const BEYOND: [&str; 6] = [
     "debug",
@@ -91,7 +94,8 @@ impl Settings {
             batch_bytes: number(get("batch.size"), 1_000_000)? as usize,
             batch_records: number(get("batch.num.messages"), 100_000)? as usize,
             record_bytes: number(get("message.max.bytes"), 1_000_000)? as usize,
-            most_bytes: (number(get("queue.buffering.max.kbytes"), 65_536)? as usize) << 10,
+            most_bytes: ((number(get("queue.buffering.max.kbytes"), 65_536)? as usize) << 10)
+                .min(MOST_ON_THE_WAY),
             most_records: number(get("queue.buffering.max.messages"), 200_000)?.max(1) as usize,
         })
     }
@@ -131,6 +135,16 @@ mod tests {
         ] {
             assert!(settings(&[(name, value)]).is_none(), "{name}={value}");
         }
+    }
+
+    #[test]
+    fn the_queue_is_small_and_can_be_smaller() {
+        let most = |text| {
+            let found = settings(&[("queue.buffering.max.kbytes", text)]).expect("direct");
+            found.most_bytes
+        };
+        assert_eq!(most("65536"), MOST_ON_THE_WAY);
+        assert_eq!(most("1"), 1024);
     }
 
     #[test]
