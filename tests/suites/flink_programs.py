@@ -73,6 +73,29 @@ SELECT STREAM o.order_id, o.total, c.id, c.name, c.age, c.city, c.state, c.zipco
 FROM orders_t o LEFT JOIN (SELECT TABLE * FROM customers_t) c
 ON CASE WHEN o.total > 15.3 THEN o.customer_id END = c._key AND {condition}"""
 
+_PATTERN_OF_NAMES: Final = """
+INSERT INTO result SELECT STREAM T.aid, T.bid, T.cid
+FROM MyTable MATCH_RECOGNIZE (
+    ORDER BY _meta.timestamp
+    MEASURES `A"`.id AS aid, l.id AS bid, C.id AS cid
+    PATTERN (`A"` l C)
+    DEFINE `A"` AS name = 'a', l AS name = 'b', C AS name = 'c'
+) AS T"""
+
+_PATTERN_OF_PRICES: Final = """
+INSERT INTO result SELECT STREAM *
+FROM MyTable MATCH_RECOGNIZE (
+    PARTITION BY symbol
+    ORDER BY _meta.timestamp
+    MEASURES FIRST(DOWN.price) AS first, LAST(DOWN.price) AS last, FIRST(DOWN.price, 5) AS nullPrice
+    ONE ROW PER MATCH
+    AFTER MATCH SKIP PAST LAST ROW
+    PATTERN (DOWN{2,} UP)
+    DEFINE
+        DOWN AS price < LAST(DOWN.price, 1) OR LAST(DOWN.price, 1) IS NULL,
+        UP AS price > LAST(DOWN.price)
+) AS T"""
+
 _OWN: Final = f"SET functions.file='{Path(__file__).parent / 'flink_functions.py'}';\n"
 """User functions of the programs."""
 
@@ -83,7 +106,6 @@ SELECT STREAM a, CAST(a AS STRING) AS a1, b, udf2(b, b, d) AS b1, udf3(c, b) AS 
        udf5(d, 1000) AS d1
 FROM source_t WHERE (udf1(a) > 0 OR (a * b) < 100) AND b > 10"""
 
-_PATTERNS: Final = "MATCH_RECOGNIZE has no form in our SQL"
 _CLOCK: Final = "windows by the clock of the machine: ours go by the times of records, which may be those of their arrival"
 _ONE_SESSION: Final = """
 WITH sessions AS (
@@ -191,8 +213,8 @@ WHERE d.n IS NULL AND e.deptno IS NOT NULL""",
         _LOOKUP.format(condition="CAST(o.total AS INT) < c.age"),
         keys={"customers_t": "id"},
     ),
-    Refused("match-simple", _PATTERNS),
-    Refused("match-complex", _PATTERNS),
+    Program("match-simple", _PATTERN_OF_NAMES),
+    Program("match-complex", _PATTERN_OF_PRICES),
     Program(
         "rank-test-update-fast-strategy",
         """

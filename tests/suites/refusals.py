@@ -14,8 +14,6 @@ REFUSED: Final = frozenset(
         "flink group-window-aggregate-hop-proc-time",
         "flink group-window-aggregate-session-proc-time",
         "flink group-window-aggregate-tumble-proc-time",
-        "flink match-complex",
-        "flink match-simple",
         "flink sink-overwrite",
         "flink sort-asc",
         "flink window-table-function-tumble-tvf-agg-proc-time",

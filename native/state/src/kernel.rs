@@ -137,5 +137,6 @@ pub fn kernel(spec: &Spec, inputs: Vec<SchemaRef>, output: SchemaRef) -> Result<
         KernelSpec::Rank(_) => kernels::rank::make(spec, inputs, output),
         KernelSpec::Sort(_) => kernels::sort::make(spec, &inputs, output),
         KernelSpec::Over(_) => kernels::over::make(spec, inputs, output),
+        KernelSpec::Match(_) => kernels::matching::make(spec, inputs, output),
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
+use crate::kernels::matching::spec::Match;
 
 /// What an operator does, and under which name its state is kept.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -40,6 +41,7 @@ pub enum KernelSpec {
     Rank(Rank),
     Sort(Sort),
     Over(Over),
+    Match(Match),
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -249,7 +251,8 @@ impl Spec {
             | KernelSpec::Table(_)
             | KernelSpec::Rank(_)
             | KernelSpec::Sort(_)
-            | KernelSpec::Over(_) => 1,
+            | KernelSpec::Over(_)
+            | KernelSpec::Match(_) => 1,
             KernelSpec::StreamJoin(_) | KernelSpec::LookupJoin(_) | KernelSpec::TableJoin(_) => 2,
         };
         if spec.inputs.len() != expected {

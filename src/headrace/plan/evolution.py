@@ -18,6 +18,7 @@ from headrace.plan.operators import (
     JoinKind,
     JoinWindow,
     LookupJoin,
+    Match,
     Over,
     Rank,
     Sort,
@@ -41,6 +42,14 @@ _KINDS: Final[dict[type[Any], str]] = {
     Rank: "a rank",
     Sort: "a sort",
     Over: "aggregates over rows",
+    Match: "a match",
+}
+_OF_A_MATCH: Final = {
+    "pattern": "the pattern",
+    "conditions": "what rows of the pattern meet",
+    "measures": "the measures",
+    "skip": "where the search goes on behind a match",
+    "within": "how long a match takes at most",
 }
 _EMITS: Final = {
     Emit.COMMIT: "at each commit",
@@ -171,6 +180,9 @@ def _kernels(old: Kernel, new: Kernel) -> Iterable[str]:
             yield f"results were over {_rows(was)}, now over {_rows(now)}"
         elif name == "function" and was is not now:
             yield f"rows were numbered by {was.value.upper()}, now by {now.value.upper()}"
+        elif name in _OF_A_MATCH:
+            if was != now:
+                yield f"{_OF_A_MATCH[name]} changed"
         elif name in ("order", "limit", "counted") and was != now:
             yield f"the {name} changed" if name != "limit" else f"the first {was} were kept, now {now}"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -341,7 +341,56 @@ class Over:
     """So many value columns, the first ones, are arguments."""
 
 
-Kernel = Aggregate | StreamJoin | LookupJoin | TableJoin | Table | Rank | Sort | Over
+Skip = tuple[Literal["past_last", "to_next", "to_first", "to_last"], int | None]
+"""Where the search goes on behind a match; the number is that of a variable."""
+
+Take = Literal["first", "last", "all", "count"]
+"""What a measure takes: the value of the first or the last row, a list of all values, or the number of rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class MatchMeasure:
+    """A column of a match.
+
+    Args:
+        take: what it is.
+        variable: of whose rows; None: of all.
+        column: index of the value column; None for a number of rows.
+        offset: of the first or the last row, how many rows further inward.
+    """
+
+    take: Take
+    variable: int | None
+    column: int | None
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """MATCH_RECOGNIZE: rows of a key that follow one another as a pattern says.
+
+    Columns: `k0`…, the measures' `a0`…; `_time` is that of the last row of the match.
+    Pattern, conditions and references stand in the form that the native module reads (`kernels/matching/spec.rs`), with numbers
+    for variables.
+
+    Args:
+        text: the pattern, for people.
+        conditions: one for each variable; None: all rows meet it.
+        references: what conditions ask of the rows taken before.
+        within: a match is shorter than so many milliseconds.
+    """
+
+    feed: Feed
+    text: str
+    pattern: dict[str, Any]
+    conditions: tuple[Any, ...]
+    references: tuple[dict[str, Any], ...]
+    measures: tuple[MatchMeasure, ...]
+    skip: Skip
+    within: int | None = None
+
+
+Kernel = Aggregate | StreamJoin | LookupJoin | TableJoin | Table | Rank | Sort | Over | Match
 
 
 @dataclass(frozen=True, slots=True)
@@ -398,7 +447,7 @@ class Operator:
     def feeds(self) -> tuple[Feed, ...]:
         """Give the inputs, in the order in which the kernel takes them."""
         kernel = self.kernel
-        if isinstance(kernel, Aggregate | Table | Rank | Sort | Over):
+        if isinstance(kernel, Aggregate | Table | Rank | Sort | Over | Match):
             return (kernel.feed,)
         if isinstance(kernel, LookupJoin):
             return (kernel.stream, kernel.table)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any, Final
 
 from headrace.log.interface import TopicDescription
@@ -18,6 +18,8 @@ from headrace.plan.operators import (
     JoinWindow,
     Kernel,
     LookupJoin,
+    Match,
+    MatchMeasure,
     Operator,
     Order,
     Over,
@@ -43,6 +45,7 @@ _FEEDS: Final[dict[type[Any], tuple[str, ...]]] = {
     Rank: ("feed",),
     Sort: ("feed",),
     Over: ("feed",),
+    Match: ("feed",),
 }
 _KERNELS: Final = {
     "aggregate": Aggregate,
@@ -53,6 +56,7 @@ _KERNELS: Final = {
     "rank": Rank,
     "sort": Sort,
     "over": Over,
+    "match": Match,
 }
 _WORDS: Final = {kernel: word for word, kernel in _KERNELS.items()}
 
@@ -139,6 +143,9 @@ def _options_data(kernel: Kernel) -> dict[str, Any]:
         return {"kind": kernel.kind.value}
     if isinstance(kernel, Table):
         return {"counted": kernel.counted}
+    if isinstance(kernel, Match):
+        options = {item.name: getattr(kernel, item.name) for item in fields(kernel) if item.name != "feed"}
+        return {**options, "measures": [asdict(measure) for measure in kernel.measures]}
     order = [[item.column, item.descending, item.nulls_first] for item in kernel.order]
     if isinstance(kernel, Sort):
         return {"order": order, "grace": kernel.grace}
@@ -170,6 +177,10 @@ def _options(kind: type[Any], data: dict[str, Any]) -> dict[str, Any]:
         found["kind"] = JoinKind(data["kind"])
         if data.get("window") is not None:
             found["window"] = JoinWindow(**data["window"])
+    elif kind is Match:
+        found["measures"] = tuple(MatchMeasure(**item) for item in data["measures"])
+        for name in ("conditions", "references", "skip"):
+            found[name] = tuple(data[name])
     elif kind in (Rank, Sort, Over):
         found["order"] = tuple(Order(*item) for item in data["order"])
     if kind is Over:

@@ -29,6 +29,7 @@ from headrace.plan.topology import (
 )
 from headrace.planner.columns import at_place
 from headrace.planner.inputs import over_input, source_columns
+from headrace.planner.matching.draft import MatchDraft
 from headrace.planner.relations import TOMBSTONE, SelectRelation, TopicReads, columns_in
 from headrace.planner.separation import separate
 from headrace.planner.stateful.drafts import WINDOW_BOUNDS, OperatorDraft
@@ -128,7 +129,9 @@ class _Assembly:
             for feed in draft.feeds:
                 for branch in feed.branches:
                     reads = branch.rows.reads
-                    if isinstance(reads, TopicReads) and not reads.broadcast and feed.repartition is None:
+                    # What comes through a repartition topic has the order of the records' timestamps, unless order is the point.
+                    ordered = feed.repartition is None or isinstance(draft, MatchDraft)
+                    if isinstance(reads, TopicReads) and not reads.broadcast and ordered:
                         found.setdefault(reads.topic.name, []).append(_event_time(branch.rows))
         agreed = {
             name: queries[0] for name, queries in found.items() if all(q == queries[0] for q in queries)

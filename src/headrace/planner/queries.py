@@ -34,6 +34,7 @@ from headrace.planner.joins.semi import (
     table_of,
 )
 from headrace.planner.laterals import need_single_rows
+from headrace.planner.matching.matched import Patterns
 from headrace.planner.relations import (
     Relation,
     SelectRelation,
@@ -47,7 +48,7 @@ from headrace.planner.stateful.drafts import OperatorDraft
 from headrace.planner.stateful.rank import is_bounded
 from headrace.planner.unions import alike
 from headrace.planner.window_rows import windows_below
-from headrace.sql.nodes import Mode, Named, Window, Within
+from headrace.sql.nodes import MatchRecognize, Mode, Named, Window, Within
 from headrace.sql.spans import nearest_span, span_of
 from headrace.types.shape import field_names
 
@@ -361,6 +362,8 @@ class Queries:
         if isinstance(origin, exp.Subquery):
             inner: list[Relation] = list(self.branches(origin.this, named))
             return [(relation, origin.alias or "the query") for relation in inner]
+        if isinstance(origin, MatchRecognize):
+            return self._matches(origin, named, formats)
         if not isinstance(origin, exp.Table) or not isinstance(origin.this, exp.Identifier):
             call = origin.this if isinstance(origin, exp.Table) else None
             if isinstance(call, exp.Anonymous) and str(call.this).upper() == "GLOBAL":
@@ -374,6 +377,25 @@ class Queries:
             return [(relation, alias) for relation in self._with(named[name], named)]
         topic = self._topic(name, span, named, formats)
         return [(as_table(topic) if self._table or self._whole else topic, alias)]
+
+    def _matches(
+        self, origin: MatchRecognize, named: Mapping[str, Named], formats: Extracted
+    ) -> list[tuple[Relation, str]]:
+        """Give the matches of a pattern. Whatever reads them, it takes the rows of a stream."""
+        outside, self._table, self._bare = (self._table, self._bare), False, None
+        try:
+            rows = self._read(origin.this, named, formats)
+        finally:
+            self._table, self._bare = outside
+        if not rows:
+            return []
+        if len(rows) > 1:
+            message = "a pattern takes the rows of one source, not of a UNION ALL"
+            way_out = "write the union to a topic of its own with INSERT INTO, and read that"
+            raise refusal(codes.NOT_YET, message, nearest_span(origin.this), way_out)
+        patterns = Patterns(self.selects.typer, self.selects.names, self.selects.source, self.faults)
+        found = patterns.compile(origin, *rows[0])
+        return [] if found is None else [(found, origin.alias or "the match")]
 
     def _with(self, entry: Named, named: Mapping[str, Named]) -> list[Relation]:
         # What stands before it in the text is all that it may use, itself excluded.

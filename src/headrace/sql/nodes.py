@@ -112,6 +112,58 @@ class Join(exp.Join):
     }
 
 
+class MatchRecognize(exp.Expression):
+    """MATCH_RECOGNIZE over the rows of a source, in the place of a source.
+
+    `this`: the source. `partition_by`: expressions. `order`: exp.Order. `measures`: exp.Alias each. `after`: `SkipTo`, absent
+    where the text does not say it. `pattern`: `PatternName`, `PatternSequence`, `PatternChoice`, `PatternRepeat`. `within`: Duration or
+    exp.Interval. `define`: exp.Alias each, of a condition. `one_row`: ONE ROW PER MATCH is written. `alias`: exp.TableAlias.
+    """
+
+    arg_types = {  # noqa: RUF012
+        "this": True,
+        "partition_by": False,
+        "order": False,
+        "measures": False,
+        "one_row": False,
+        "after": False,
+        "pattern": True,
+        "within": False,
+        "define": False,
+        "alias": False,
+    }
+
+
+class SkipTo(exp.Expression):
+    """AFTER MATCH SKIP. `kind`: "PAST LAST ROW", "TO NEXT ROW", "TO FIRST" or "TO LAST"; `this`: the variable of these."""
+
+    arg_types = {"kind": True, "this": False}  # noqa: RUF012
+
+
+class PatternName(exp.Expression):
+    """A variable of a pattern. `this`: Identifier."""
+
+    arg_types = {"this": True}  # noqa: RUF012
+
+
+class PatternSequence(exp.Expression):
+    """Parts of a pattern one after the other: `expressions`, at least two."""
+
+    arg_types = {"expressions": True}  # noqa: RUF012
+
+
+class PatternChoice(exp.Expression):
+    """Parts of a pattern, one of which is met: `expressions`, at least two."""
+
+    arg_types = {"expressions": True}  # noqa: RUF012
+
+
+class PatternRepeat(exp.Expression):
+    """A part of a pattern several times. `least`, `most` (int; None: any number); `reluctant`: rather fewer."""
+
+    arg_types = {"this": True, "least": True, "most": False, "reluctant": False}  # noqa: RUF012
+
+
 @dataclass(frozen=True, slots=True)
 class Set:
     """SET key = value. `key`: the parts between the dots, without quotes; a back-ticked part is one, whatever dots it holds."""

@@ -6,6 +6,7 @@ from sqlglot import exp
 
 from headrace.sql.nodes import ArrayLateral, Join, Select
 from headrace.sql.print_expressions import QUERY_PRINTERS, expression, expressions, items
+from headrace.sql.print_patterns import PATTERN_PRINTERS
 
 _WIDTH = 100
 
@@ -199,6 +200,7 @@ def _inline(node: exp.Expr) -> str:
 
 QUERY_PRINTERS.update(
     {
+        **PATTERN_PRINTERS,
         Select: _inline,
         exp.Select: _inline,
         exp.Union: _inline,

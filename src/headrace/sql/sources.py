@@ -1,4 +1,4 @@
-"""The grammar of what a query reads: topics, sub-queries, joins, LATERAL."""
+"""The grammar of what a query reads: topics, sub-queries, patterns of rows, joins, LATERAL."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from sqlglot import exp
 
 from headrace.errors import Span
 from headrace.errors.codes import sql as codes
-from headrace.sql.calls import CallGrammar
 from headrace.sql.nodes import ArrayLateral, Join, Select, Within
+from headrace.sql.patterns import PatternGrammar
 from headrace.sql.tokens import Kind
 from headrace.sql.words import CLAUSES, RESERVED
 
@@ -40,7 +40,7 @@ class Topic:
     quoted: bool
 
 
-class SourceGrammar(CallGrammar):
+class SourceGrammar(PatternGrammar):
     """Reads FROM and what belongs to it."""
 
     def topic(self, what: str = "the name of a topic") -> Topic:
@@ -91,11 +91,17 @@ class SourceGrammar(CallGrammar):
             name = self.mark(exp.Identifier(this=topic.value, quoted=topic.quoted), start)
             node = exp.Table(this=name)
         self.mark(node, start)
+        self._name(node, start)
+        if self.at_word("MATCH_RECOGNIZE") and self.peek().text == "(":
+            node = self.match_recognize(node, start)
+            self._name(node, start)
+        return node
+
+    def _name(self, node: exp.Expression, start: int) -> None:
         alias = self._source_alias()
         if alias is not None:
             node.set("alias", alias)
             self.mark(node, start)
-        return node
 
     def _source_alias(self) -> exp.TableAlias | None:
         start = self.position

@@ -4,6 +4,7 @@ pub mod aggregate;
 mod groups;
 mod joined;
 pub mod lookup_join;
+pub mod matching;
 mod operator;
 pub mod over;
 mod queue;

@@ -17,6 +17,7 @@ from headrace.plan.operators import (
     Aggregate,
     Kernel,
     LookupJoin,
+    Match,
     Operator,
     Order,
     Over,
@@ -118,6 +119,17 @@ def _kernel(kernel: Kernel) -> dict[str, Any]:
                 "order": _order(kernel.order),
                 "preceding": kernel.preceding,
                 "arguments": kernel.arguments,
+            }
+        case Match():
+            place, variable = kernel.skip
+            return {
+                "kernel": "match",
+                "pattern": kernel.pattern,
+                "conditions": list(kernel.conditions),
+                "references": list(kernel.references),
+                "measures": [asdict(measure) for measure in kernel.measures],
+                "skip": place if variable is None else {place: variable},
+                "within": kernel.within,
             }
 
 

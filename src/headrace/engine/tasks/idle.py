@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from headrace.plan.operators import Aggregate, Sort, StreamJoin
+from headrace.plan.operators import Aggregate, Match, Sort, StreamJoin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -77,6 +77,6 @@ class IdleClock:
 
 def _waits(graph: Graph, name: str) -> bool:
     kernel = graph.operators[name].operator.kernel
-    return isinstance(kernel, StreamJoin | Sort) or (
-        isinstance(kernel, Aggregate) and kernel.window is not None
-    )
+    if isinstance(kernel, Aggregate):
+        return kernel.window is not None
+    return isinstance(kernel, StreamJoin | Sort) or (isinstance(kernel, Match) and kernel.within is not None)

@@ -288,6 +288,13 @@ BAD_TOPIC_NAME = Code(
     "neither `.` nor `..`.",
 )
 
+BAD_PATTERN = Code(
+    "SQL0334",
+    "pattern that cannot be matched",
+    "MATCH_RECOGNIZE takes the rows of a stream in the order of their event time: ORDER BY names it. PATTERN takes at least one row. "
+    "DEFINE and AFTER MATCH SKIP name its variables, and a call in DEFINE or MEASURES looks at the rows of one of them, or at all.",
+)
+
 DUCKDB_FORM = Code(
     "SQL0331",
     "form that DuckDB alone has",

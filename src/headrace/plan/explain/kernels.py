@@ -8,6 +8,7 @@ from headrace.plan.operators import (
     Aggregate,
     Emit,
     LookupJoin,
+    Match,
     Over,
     Rank,
     RankFunction,
@@ -20,7 +21,7 @@ from headrace.plan.operators import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from headrace.plan.operators import AggregateCall, Feed, Kernel, Order, Window
+    from headrace.plan.operators import AggregateCall, Feed, Kernel, Order, Rank, Window
 
 _EMIT = {Emit.COMMIT: "at each commit", Emit.RECORD: "at each record", Emit.FINAL: "when windows close"}
 
@@ -51,6 +52,10 @@ def kernel_text(kernel: Kernel) -> str:
         return f"in the order of event time{f', then by {by}' if by else ''}, grace {kernel.grace} ms"
     if isinstance(kernel, Over):
         return _over(kernel)
+    if isinstance(kernel, Match):
+        by = ", ".join(column.name for column in kernel.feed.key)
+        within = "" if kernel.within is None else f", within {kernel.within} ms"
+        return f"match {kernel.text}{f' by {by}' if by else ''}{within}"
     return _rank(kernel)
 
 

@@ -137,7 +137,7 @@ def _time(
     while isinstance(node, exp.Paren):
         node = node.this
     if isinstance(node, exp.Add | exp.Sub):
-        length = _millis(node.expression)
+        length = length_of(node.expression)
         inner = None if length is None else _time(node.this, sides, compiled)
         if inner is None or length is None:
             return None
@@ -178,8 +178,8 @@ def _taken(time: exp.Expression) -> tuple[exp.Expression, ...]:
     return time, inner
 
 
-def _millis(node: exp.Expression) -> int | None:
-    """Give a length of time that is written out."""
+def length_of(node: exp.Expression) -> int | None:
+    """Give a length of time that is written out, in milliseconds; None if it is none."""
     if isinstance(node, Duration):
         try:
             return node.millis

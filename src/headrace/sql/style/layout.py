@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Final
 
 from headrace.sql.style.pieces import Piece
 from headrace.sql.style.spacing import Flow
-from headrace.sql.style.tree import Clause, Group, Nodes, clauses_of, split_at_commas, split_before, walk
+from headrace.sql.style.tree import (
+    Clause,
+    Group,
+    Nodes,
+    clauses_of,
+    clauses_of_match,
+    split_at_commas,
+    split_before,
+    walk,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +25,7 @@ if TYPE_CHECKING:
 WIDTH: Final = 100
 _STEP: Final = 2
 _JOINTS: Final = ("AND", "OR", "ON", "USING", "WITHIN")
-_LISTS: Final = frozenset(["SELECT", "GROUP", "ORDER", "VALUES", "WINDOW"])
+_LISTS: Final = frozenset(["SELECT", "GROUP", "ORDER", "VALUES", "WINDOW", "PARTITION", "MEASURES", "DEFINE"])
 
 
 class Lines:
@@ -99,6 +108,10 @@ class Lines:
         if group.is_query:
             self._break(inner)
             self._query(group.body, inner)
+        elif group.is_match:
+            for clause in clauses_of_match(group.body):
+                self._break(inner)
+                self._clause(clause, inner)
         elif group.is_case:
             for number, part in enumerate(split_before(group.body, ("WHEN", "ELSE"))):
                 # What is compared, if there is such, stays behind CASE.

@@ -16,6 +16,7 @@ _APART: Final = (
     | frozenset(CLAUSES)
     | frozenset("BY OVER FILTER USING WITHIN VALUES STORE EXISTS ANY ALL EXCLUDE REPLACE RENAME".split())  # noqa: SIM905
     | frozenset("FORMAT PROPERTIES TABLE SCHEMAS RETURNING".split())  # noqa: SIM905 - a word a line is harder to read
+    | frozenset(["MATCH_RECOGNIZE", "PATTERN", "MEASURES"])
 )
 """Keywords with a blank before a bracket; behind all others, and behind names, it stands as in a call."""
 
@@ -23,9 +24,26 @@ _TIGHT: Final = frozenset([".", "::"])
 _CLOSING: Final = frozenset([")", "]", "}"])
 _OPENING: Final = frozenset(["(", "[", "{"])
 _SIGNS: Final = frozenset(["-", "+", "~"])
-_EXPRESSION: Final = frozenset("SELECT WHERE HAVING QUALIFY BY ON VALUES LIMIT OFFSET WHEN LATERAL".split())  # noqa: SIM905
+_EXPRESSION: Final = frozenset(
+    [
+        "SELECT",
+        "WHERE",
+        "HAVING",
+        "QUALIFY",
+        "BY",
+        "ON",
+        "VALUES",
+        "LIMIT",
+        "OFFSET",
+        "WHEN",
+        "LATERAL",
+        "MEASURES",
+        "DEFINE",
+    ]
+)
 _TOPIC: Final = frozenset("FROM JOIN INTO SET CREATE WITH PROPERTIES".split())  # noqa: SIM905
 _SOURCES: Final = frozenset(["FROM", "JOIN"])
+_REPEATS: Final = frozenset(["*", "+", "?"])
 _BEHIND_SOURCES: Final = frozenset(
     "SELECT EVENTTIME WHERE WINDOW GROUP HAVING QUALIFY ORDER LIMIT OFFSET EMIT UNION".split()  # noqa: SIM905
 )
@@ -42,6 +60,7 @@ class Flow:
         sources: this is a FROM clause, where a comma leads to the next topic.
         around: `topic` and `sources` of the brackets around.
         target: the token written last names a target: its columns stand apart from it.
+        pattern: how many brackets of a pattern of rows are open, its repetitions among them.
     """
 
     left: Piece | None = None
@@ -50,6 +69,7 @@ class Flow:
     target: bool = False
     sources: bool = False
     around: tuple[tuple[bool, bool], ...] = ()
+    pattern: int = 0
 
     def copy(self) -> Flow:
         """Give one that goes on by itself, to measure what may come."""
@@ -62,6 +82,8 @@ class Flow:
         self.sign = _is_sign(left, piece)
         begins = left is not None and (left.is_word("INTO") or (self.topic and left.is_word("TABLE")))
         self.target = begins or (self.target and _goes_on(piece))
+        if self.pattern or (piece.text == "(" and left is not None and left.is_word("PATTERN")):
+            self.pattern += (piece.text in _OPENING) - (piece.text in _CLOSING)
         if piece.text in _OPENING:
             self.around = (*self.around, (self.topic, self.sources))
             self.sources = False
@@ -86,6 +108,9 @@ class Flow:
 
     def _blank(self, left: Piece, right: Piece) -> bool:
         one, other = left.text, right.text
+        if self.pattern:
+            # A variable and how often: `a b{2,4} (c | d)+?`.
+            return one not in ("(", "{", ",") and other not in (*_CLOSING, ",", "{", *_REPEATS)
         if one in _TIGHT or other in _TIGHT or one in _OPENING or one == "$":
             return False
         if other in _CLOSING or other in (",", ";", ":"):

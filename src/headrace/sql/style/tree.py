@@ -32,15 +32,18 @@ _SINGLE: Final = (
 )
 _WITH_BY: Final = ("EVENTTIME", "WINDOW", "GRACE", "GROUP", "ORDER")
 _SET_OPERATIONS: Final = ("UNION", "EXCEPT", "INTERSECT")
+_OF_A_MATCH: Final = ("PARTITION", "ORDER", "MEASURES", "ONE", "AFTER", "PATTERN", "WITHIN", "DEFINE")
+_OF_A_MATCH_WITH_BY: Final = ("PARTITION", "ORDER")
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """What stands between two brackets, or between CASE and END."""
+    """What stands between two brackets, or between CASE and END. `is_match`: they are those of MATCH_RECOGNIZE."""
 
     opening: Piece
     body: tuple[Node, ...]
     closing: Piece
+    is_match: bool = False
 
     @property
     def is_query(self) -> bool:
@@ -71,7 +74,8 @@ def nest(pieces: Sequence[Piece]) -> tuple[Node, ...]:
             and (piece.text != "END" or piece.keyword)
         ):
             body = tuple(stack.pop()[1])
-            stack[-1][1].append(Group(opening, body, piece))
+            around = stack[-1][1]
+            around.append(Group(opening, body, piece, bool(around) and _is(around[-1], "MATCH_RECOGNIZE")))
         else:
             stack[-1][1].append(piece)
     assert len(stack) == 1, "a program that can be read closes its brackets"
@@ -112,6 +116,17 @@ def clauses_of(nodes: Nodes) -> list[Clause]:
     return [
         Clause(nodes[number : number + length], nodes[number + length : end])
         for (number, length), end in zip(starts, ends, strict=True)
+    ]
+
+
+def clauses_of_match(nodes: Nodes) -> list[Clause]:
+    """Cut what stands in the brackets of MATCH_RECOGNIZE into its clauses."""
+    starts = [number for number, node in enumerate(nodes) if _is(node, *_OF_A_MATCH)]
+    heads = [1 + _is(nodes[number], *_OF_A_MATCH_WITH_BY) for number in starts]
+    ends = [*starts[1:], len(nodes)]
+    return [
+        Clause(nodes[number : number + head], nodes[number + head : end])
+        for number, head, end in zip(starts, heads, ends, strict=True)
     ]
 
 

@@ -18,7 +18,7 @@ mod plan;
 mod segments;
 mod sessions;
 mod slides;
-mod timers;
+pub mod timers;
 
 use std::collections::HashMap;
 

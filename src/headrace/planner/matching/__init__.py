@@ -1,0 +1,1 @@
+"""MATCH_RECOGNIZE: rows of a stream that follow one another as a pattern says."""
