@@ -116,8 +116,9 @@ class MatchRecognize(exp.Expression):
     """MATCH_RECOGNIZE over the rows of a source, in the place of a source.
 
     `this`: the source. `partition_by`: expressions. `order`: exp.Order. `measures`: exp.Alias each. `after`: `SkipTo`, absent
-    where the text does not say it. `pattern`: `PatternName`, `PatternSequence`, `PatternChoice`, `PatternRepeat`. `within`: Duration or
-    exp.Interval. `define`: exp.Alias each, of a condition. `one_row`: ONE ROW PER MATCH is written. `alias`: exp.TableAlias.
+    where the text does not say it. `pattern`: `PatternName`, `PatternSequence`, `PatternChoice` or `PatternRepeat`. `within`:
+    Duration or exp.Interval. `define`: exp.Alias each, of a condition. `one_row`: ONE ROW PER MATCH is written.
+    `alias`: exp.TableAlias.
     """
 
     arg_types = {  # noqa: RUF012

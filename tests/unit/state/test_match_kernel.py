@@ -234,7 +234,7 @@ def test_of_too_many_ways_to_match_those_that_are_preferred_stay() -> None:
         **RISING,
         "pattern": {
             "sequence": [
-                {"repeat": {"of": either, "least": 1, "most": None, "reluctant": False}},
+                {"repeat": {"of": either, "least": 1, "most": None, "reluctant": True}},
                 {"variable": 2},
             ]
         },

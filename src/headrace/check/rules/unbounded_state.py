@@ -1,4 +1,4 @@
-"""A stream that is grouped, ranked or made distinct without a window."""
+"""A stream that is grouped, ranked or made distinct without a window, or a pattern over it without an end in time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from headrace.check.rule import Finding, Rule
 from headrace.errors.codes.lint import UNBOUNDED_STATE
-from headrace.sql.nodes import Insert, Mode, Window, With
+from headrace.sql.nodes import Insert, MatchRecognize, Mode, PatternRepeat, Window, With
 from headrace.sql.spans import nearest_span, span_of
 
 if TYPE_CHECKING:
@@ -23,6 +23,13 @@ def _find(checked: CheckedProgram) -> Iterator[Finding]:
         node = select.node
         if node.args.get("mode") != Mode.STREAM or not isinstance(select.statement, Insert | With):
             continue
+        for match in node.find_all(MatchRecognize):
+            if match.find_ancestor(exp.Select) is node and _waits(match):
+                yield Finding(
+                    nearest_span(match.args["pattern"]),
+                    "this keeps rows of the stream until the pattern is met or fails, which may be never",
+                    "add `WITHIN` behind PATTERN, with the time that a match takes at most",
+                )
         if node.args.get("window") is not None:
             continue
         group, distinct = node.args.get("group"), node.args.get("distinct")
@@ -37,6 +44,13 @@ def _find(checked: CheckedProgram) -> Iterator[Finding]:
             )
             if over.find_ancestor(exp.Select) is node and keys and not of_a_window:
                 yield _finding(nearest_span(over), "keeps rows of each key of the stream")
+
+
+def _waits(match: MatchRecognize) -> bool:
+    """Say whether keys, or rows of one key, can become ever more."""
+    repeats = match.args["pattern"].find_all(PatternRepeat)
+    endless = any(repeat.args.get("most") is None for repeat in repeats)
+    return match.args.get("within") is None and (endless or bool(match.args.get("partition_by")))
 
 
 def _place(group: exp.Group) -> Span | None:

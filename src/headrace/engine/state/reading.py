@@ -16,7 +16,7 @@ from headrace.engine.state.directory import folder_of, state_failed
 from headrace.engine.state.kernels import make_kernel
 from headrace.engine.state.restore import RestoreJob, Restorer, StoreRestore
 from headrace.log.interface import TopicPartition
-from headrace.plan.operators import Column
+from headrace.plan.operators import Column, Match
 from headrace.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -39,6 +39,10 @@ def columns_of(found: StoreDescription) -> tuple[Column, ...]:
     operator = found.operator
     plain = [column.name for column in operator.columns]
     labels = dict(zip(plain, operator.labels or plain, strict=True))
+    if isinstance(operator.kernel, Match):
+        # It keeps the rows that go in, not what comes out.
+        feed = operator.kernel.feed
+        labels |= dict(zip((column.name for column in feed.columns), feed.labels, strict=True))
     seen: set[str] = set()
     columns = []
     for field in make_kernel(operator).decode(_NOTHING, _NOTHING).schema:

@@ -144,7 +144,7 @@ class Patterns:
                 self.faults.add([Diagnostic(codes.DUPLICATE_OUTPUT, message, place, "give one another name")])
                 good = False
                 break
-        if not items:
+        if not (node.args.get("measures") or draft.key_names):
             message = "a match gives nothing: it has neither MEASURES nor PARTITION BY"
             raise refusal(
                 codes.BAD_PATTERN, message, nearest_span(node), "write for example `MEASURES a.id AS id`"

@@ -24,7 +24,7 @@ from headrace.planner.snapshot.bounds import bounds_of
 from headrace.planner.snapshot.sources import Bound, DerivedRelation, Sources, View
 from headrace.planner.snapshot.states import is_state, state_table
 from headrace.planner.typed import Typed
-from headrace.sql.nodes import ArrayLateral
+from headrace.sql.nodes import ArrayLateral, MatchRecognize
 from headrace.sql.spans import nearest_span, place_all, set_span, span_of
 
 if TYPE_CHECKING:
@@ -130,6 +130,10 @@ def _origin(
         return _aside(worker.names, bound, origin, lateral=True)
     if isinstance(origin, exp.Subquery):
         return _aside(worker.names, worker.bind(origin.this, named, sources.outer), origin)
+    if isinstance(origin, MatchRecognize):
+        message = "MATCH_RECOGNIZE belongs to programs, which take rows as they come"
+        way_out = "write `INSERT INTO topic SELECT STREAM …`, and query that topic"
+        raise refusal(codes.NOT_YET, message, nearest_span(origin), way_out)
     assert isinstance(origin, exp.Table)
     if is_state(origin.this):
         if not origin.alias:
