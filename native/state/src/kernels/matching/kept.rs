@@ -168,16 +168,14 @@ impl Codec for PartitionCodec {
         if value.is_new {
             writes.clear(&[]);
         }
-        let own = value.first..value.end();
-        for gone in value.stored.clone().filter(|number| !own.contains(number)) {
+        // Rows come at the end and go at the beginning.
+        for gone in value.stored.start..value.stored.end.min(value.first) {
             writes.put(&gone.to_be_bytes(), None);
         }
-        for (number, row) in own.zip(&value.rows) {
-            if !value.stored.contains(&number) {
-                let times = [row.time.to_be_bytes(), row.now.to_be_bytes()].concat();
-                let bytes = [&times, &row.row[..]].concat();
-                writes.put(&number.to_be_bytes(), Some(bytes));
-            }
+        for number in value.stored.end.max(value.first)..value.end() {
+            let Some(row) = value.get(number) else { break };
+            let times = [row.time.to_be_bytes(), row.now.to_be_bytes()].concat();
+            writes.put(&number.to_be_bytes(), Some([&times, &row.row[..]].concat()));
         }
     }
 
