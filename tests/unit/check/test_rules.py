@@ -82,6 +82,16 @@ def test_a_comment_about_what_was_not_looked_for_may_be_right() -> None:
         ("SELECT STREAM a FROM t QUALIFY ROW_NUMBER() OVER (PARTITION BY b ORDER BY c) <= 3", ["LINT0104"]),
         ("SELECT STREAM a FROM t QUALIFY ROW_NUMBER() OVER (PARTITION BY _window.start ORDER BY c) <= 3", []),
         ("SELECT STREAM a, COUNT(*) AS n FROM t GROUP BY TUMBLE(5m), a", []),
+        (
+            "SELECT STREAM * FROM t MATCH_RECOGNIZE (ORDER BY _ts MEASURES a.x AS x PATTERN (a b+))",
+            ["LINT0104"],
+        ),
+        (
+            "SELECT STREAM * FROM t MATCH_RECOGNIZE (ORDER BY _ts MEASURES a.x AS x PATTERN (a b+) WITHIN 1h)",
+            [],
+        ),
+        ("SELECT STREAM * FROM t MATCH_RECOGNIZE (PARTITION BY b ORDER BY _ts PATTERN (a b))", ["LINT0104"]),
+        ("SELECT STREAM * FROM t MATCH_RECOGNIZE (ORDER BY _ts MEASURES a.x AS x PATTERN (a b{3}))", []),
     ],
 )
 def test_state_is_bounded_by_windows_and_tables(query: str, found: list[str]) -> None:

@@ -248,3 +248,15 @@ def test_of_too_many_ways_to_match_those_that_are_preferred_stay() -> None:
         [Row(0, 0, at, at, RowKind.INSERT, (1,), (value, None, None)) for at, value in enumerate(values)]
     )
     assert [out.columns for out in run.pending] == [(1, tuple(values))]
+
+
+def test_state_is_shown_as_the_rows_that_a_match_may_need() -> None:
+    run = Run(subject_of(RISING, [INT]))
+    run.process(
+        [Row(0, 0, at, at, RowKind.INSERT, (1,), (value, None, "x")) for at, value in enumerate([5, 3, 4, 6])]
+    )
+    run.commit()
+    found = run.kernel.decode(*run.stores[0].entries("s", None, 1000))
+    assert found.schema.names == ["c0", "v0", "v1", "v2", "time"]
+    assert found.to_pylist()[-1] == {"c0": 1, "v0": 6, "v1": None, "v2": "x", "time": 3}
+    assert found.num_rows == 3

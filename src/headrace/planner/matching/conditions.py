@@ -55,7 +55,7 @@ _FUNCTIONS: Final = {
     "MIN": "least",
     "MAX": "greatest",
 }
-_KNOWN: Final = "conditions on earlier rows are made of comparisons, `+ - * / %`, BETWEEN, IN with a list, IS NULL, AND, OR and NOT"
+_KNOWN: Final = "conditions on earlier rows have comparisons, `+ - * / %`, BETWEEN, IN with a list, IS NULL, AND, OR and NOT"
 _MOST_SCALE: Final = 18
 
 
