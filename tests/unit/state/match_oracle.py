@@ -139,8 +139,8 @@ class MatchOracle:
             for way in self.ways(part, repeat["of"], at, taken):
                 if way is None:
                     yield None
-                elif way[0] > at or count < repeat["least"]:
-                    # A repetition that takes no row is none, unless there must be one.
+                else:
+                    # What is repeated takes a row, so this comes to an end.
                     yield from self.repeat(part, repeat, count + 1, *way)
 
         if count < repeat["least"]:

@@ -85,9 +85,12 @@ class Patterns:
             return {"variable": self.random.randrange(VARIABLES)}
         if kind == "repeat":
             bounds = self.random.choice([(0, None), (1, None), (0, 1), (2, None), (1, 3), (2, 2), (0, 2)])
+            part = self.pattern(depth - 1)
+            while least(part) == 0:
+                part = self.pattern(depth - 1)
             return {
                 "repeat": {
-                    "of": self.pattern(depth - 1),
+                    "of": part,
                     "least": bounds[0],
                     "most": bounds[1],
                     "reluctant": self.random.choice([False, False, True]),

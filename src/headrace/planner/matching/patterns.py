@@ -34,8 +34,13 @@ def pattern_data(pattern: exp.Expression, variables: tuple[str, ...]) -> dict[st
     """Give a pattern as the kernel reads it.
 
     Raises:
-        ProgramError: it can be met by no row at all, or is too long.
+        ProgramError: it can be met by no row at all, repeats what can, or is too long.
     """
+    for repeat in pattern.find_all(PatternRepeat):
+        if _least(repeat.this) == 0:
+            message = "what is repeated may take no row, so it is not said how often it comes"
+            way_out = "let one repetition say it: `a*` for `(a*)+`, `(a | b)*` for `(a* b*)*`"
+            raise refusal(codes.BAD_PATTERN, message, span_of(repeat), way_out)
     if _least(pattern) == 0:
         message = "the pattern is met by no row at all, so there would be a match everywhere"
         way_out = "let at least one variable take a row: `+` in place of `*`"

@@ -57,7 +57,10 @@ fn write(pattern: &Pattern, variables: usize, out: &mut Vec<Instruction>) -> Res
         }
         Pattern::Choice(parts) => choice(parts, variables, out)?,
         Pattern::Repeat(repeat) => {
-            // So a repetition that takes no row ends the loop, and does not hide what the loop would have tried after it.
+            // A way that comes back to where it was without a row would hide what is to be tried after it.
+            if least_rows(&repeat.of) == 0 {
+                return Err(Error::spec("what is repeated may take no row"));
+            }
             for _ in 0..repeat.least {
                 write(&repeat.of, variables, out)?;
             }
@@ -68,6 +71,16 @@ fn write(pattern: &Pattern, variables: usize, out: &mut Vec<Instruction>) -> Res
         }
     }
     Ok(())
+}
+
+/// How many rows a pattern takes at least.
+fn least_rows(pattern: &Pattern) -> usize {
+    match pattern {
+        Pattern::Variable(_) => 1,
+        Pattern::Sequence(parts) => parts.iter().map(least_rows).sum(),
+        Pattern::Choice(parts) => parts.iter().map(least_rows).min().unwrap_or(0),
+        Pattern::Repeat(repeat) => repeat.least * least_rows(&repeat.of),
+    }
 }
 
 fn choice(parts: &[Pattern], variables: usize, out: &mut Vec<Instruction>) -> Result<()> {
@@ -154,8 +167,12 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_that_is_not_there_is_refused() {
-        let pattern = Pattern::Variable(2);
-        assert!(matches!(Program::new(&pattern, 2), Err(Error::Spec(_))));
+    fn what_cannot_be_matched_is_refused() {
+        let variable = Pattern::Variable(2);
+        assert!(matches!(Program::new(&variable, 2), Err(Error::Spec(_))));
+        let twice = r#"{"repeat": {"of": {"repeat": {"of": {"variable": 0}, "least": 0, "most": null, "reluctant": true}},
+            "least": 1, "most": null, "reluctant": false}}"#;
+        let twice = serde_json::from_str(twice).unwrap();
+        assert!(matches!(Program::new(&twice, 2), Err(Error::Spec(_))));
     }
 }
