@@ -354,7 +354,12 @@ impl Operator for Matching {
     }
 
     /// Gives the rows that a match may still need, with their keys and times.
-    fn decode(&self, keys: &BinaryArray, values: &BinaryArray) -> Result<RecordBatch> {
+    fn decode(
+        &self,
+        keys: &BinaryArray,
+        values: &BinaryArray,
+        _: Option<&Store>,
+    ) -> Result<RecordBatch> {
         let (mut found, mut rows, mut times) = (Vec::new(), Vec::new(), Vec::new());
         for (key, value) in entries(keys, values, ROWS) {
             let Some((key, _)) = key.split_last_chunk::<NUMBER>() else {
