@@ -289,7 +289,7 @@ BAD_TOPIC_NAME = Code(
 )
 
 BAD_PATTERN = Code(
-    "SQL0334",
+    "SQL0337",
     "pattern that cannot be matched",
     "MATCH_RECOGNIZE takes the rows of a stream in the order of their event time: ORDER BY names it. PATTERN takes at least one row. "
     "DEFINE and AFTER MATCH SKIP name its variables, and a call in DEFINE or MEASURES looks at the rows of one of them, or at all.",
