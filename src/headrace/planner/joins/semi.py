@@ -148,7 +148,8 @@ def need_single_source(select: exp.Select, asked: Sequence[Asked]) -> None:
     if select.args.get("joins"):
         message = "IN (SELECT …) and EXISTS (SELECT …) cannot stand in the WHERE of a join in a stream yet"
         place = nearest_span(asked[0].node)
-        raise refusal(codes.NOT_YET, message, place, "write the join in a WITH, and the condition over it")
+        way_out = "write the join in a WITH, and the condition over it: `WITH j AS (SELECT … JOIN …); … SELECT … FROM j WHERE …`"
+        raise refusal(codes.NOT_YET, message, place, way_out)
 
 
 def need_plain(asked: Asked, plain: exp.Select | None) -> None:
