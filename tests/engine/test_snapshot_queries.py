@@ -257,6 +257,54 @@ def test_rows_that_came_before_the_limit_stay(log: Log) -> None:
     pytest.fail("no row came before the limit")
 
 
+def test_a_pivot_without_the_time_to_find_its_columns_gives_none(log: Log) -> None:
+    topic = create(log, unique("in"), 1)
+    fill(log, topic, numbers(range(10)))
+    pivot = "PIVOT (SELECT c0 % 2 AS x FROM t0) ON x USING count(*)"
+    plan = SnapshotPlan((scan(topic),), pivot, None)
+    with SnapshotQuery(plan, log, None, limits=Limits(max_seconds=60.0)) as query:
+        assert [row for batch in query.batches() for row in batch.to_pylist()] == [{"0": 5, "1": 5}]
+    for ending, limits in (
+        (Ending.TIME, Limits(max_seconds=0.0)),
+        (Ending.KILLED, Limits(killed=lambda: True)),
+    ):
+        with pytest.raises(RunError, match=f"{ending} ended the query before"):
+            SnapshotQuery(plan, log, None, limits=limits)
+
+
+@pytest.mark.parametrize(
+    ("ending", "limits"),
+    [
+        (Ending.TIME, Limits(max_seconds=0.5)),
+        (Ending.IDLE, Limits(idle_seconds=0.5)),
+        (Ending.SIZE, Limits(max_bytes=200)),
+    ],
+)
+def test_limits_end_a_query_that_follows(log: Log, ending: Ending, limits: Limits) -> None:
+    topic = create(log, unique("in"), 1)
+    fill(log, topic, numbers(range(30)))
+    plan = SnapshotPlan((scan(topic),), "SELECT c0 AS n FROM t0", ("n",), follows=True)
+    with SnapshotQuery(plan, log, None, limits=limits) as query:
+        found = [n for batch in query.follow() for n in batch.column("n").to_pylist()]
+        assert query.ending is ending
+    assert found == list(range(len(found)))
+    assert 0 < len(found) <= 30
+    assert (len(found) < 30) is (ending is Ending.SIZE)
+
+
+def test_a_limit_ends_what_a_query_that_follows_computes(log: Log) -> None:
+    topic = create(log, unique("in"), 1)
+    fill(log, topic, numbers(range(5000)))
+    plan = SnapshotPlan((scan(topic),), f"SELECT count(*) AS a {CUBE}", ("n",), follows=True)
+    began = time.monotonic()
+    with (
+        SnapshotQuery(plan, log, None, limits=Limits(max_seconds=0.2)) as query,
+        pytest.raises(RunError, match=f"{Ending.TIME} ended the query before"),
+    ):
+        list(query.follow())
+    assert time.monotonic() - began < 10
+
+
 def test_follow_goes_on_after_the_end(log: Log) -> None:
     topic = create(log, unique("in"), 2)
     fill(log, topic, numbers(range(10)))

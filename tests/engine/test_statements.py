@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from headrace.catalog import Catalog, Kind
 from headrace.engine.snapshot import Ending, LocalStates
-from headrace.engine.statements import Done, Rows, Runner, Workspace
+from headrace.engine.statements import Done, Rows, Runner, Workspace, parse_statements
 from headrace.engine.statements.running import RunningQueries
 from headrace.errors import HeadraceError, ProgramError, RunError, Span
 from headrace.formats.registry import open_registry
@@ -527,6 +528,89 @@ def test_a_running_query_is_listed_and_killed_from_elsewhere(tmp_path: Path) -> 
             assert session.say("SELECT n FROM t") == [(1,)]
             assert [row[1] for row in session.say("SHOW ALL QUERIES")] == ["Killed", "Completed"]
             assert (tmp_path / "queries.db").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "nothing"),
+    [
+        ("PIVOT (SELECT a.n * b.n * c.n % 7 AS x FROM t AS a, t AS b, t AS c) ON x USING count(*)", ""),
+        (
+            "INSERT INTO u SELECT a.n FROM t AS a, t AS b, t AS c WHERE a.n * b.n * c.n % 7 = 9",
+            "nothing was inserted into `u`",
+        ),
+    ],
+)
+def test_what_opens_or_writes_is_listed_and_killed_from_elsewhere(
+    tmp_path: Path, text: str, nothing: str
+) -> None:
+    with EmbeddedLog(str(tmp_path / "log.db")) as log:
+        session = Session(log, tmp_path)
+        with closing(session.catalog):
+            session.say(
+                "CREATE TABLE t (n int) FORMAT (STRING, JSON); CREATE TABLE u (n int) FORMAT (STRING, JSON)"
+            )
+            session.say("INSERT INTO t SELECT range AS n FROM range(5000)")
+            noted, numbers = RunningQueries(tmp_path / "queries.db", log.name), []
+
+            def kill() -> None:
+                for _ in range(600):
+                    if found := noted.listed(all=False):
+                        numbers.append(found[0].id)
+                        assert noted.kill(found[0].id)
+                        return
+                    time.sleep(0.05)
+
+            killing = threading.Thread(target=kill)
+            killing.start()
+            program = parse_statements(text, "test")
+            with pytest.raises(RunError) as raised:
+                session.runner.run(program.statements[0], program)
+            killing.join()
+            (fault,) = raised.value.diagnostics
+            assert fault.code.id == "RUN0115"
+            assert fault.message.startswith("KILL QUERY ended the ")
+            assert fault.message.endswith(nothing)
+            assert [(item.id, item.status) for item in noted.listed(all=True)][-1] == (numbers[0], "Killed")
+            assert session.say("SELECT count(*) FROM u") == [(0,)]
+
+
+def test_a_limit_ends_an_insert_which_says_what_it_has_written(memory: Session) -> None:
+    memory.say("CREATE TABLE t (n int) FORMAT (STRING, JSON); CREATE TABLE u (n int) FORMAT (STRING, JSON)")
+    memory.say("INSERT INTO t SELECT range AS n FROM range(300)")
+    assert memory.refusal("SET max.query.time = 0; INSERT INTO u SELECT n FROM t") == (
+        "RUN0115",
+        "max.query.time ended the INSERT before its end: nothing was inserted into `u`",
+    )
+    memory.say("SET max.query.time = 1h; SET max.size = 1000")
+    code, message = memory.refusal("INSERT INTO u SELECT n FROM t")
+    count = memory.say("SET max.size = 1g; SELECT count(*) FROM u")[0][0]
+    assert 0 < count < 300
+    assert (code, message) == (
+        "RUN0115",
+        f"max.size ended the INSERT before its end: {count} records were inserted into `u` before, and stay",
+    )
+    # A sum over some of the records is wrong: it is not written.
+    memory.say("TRUNCATE u; SET max.size = 1000")
+    assert memory.refusal("INSERT INTO u SELECT count(*) AS n FROM t") == (
+        "RUN0115",
+        "max.size ended the INSERT before its end: nothing was inserted into `u`",
+    )
+    assert memory.say("SET max.size = 1g; SELECT count(*) FROM u") == [(0,)]
+    assert memory.say("INSERT INTO u SELECT n FROM t LIMIT 2") == "2 records inserted into `u`"
+
+
+def test_a_limit_ends_a_delete_before_it_takes_older_records_for_the_last(memory: Session) -> None:
+    memory.say("CREATE TABLE t (_key string, n int) FORMAT (STRING, JSON) PROPERTIES(compacted=true)")
+    memory.say("INSERT INTO t (_key, n) VALUES ('a', 1), ('b', 1), ('a', 2), ('b', 2)")
+    for limit in ("max.size = 24", "max.query.time = 0", "max.idle.time = 0"):
+        name = limit.split(" ", maxsplit=1)[0]
+        assert memory.refusal(f"SET {limit}; DELETE FROM t WHERE n = 1") == (
+            "RUN0115",
+            f"{name} ended the DELETE before its end: nothing of `t` was deleted",
+        )
+        memory.say("SET max.size = 1g; SET max.query.time = 1h; SET max.idle.time = 1h")
+        assert memory.say("SELECT _key FROM t WHERE _meta.__valuesize IS NULL") == []
+    assert memory.say("DELETE FROM t WHERE n = 2") == "2 keys of `t` deleted"
 
 
 def test_commands_have_no_place_in_a_program_that_runs_for_ever() -> None:

@@ -22,7 +22,7 @@ class QuerySettings:
 
     Args:
         max_bytes: of keys and values that are read at most; None reads to the end.
-        max_seconds: that a query runs at most.
+        max_seconds: that a query runs at most; None where nothing is said.
         idle_seconds: that it waits for the next record at most; None waits as long as the log is there.
         skip_bad_records: leave records out that cannot be decoded; else they end the query.
         timestamps: how times come out: None as times, `text` as ISO 8601, `long` as milliseconds since 1970.
@@ -32,7 +32,7 @@ class QuerySettings:
     """
 
     max_bytes: int | None = None
-    max_seconds: float | None = 3600.0
+    max_seconds: float | None = None
     idle_seconds: float | None = None
     skip_bad_records: bool = True
     timestamps: str | None = None
@@ -120,10 +120,11 @@ def _help(name: str) -> str:
 
 
 QUERY_SETTINGS_DOC: Final = {
-    "max.size": "Bytes of keys and values that a query reads at most: `1024`, `1024k`, `10m`, `5g`. "
+    "max.size": "Bytes of keys and values that a query, INSERT or DELETE reads at most: `1024`, `1024k`, `10m`, `5g`. "
     "Default: no limit. Also `max.bytes`.",
     "max.query.time": "How long a query reads at most: `2000ms`, `60s`, `10m`, `2h`; a number alone counts "
-    "milliseconds. What still computes a second later, or a tenth of that time later, is ended too. Default: `1h`. "
+    "milliseconds. What still computes a second later, or a tenth of that time later, is ended too. It holds for "
+    "`INSERT … SELECT`, `DELETE` and `--follow`, too. Default: `1h` for a SELECT without `--follow`, else no limit. "
     "Also `max.time`.",
     "max.idle.time": "How long a query waits for the next record; then it ends with what it has. "
     "Default: as long as a broker is there.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
@@ -80,6 +81,7 @@ class SnapshotQuery:
         self._skip_bad_records = skip_bad_records
         self._times = timestamps
         self._budget = Budget(self._limits)
+        self._opening = 0.0
         self._connection = connection_alone() if plan.functions else connection()
         self._relations = [_Relation(scan.relation, partial(self._scan, scan)) for scan in plan.scans]
         self._relations += [_Relation(scan.relation, partial(self._state, scan)) for scan in plan.states]
@@ -123,6 +125,8 @@ class SnapshotQuery:
     def batches(self) -> Generator[pa.RecordBatch]:
         """Give the result over what is there now. Closing the iterator stops the scans.
 
+        The time that a PIVOT took to find its columns, when it was opened, counts into that of the query.
+
         Raises:
             RunError: an expression failed, or the log did, or a limit has ended the query before it had a row.
             KeyboardInterrupt: the user has ended it.
@@ -134,9 +138,10 @@ class SnapshotQuery:
         reader = None
         given = [item for item in (self._plan.limit, self._limits.rows) if item is not None]
         left = min(given) if given else None
-        self._budget = Budget(self._limits)
+        limits = self._limits_left()
+        self._budget = Budget(limits)
         any_row = False
-        with watched(self._limits, self._connection.interrupt) as watch:
+        with watched(limits, self._connection.interrupt) as watch:
             try:
                 for opened in self._readers():
                     reader = opened
@@ -179,29 +184,42 @@ class SnapshotQuery:
                 self._connection.rollback()
 
     def follow(self) -> Generator[pa.RecordBatch]:
-        """Give the result over what is there now and over each batch that arrives, until the iterator is closed.
+        """Give the result over what is there now and over each batch that arrives, until a limit or until the iterator is closed.
 
         Only for plans that say so: a row of the result depends on one record alone.
+
+        Raises:
+            RunError: an expression failed, or the log did, or a limit has ended the query before it had a row.
+            KeyboardInterrupt: the user has ended it.
         """
         with interruptible(self._connection.interrupt):
             yield from self._follow()
 
     def _follow(self) -> Generator[pa.RecordBatch]:
         (relation,) = self._relations
+        limits = self._limits_left()
+        self._budget = Budget(limits)
         scan = self._scan(self._plan.scans[0], follow=True)
         records = scan.batches()
-        try:
-            for rows in records:
-                relation.only = partial(iter, [rows])
-                table = self._connection.sql(self._plan.query).to_arrow_table()
-                for batch in table.to_batches():
-                    if batch.num_rows:
-                        yield self._renamed(batch)
-        except duckdb.Error as error:
-            raise _query_failed(error) from error
-        finally:
-            relation.only = None
-            records.close()
+        any_row = False
+        with watched(limits, self._connection.interrupt) as watch:
+            try:
+                for rows in records:
+                    relation.only = partial(iter, [rows])
+                    table = self._connection.sql(self._plan.query).to_arrow_table()
+                    for batch in table.to_batches():
+                        if batch.num_rows:
+                            any_row = True
+                            yield self._renamed(batch)
+            except duckdb.Error as error:
+                if watch.ending is None or not _is_interruption(error):
+                    raise _query_failed(error) from error
+                self._budget.stopped(watch.ending)
+                if not any_row:
+                    raise _ended(watch.ending, self._limits) from None
+            finally:
+                relation.only = None
+                records.close()
 
     def close(self) -> None:
         """Stop the scans and free the connection."""
@@ -219,13 +237,33 @@ class SnapshotQuery:
 
     def _opened(self) -> duckdb.DuckDBPyRelation:
         # A PIVOT reads the topics by now.
+        began = time.monotonic()
         with watched(self._limits, self._connection.interrupt) as watch:
             try:
-                return self._bound()
+                opened = self._bound()
             except duckdb.Error as error:
-                if watch.ending is not None and _is_interruption(error):
-                    raise _ended(watch.ending, self._limits) from None
+                ending = watch.ending if _is_interruption(error) else self._ending_of_opening()
+                if ending is not None:
+                    raise _ended(ending, self._limits) from None
                 raise self._cause() or _query_failed(error) from error
+        ending = self._ending_of_opening()
+        if ending is not None:
+            raise _ended(ending, self._limits)
+        self._opening = time.monotonic() - began
+        return opened
+
+    def _ending_of_opening(self) -> Ending | None:
+        """Say which limit has left a PIVOT without some of its columns, and without time for their values."""
+        return self._budget.ending if self._budget.ending in (Ending.TIME, Ending.KILLED) else None
+
+    def _limits_left(self) -> Limits:
+        """Give the limits without the time that opening took."""
+        most = self._limits.max_seconds
+        return (
+            self._limits
+            if most is None
+            else replace(self._limits, max_seconds=max(0.0, most - self._opening))
+        )
 
     def _bound(self) -> duckdb.DuckDBPyRelation:
         return _transportable(self._connection.sql(self._plan.query))
@@ -247,7 +285,7 @@ class SnapshotQuery:
             self._properties,
             self._batch_records,
             follow=follow,
-            budget=Budget(Limits(killed=self._limits.killed)) if follow else self._budget,
+            budget=self._budget,
             on_bad=None if self._skip_bad_records else _bad_record,
         )
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from headrace.engine.snapshot import SnapshotQuery
+from headrace.engine.snapshot import Limits, SnapshotQuery
 from headrace.engine.statements.answers import Done
+from headrace.engine.statements.limiting import limited, need_end, rows_to_write
 from headrace.engine.statements.workspace import failed
 from headrace.engine.statements.writing import send
 from headrace.errors.codes import run as codes
@@ -18,6 +20,9 @@ from headrace.sql import parse_query
 from headrace.sql.printer import print_query, ticked
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from headrace.config.query_settings import QuerySettings
     from headrace.engine.statements.workspace import Workspace
     from headrace.errors import Source
     from headrace.sql.commands import Delete
@@ -31,11 +36,12 @@ _LATEST: Final = (
 _MATCHING: Final = "SELECT _meta.partition AS p, _meta.offset AS o FROM {topic} WHERE {condition}"
 
 
-def delete(statement: Delete, source: Source, workspace: Workspace) -> Done:
+def delete(statement: Delete, source: Source, workspace: Workspace, settings: QuerySettings) -> Done:
     """Delete what a condition says.
 
     Raises:
         ProgramError: there is no such topic, the condition is wrong, or the topic cannot lose single records.
+        RunError: a limit of the settings or KILL QUERY has ended it; it says how many keys are deleted.
         LogError: the log refuses.
     """
     topic = workspace.described(statement.name, statement.name_span)
@@ -43,11 +49,11 @@ def delete(statement: Delete, source: Source, workspace: Workspace) -> Done:
         # What is wrong with the condition is found, and shown in the user's text, before anything else.
         plan_condition(statement, source, topic, workspace.catalog)
         matching = _MATCHING.format(topic=ticked(topic.name), condition=print_query(statement.condition))
-        count = _bury(
-            f"SELECT k, r.p AS p FROM ({_latest(topic.name)}) AS r JOIN ({matching}) AS m ON r.p = m.p AND r.o = m.o",
-            topic.name,
-            workspace,
-        )
+        query = f"SELECT k, r.p AS p FROM ({_latest(topic.name)}) AS r JOIN ({matching}) AS m ON r.p = m.p AND r.o = m.o"
+        text = source.text[statement.span.start : statement.span.end]
+        with limited(text, workspace, settings) as limits:
+            ended = partial(_need_end, statement, source, topic.name)
+            count = _bury(query, topic.name, workspace, limits, ended)
         return Done(f"{keys(count)} of `{topic.name}` deleted")
     bounds = plan_offsets(statement, source, topic, workspace.catalog)
     places = [TopicPartition(topic.name, number) for number in bounds.partitions or range(topic.partitions)]
@@ -71,17 +77,44 @@ def keys(count: int) -> str:
     return "1 key" if count == 1 else f"{count} keys"
 
 
-def _bury(text: str, topic: str, workspace: Workspace) -> int:
+def _need_end(statement: Delete, source: Source, topic: str, query: SnapshotQuery, count: int) -> None:
+    """Say how many keys are deleted. Raises RunError: a limit has ended the query."""
+    done = f"{keys(count)} of `{topic}` deleted before" if count else _nothing(topic)
+    need_end(query, "DELETE", done, statement.span, source)
+
+
+def _nothing(topic: str) -> str:
+    return f"nothing of `{topic}` was deleted"
+
+
+def _bury(
+    text: str,
+    topic: str,
+    workspace: Workspace,
+    limits: Limits | None = None,
+    check: Callable[[SnapshotQuery, int], None] | None = None,
+) -> int:
+    """Write a tombstone for each key that a query gives, with its partition; gives how many.
+
+    Args:
+        text: the query.
+        topic: that has the keys.
+        workspace: with its log.
+        limits: of the query.
+        check: told the query and how many tombstones are written, at the end.
+    """
     plan = plan_query(parse_query(text), workspace.catalog)
     count = 0
-    with SnapshotQuery(plan, workspace.log, workspace.registry) as query:
-        for batch in query.batches():
+    with SnapshotQuery(plan, workspace.log, workspace.registry, limits=limits) as query:
+        for batch in rows_to_write(query, plan, _nothing(topic)):
             tombstones = pa.RecordBatch.from_arrays(
                 [batch.column(0), batch.column(1).cast(pa.int32()), pa.nulls(batch.num_rows, pa.binary())],
                 names=["key", "partition", "value"],
             )
             send(workspace.log, topic, [tombstones])
             count += batch.num_rows
+        if check is not None:
+            check(query, count)
         if query.failed:
             message = f"{query.failed} records of `{topic}` cannot be decoded, and were left as they are ({keys(count)} deleted)"
             raise failed(codes.QUERY_FAILED, message)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from headrace.config.query_settings import QuerySettings, read_query_settings
 from headrace.engine.interrupts import took_interrupt
-from headrace.engine.snapshot import Limits, SnapshotQuery
+from headrace.engine.snapshot import SnapshotQuery
 from headrace.engine.statements.answers import Answer, Done, Rows
 from headrace.engine.statements.deleting import delete
+from headrace.engine.statements.limiting import limited
 from headrace.engine.statements.showing import describe, show
 from headrace.engine.statements.tables import create_table, drop_table, truncate
 from headrace.engine.statements.views import create_synonym, create_view, drop_definition
@@ -38,7 +39,7 @@ from headrace.sql.commands import (
 from headrace.sql.nodes import CreateTable, DuckdbQuery, Insert, Program, Query, Set, With
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
 
     import pyarrow as pa
 
@@ -49,6 +50,9 @@ if TYPE_CHECKING:
 
 _LENSES: Final = "kafka"
 """The connection that queries of Lenses name: those that are pasted carry it, whatever the log here."""
+
+_SECONDS: Final = 3600.0
+"""How long a query runs at most where nothing is said: one that has ended shows what it has read, and can be asked again."""
 
 _OF_THE_QUERY: Final = (run_codes.QUERY_FAILED, run_codes.QUERY_ENDED)
 """What the text of a query is to blame for, while it runs."""
@@ -160,7 +164,7 @@ class Runner:
             case Truncate():
                 return truncate(statement, workspace)
             case Delete():
-                return delete(statement, program.source, workspace)
+                return delete(statement, program.source, workspace, self.settings)
             case Show():
                 return show(statement, workspace, self._user_functions(program))
             case Describe():
@@ -179,36 +183,34 @@ class Runner:
         if not settings.live_aggregates:
             check_size(query, plan)
         text = program.source.text[query.span.start : query.span.end]
-        running = nullcontext(None) if workspace.running is None else workspace.running.noted(text)
-        killed: list[Callable[[], bool]] = []
-        limits = Limits(
-            None if isinstance(query, Query) and query.query.args.get("limit") is not None else self._rows,
-            settings.max_bytes,
-            settings.max_seconds,
-            settings.idle_seconds,
-            lambda: bool(killed) and killed[0](),
-        )
-        opened = SnapshotQuery(
-            plan,
-            workspace.log,
-            workspace.registry,
-            properties=settings.properties,
-            states=workspace.states,
-            limits=limits,
-            skip_bad_records=settings.skip_bad_records,
-            timestamps=settings.timestamps,
-        )
+        given = isinstance(query, Query) and query.query.args.get("limit") is not None
+        rows, seconds = None if given else self._rows, None if follow else _SECONDS
+        with ExitStack() as stack:
+            limits = stack.enter_context(limited(text, workspace, settings, rows=rows, seconds=seconds))
+            try:
+                opened = stack.enter_context(
+                    SnapshotQuery(
+                        plan,
+                        workspace.log,
+                        workspace.registry,
+                        properties=settings.properties,
+                        states=workspace.states,
+                        limits=limits,
+                        skip_bad_records=settings.skip_bad_records,
+                        timestamps=settings.timestamps,
+                    )
+                )
+            except RunError as fault:
+                raise _placed(fault, query, program) from fault.__cause__
+            while_read = stack.pop_all()
 
         def batches() -> Generator[pa.RecordBatch]:
-            with running as ended:
-                if ended is not None:
-                    killed.append(ended)
-                try:
-                    yield from opened.follow() if follow else opened.batches()
-                except RunError as fault:
-                    raise _placed(fault, query, program) from fault.__cause__
+            try:
+                yield from opened.follow() if follow else opened.batches()
+            except RunError as fault:
+                raise _placed(fault, query, program) from fault.__cause__
 
-        return Rows(opened.schema, batches(), opened, opened)
+        return Rows(opened.schema, batches(), opened, while_read)
 
     def _use(self, statement: Use) -> Done:
         log = self._workspace.log.name

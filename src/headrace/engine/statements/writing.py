@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from sqlglot import exp
 
 from headrace.engine.assembly import Assembly, first_misfit
-from headrace.engine.snapshot import SnapshotQuery
+from headrace.engine.snapshot import Limits, SnapshotQuery
 from headrace.engine.statements.answers import Done
+from headrace.engine.statements.limiting import limited, need_end, rows_to_write
 from headrace.engine.statements.workspace import failed
 from headrace.errors import Diagnostic, RunError
 from headrace.errors.codes import run as codes
@@ -39,11 +40,11 @@ def insert(statement: Insert, program: Program, workspace: Workspace, settings: 
     """Write the rows of a query as records of a topic.
 
     Rows are encoded batch by batch before they are sent: one that does not fit keeps its batch back, and the error says how
-    many records were written before it.
+    many records were written before it. What a limit of the settings or KILL QUERY ends does so, too.
 
     Raises:
         ProgramError: the statement is wrong. Nothing was written.
-        RunError: a value does not fit the topic, or the log refuses.
+        RunError: a value does not fit the topic, the log refuses, or a limit has ended the query.
     """
     plan = plan_insertion(
         statement,
@@ -53,9 +54,22 @@ def insert(statement: Insert, program: Program, workspace: Workspace, settings: 
         definitions=workspace.catalog.definitions,
         formats=(settings.key_format, settings.value_format),
     )
-    with SnapshotQuery(
-        plan.rows, workspace.log, workspace.registry, properties=settings.properties, states=workspace.states
-    ) as query:
+    text = program.source.text[statement.span.start : statement.span.end]
+    # VALUES read nothing, and are written before anybody could look for them.
+    values = isinstance(statement.query, exp.Values)
+    bounds = nullcontext(Limits()) if values else limited(text, workspace, settings)
+    nothing = f"nothing was inserted into `{plan.target.name}`"
+    with (
+        bounds as limits,
+        SnapshotQuery(
+            plan.rows,
+            workspace.log,
+            workspace.registry,
+            properties=settings.properties,
+            states=workspace.states,
+            limits=limits,
+        ) as query,
+    ):
         names = query.schema.names
         place = _Places(statement, program.source)
         key = (
@@ -72,7 +86,7 @@ def insert(statement: Insert, program: Program, workspace: Workspace, settings: 
 
         def records() -> Iterable[pa.RecordBatch]:
             nonlocal count
-            for batch in query.batches():
+            for batch in rows_to_write(query, plan.rows, nothing):
                 columns = {
                     "key": key.encode(batch, count) if key else pa.nulls(batch.num_rows, pa.binary()),
                     "value": value.encode(batch, count) if value else pa.nulls(batch.num_rows, pa.binary()),
@@ -81,6 +95,9 @@ def insert(statement: Insert, program: Program, workspace: Workspace, settings: 
                 count += batch.num_rows
 
         send(workspace.log, plan.target.name, records())
+        were = "1 record was" if count == 1 else f"{count} records were"
+        done = f"{were} inserted into `{plan.target.name}` before, and stay" if count else nothing
+        need_end(query, "INSERT", done, statement.span, program.source)
         if query.failed:
             message = f"{query.failed} records that the query reads cannot be decoded and were left out; {count} were written"
             raise failed(codes.QUERY_FAILED, message)
