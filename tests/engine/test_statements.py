@@ -265,6 +265,18 @@ def test_values_without_columns_fill_the_value_in_order(memory: Session) -> None
     assert memory.say("SELECT _key, a, b FROM t") == [(None, 1, "x")]
 
 
+def test_keys_with_windows_are_named_where_nothing_else_tells_them(memory: Session) -> None:
+    memory.say("CREATE TABLE w (n int) FORMAT (BYTES, JSON)")
+    insert = "INSERT INTO w (_key.key, _key.start, n) VALUES"
+    assert memory.refusal(f"{insert} ('a', 1000, 1)")[0] == "SQL0307"
+    memory.say(f"SET _ktype = 'TWSTRING'; SET _vtype = 'JSON'; {insert} ('a', 1000, 1)")
+    memory.say("INSERT INTO w (_key.key, _key.start, n) STORE KEY AS TWSTRING VALUES ('b', 2000, 2)")
+    rows = "SELECT _key AS k, _window.start AS s, n FROM w WHERE _ktype = 'TWSTRING' ORDER BY n"
+    assert memory.say(rows) == [("a", 1000, 1), ("b", 2000, 2)]
+    bytes_of = "SELECT hex(_key) AS k FROM w WHERE _ktype = BYTES AND n = 1"
+    assert memory.say(bytes_of) == [("6100000000000003E8",)]
+
+
 def test_avro_tables_register_their_schema(memory: Session) -> None:
     memory.say("CREATE TABLE t (_key long, x int NOT NULL, s string) FORMAT (LONG, AVRO)")
     registry = memory.catalog.registry

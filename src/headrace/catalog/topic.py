@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
+from headrace.formats.windowed import key_of, windowed
 from headrace.log.interface import TopicDescription
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from headrace.catalog.infer import JsonSample
-    from headrace.formats.interface import Format, Registry, Side
+    from headrace.formats.interface import Format, Registry, Side, Windowing
 
 
 class Origin(StrEnum):
@@ -41,6 +42,14 @@ class CatalogTopic:
     value: Side
     partitions: int
     origin: Origin = Origin.DECLARED
+
+    def with_window(self, window: Windowing | None) -> CatalogTopic:
+        """Give the topic with these windows behind its keys; as it is where none are named, or they are there."""
+        if window in (None, self.key.window):
+            return self
+        assert window is not None
+        bare = self.key if self.key.window is None else key_of(self.key)
+        return replace(self, key=windowed(bare, window))
 
 
 class TopicCatalog(Protocol):

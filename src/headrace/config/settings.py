@@ -278,7 +278,8 @@ SETTINGS: Final = (
         Scope.PSEUDO,
         Kind.STRING,
         None,
-        "Format of the keys for `INSERT … VALUES`, in programs of 2018.",
+        "Format of the keys of topics of which the program says nothing else, in programs of 2018; also with windows behind them "
+        "(`TWSTRING`, `SW[JSON]`).",
         legacy="_ktype",
     ),
     Setting(
@@ -286,7 +287,7 @@ SETTINGS: Final = (
         Scope.PSEUDO,
         Kind.STRING,
         None,
-        "Format of the values for `INSERT … VALUES`, in programs of 2018.",
+        "Format of the values of topics of which the program says nothing else, in programs of 2018.",
         legacy="_vtype",
     ),
 )

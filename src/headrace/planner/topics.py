@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from headrace.catalog import format_named
+from headrace.catalog import format_named, windowed_name
 from headrace.errors import Diagnostic, ProgramError
 from headrace.errors.codes import plan as codes
 from headrace.planner.faults import refusal
@@ -14,7 +14,7 @@ from headrace.planner.relations import Names, TopicReads
 if TYPE_CHECKING:
     from headrace.catalog import CatalogTopic, TopicCatalog
     from headrace.errors import Span
-    from headrace.formats.interface import Format
+    from headrace.formats.interface import Format, Windowing
     from headrace.log.interface import TopicDescription
 
 
@@ -40,6 +40,7 @@ class Topics:
     tables: dict[str, TopicReads] = field(default_factory=dict)
     """What every thread reads whole, by topic."""
     key_format: Format | None = None
+    key_window: Windowing | None = None
     value_format: Format | None = None
 
     def all_names(self) -> list[str]:
@@ -48,7 +49,9 @@ class Topics:
 
     def assume(self, key: str | None, value: str | None) -> None:
         """Take formats for topics of which the program says nothing else (`SET _ktype`, `SET _vtype`)."""
-        self.key_format = format_named(key, None) if key else None
+        if key:
+            self.key_window, plain = windowed_name(key)
+            self.key_format = format_named(plain, None)
         self.value_format = format_named(value, None) if value else None
 
     def declare(self, topic: CatalogTopic) -> None:
@@ -102,10 +105,11 @@ class Topics:
         if planned is not None:
             return planned
         try:
-            return self.catalog.topic(name, key or self.key_format, value or self.value_format)
+            topic = self.catalog.topic(name, key or self.key_format, value or self.value_format)
         except ProgramError as fault:
             found = (
                 Diagnostic(item.code, item.message, item.span or span, item.help, item.notes)
                 for item in fault.diagnostics
             )
             raise ProgramError(tuple(found)) from None
+        return topic if topic is None or key is not None else topic.with_window(self.key_window)

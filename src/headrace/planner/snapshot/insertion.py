@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from sqlglot import exp
 
-from headrace.catalog import Definitions, format_named
+from headrace.catalog import Definitions, format_named, windowed_name
 from headrace.errors import Diagnostic, ProgramError
 from headrace.errors.codes import plan as codes
 from headrace.errors.suggest import did_you_mean
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from headrace.catalog import CatalogTopic, TopicCatalog
-    from headrace.formats.interface import Format, Path, Side
+    from headrace.formats.interface import Path, Side
     from headrace.plan.snapshot import SnapshotPlan
     from headrace.planner.snapshot.states import StoredStates
     from headrace.sql.nodes import Insert
@@ -129,13 +129,14 @@ def _target(
         message = f"there is no topic `{name}`"
         way_out = did_you_mean(name, catalog.names()) or f"make it: CREATE TABLE {name} (…) FORMAT (…)"
         raise refusal(codes.MISSING_TARGET, message, insert.target_span, way_out)
-    wanted: list[Format | None] = []
-    for stored, given in ((insert.store_key, formats[0]), (insert.store_value, formats[1])):
-        text = stored or given
-        wanted.append(None if text is None else format_named(text, insert.target_span))
-    found = catalog.topic(name, wanted[0], wanted[1])
+    window, key = None, insert.store_key or formats[0]
+    if key is not None:
+        window, key = windowed_name(key)
+    value = insert.store_value or formats[1]
+    wanted = (None if text is None else format_named(text, insert.target_span) for text in (key, value))
+    found = catalog.topic(name, *wanted)
     assert found is not None
-    return found
+    return found.with_window(window)
 
 
 def _paths(insert: Insert, names: Sequence[str], target: CatalogTopic) -> tuple[Path, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from sqlglot import exp
 
-from headrace.catalog import format_named
+from headrace.catalog import format_named, windowed_name
 from headrace.errors import ProgramError
 from headrace.errors.codes import catalog as catalog_codes
 from headrace.errors.codes import plan as codes
@@ -213,7 +213,10 @@ def _scan(
     named: Mapping[str, View],
     formats: Extracted,
 ) -> ScanDraft:
-    key = format_named(formats.key.name, formats.key.span) if formats.key else None
+    window, key = None, None
+    if formats.key:
+        window, plain = windowed_name(formats.key.name)
+        key = format_named(plain, formats.key.span)
     value = format_named(formats.value.name, formats.value.span) if formats.value else None
     name = worker.synonyms.get(name, name)
     topic = worker.catalog.topic(name, key, value) if worker.catalog.describe(name) is not None else None
@@ -221,7 +224,8 @@ def _scan(
         message = f"there is no topic `{name}`"
         way_out = did_you_mean(name, [*named, *worker.catalog.names()])
         raise refusal(catalog_codes.UNKNOWN_TOPIC, message, span_of(node), way_out)
-    draft = ScanDraft(f"{worker.prefix}t{len(worker.scans)}", TopicReads(topic, worker.names))
+    reads = TopicReads(topic.with_window(window), worker.names)
+    draft = ScanDraft(f"{worker.prefix}t{len(worker.scans)}", reads)
     worker.scans.append(draft)
     return draft
 
