@@ -3,7 +3,7 @@
 The subset is what records need: objects with properties, arrays, maps (`additionalProperties`), alternatives with null,
 references inside the schema. A place whose values have no one type is text that holds their JSON, as the JSON decoder gives
 it. Types of numbers and times that JSON lacks stand in `connect.type` and `title`, as Confluent's converters for Kafka Connect
-write them.
+write them. Decimals have a word of their own: what Connect titles a decimal may be Base64 text in the records, and ours are numbers.
 
 Source: JSON Schema draft 7, https://json-schema.org/draft-07/json-schema-validation.
 """
@@ -11,6 +11,7 @@ Source: JSON Schema draft 7, https://json-schema.org/draft-07/json-schema-valida
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import pyarrow as pa
@@ -46,6 +47,10 @@ _PLAIN: Final[Mapping[str, pa.DataType]] = {
     "string": pa.string(),
     "null": pa.null(),
 }
+_OWN: Final = "headrace.type"
+"""Says the type of a decimal, `decimal(12,2)`; whoever does not know the word reads a number."""
+_DECIMAL: Final = re.compile(r"decimal\(([0-9]{1,2}),([0-9]{1,2})\)")
+_MAX_PRECISION: Final = 38
 _RAW: Final = pa.string()
 """What has no one type is kept as the text of its JSON."""
 
@@ -123,6 +128,9 @@ class _Reader:
         if name == "array":
             item, _ = self.type_of(tree.get("items", True), open)
             return pa.list_(item), False
+        decimal = _decimal(tree.get(_OWN)) if name in ("number", "integer") else None
+        if decimal is not None:
+            return decimal, False
         for key, types in ((_CONNECT, _CONNECT_TYPES), ("title", _TITLES)):
             if tree.get(key) in types:
                 return types[tree[key]], False
@@ -171,6 +179,17 @@ class _Reader:
         return found
 
 
+def _decimal(text: object) -> pa.DataType | None:
+    """Give the type that our own word says; what it cannot mean is as if it was not there."""
+    match = _DECIMAL.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        return None
+    precision, scale = int(match[1]), int(match[2])
+    if not 1 <= precision <= _MAX_PRECISION or scale > precision:
+        return None
+    return pa.decimal128(precision, scale)
+
+
 def _name_of(value: object) -> str:
     if value is None:
         return "null"
@@ -201,8 +220,8 @@ def _schema_of(kind: pa.DataType) -> dict[str, Any]:
             return {"type": "integer" if pa.types.is_timestamp(kind) else "string", "title": title}
     if pa.types.is_timestamp(kind):
         return {"type": "integer", "title": "org.apache.kafka.connect.data.Timestamp"}
-    if pa.types.is_decimal(kind):
-        return {"type": "number"}
+    if isinstance(kind, pa.Decimal128Type):
+        return {"type": "number", _OWN: f"decimal({kind.precision},{kind.scale})"}
     for name, connected in _CONNECT_TYPES.items():
         if connected == kind and name not in ("int8", "int16"):
             word = "integer" if name.startswith("int") else "string" if name == "bytes" else "number"
