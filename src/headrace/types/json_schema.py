@@ -3,7 +3,7 @@
 The subset is what records need: objects with properties, arrays, maps (`additionalProperties`), alternatives with null,
 references inside the schema. A place whose values have no one type is text that holds their JSON, as the JSON decoder gives
 it. Types of numbers and times that JSON lacks stand in `connect.type` and `title`, as Confluent's converters for Kafka Connect
-write them. Decimals have a word of their own: what Connect titles a decimal may be Base64 text in the records, and ours are numbers.
+write them. Decimals have a word of their own: what Connect titles a decimal may be Base64 text, and ours are numbers.
 
 Source: JSON Schema draft 7, https://json-schema.org/draft-07/json-schema-validation.
 """
