@@ -74,12 +74,15 @@ class Types:
     def _sources(self, select: exp.Select, names: Mapping[str, Named], depth: int) -> list[_Source]:
         begin = select.args.get("from_")
         nodes = [begin.this] if begin is not None else []
-        joins = select.args.get("joins") or []
-        nodes += [join.this for join in joins]
-        # What an outer join fills up may be null.
-        outer = any(join.side for join in joins)
+        filled = [False] * len(nodes)
+        for join in select.args.get("joins") or []:
+            nodes.append(join.this)
+            # What an outer join fills up may be null: the side that may have no partner.
+            side = (join.side or "").upper()
+            filled = [before or side in ("RIGHT", "FULL") for before in filled]
+            filled.append(side in ("LEFT", "FULL"))
         found = []
-        for node in nodes:
+        for node, outer in zip(nodes, filled, strict=True):
             facets = self._facets(node, names, depth)
             if outer:
                 facets = {name: Known(item.type, True, item.declared) for name, item in facets.items()}
@@ -117,7 +120,8 @@ class Types:
                 known = self._of(item.this if isinstance(item, exp.Alias) else item, sources)
                 if known is not None:
                     fields.append(pa.field(item.alias_or_name or item.name, known.type, known.nullable))
-        return {"_value": Known(pa.struct(fields), False)}
+        declared = all(known.declared for source in sources for known in source.facets.values())
+        return {"_value": Known(pa.struct(fields), False, declared)}
 
     def _of(self, node: exp.Expr | None, sources: Sequence[_Source]) -> Known | None:
         if node is None:
@@ -132,7 +136,10 @@ class Types:
         if isinstance(node, exp.Cast):
             inner = self._of(node.this, sources)
             with contextlib.suppress(ProgramError):
-                return Known(arrow_type(node.args["to"]), inner is None or inner.nullable)
+                kind = arrow_type(node.args["to"])
+                return (
+                    Known(kind, True, False) if inner is None else Known(kind, inner.nullable, inner.declared)
+                )
             return None
         if isinstance(node, exp.Add | exp.Sub | exp.Mul | exp.Div | exp.Mod):
             return _arithmetic(self._of(node.this, sources), self._of(node.expression, sources))
@@ -177,8 +184,8 @@ def _literal(node: exp.Literal) -> Known:
 def _arithmetic(left: Known | None, right: Known | None) -> Known | None:
     if left is None or right is None:
         return None
-    nullable = left.nullable or right.nullable
+    nullable, declared = left.nullable or right.nullable, left.declared and right.declared
     if pa.types.is_integer(left.type) and pa.types.is_integer(right.type):
-        return Known(pa.int64(), nullable)
+        return Known(pa.int64(), nullable, declared)
     numbers = [pa.types.is_integer(item.type) or pa.types.is_floating(item.type) for item in (left, right)]
-    return Known(pa.float64(), nullable) if all(numbers) else None
+    return Known(pa.float64(), nullable, declared) if all(numbers) else None

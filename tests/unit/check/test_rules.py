@@ -114,6 +114,15 @@ def test_state_is_bounded_by_windows_and_tables(query: str, found: list[str]) ->
         ("filled <> 'a'", []),
         ("i NOT IN (SELECT i FROM r)", ["LINT0108"]),
         ("i NOT IN (SELECT i FROM r WHERE i IS NOT NULL)", []),
+        ("s NOT IN ('a', 'b')", ["LINT0113"]),
+        ("NOT (s IN ('a', 'b'))", ["LINT0113"]),
+        ("s NOT IN ('a', 'b') OR s IS NULL", []),
+        ("filled NOT IN ('a', 'b')", []),
+        ("filled NOT IN ('a', s)", ["LINT0108"]),
+        ("filled NOT IN ('a', s) AND s IS NOT NULL", []),
+        ("NOT (filled IN ('a', NULL))", ["LINT0108"]),
+        ("s IN ('a', NULL)", ["LINT0107"]),
+        ("s IN ('a', 'b')", []),
         ("NULL >= i OR s LIKE NULL", ["LINT0107", "LINT0107"]),
     ],
 )
@@ -125,6 +134,48 @@ def test_types_are_those_of_declarations(condition: str, found: list[str]) -> No
     through = "WITH w AS (SELECT STREAM *, _key FROM r), v AS (SELECT STREAM i, d, s, filled FROM w AS x) "
     renamed = condition.replace("r.i", "v.i").replace("FROM r", "FROM v")
     assert codes(f"{declared} INSERT INTO o {through} SELECT STREAM s FROM v WHERE {renamed}") == found
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("SELECT STREAM 'Dear ' || s AS x FROM r", ["LINT0114"]),
+        ("SELECT STREAM (filled || '-') || CAST(i AS string) AS x FROM r", ["LINT0114"]),
+        ("SELECT STREAM n - i AS x FROM r", ["LINT0114"]),
+        ("SELECT STREAM n - i AS x FROM r WHERE i IS NOT NULL", []),
+        (
+            "SELECT STREAM n - COALESCE(i, 0) AS x, COALESCE('Dear ' || s, '') AS y, CONCAT('a', s) AS z FROM r",
+            [],
+        ),
+        (
+            "SELECT STREAM i * 2 AS x, i + d AS y, s || s AS z, 'a' || filled AS f, 'a' || _key AS k FROM r",
+            [],
+        ),
+        ("SELECT STREAM n - i AS x FROM nobody", []),
+        ("SELECT STREAM l.n - g.n AS x FROM r AS l LEFT JOIN GLOBAL TABLE g ON l.s = g._key", ["LINT0114"]),
+        ("SELECT STREAM l.n - g.n AS x FROM r AS l JOIN GLOBAL TABLE g ON l.s = g._key", []),
+        ("SELECT STREAM l.n - l.n AS x FROM r AS l LEFT JOIN GLOBAL TABLE g ON l.s = g._key", []),
+        ("SELECT TABLE filled, COUNT(i) AS x FROM r GROUP BY filled", ["LINT0115"]),
+        ("SELECT TABLE filled, COUNT(i) AS x, COUNT(*) AS y FROM r GROUP BY filled", []),
+        ("SELECT TABLE filled, COUNT(i) AS x FROM r WHERE i IS NOT NULL GROUP BY filled", []),
+        (
+            "SELECT TABLE filled, COUNT(n) AS x, COUNT(DISTINCT i) AS y, COUNT(_key) AS k FROM r GROUP BY filled",
+            [],
+        ),
+        (
+            "SELECT TABLE l.filled, COUNT(g.n) AS x FROM r AS l LEFT JOIN GLOBAL TABLE g ON l.s = g._key GROUP BY l.filled",
+            [],
+        ),
+    ],
+)
+def test_nulls_surprise_only_where_a_schema_or_an_outer_join_has_them(query: str, found: list[str]) -> None:
+    declared = (
+        "CREATE TABLE r(_key string, i int, d double, n int NOT NULL, s string, filled string NOT NULL) FORMAT(STRING, JSON);"
+        "CREATE TABLE g(_key string, n int NOT NULL) FORMAT(STRING, JSON);"
+    )
+    assert codes(f"{declared} INSERT INTO o {query}") == found
+    for code in found:
+        assert codes(f"{declared} INSERT INTO o {query} -- headrace: ignore={code}") == []
 
 
 def test_formats_that_no_topic_can_be_written_in_are_refused_without_a_log() -> None:

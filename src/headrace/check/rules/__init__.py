@@ -14,6 +14,8 @@ from headrace.check.rules import (
     missing_grace,
     not_in_null,
     null_left_out,
+    null_not_counted,
+    null_operand,
     star_into_declared,
     unbounded_state,
     unused_with,
@@ -33,4 +35,6 @@ RULES: Final[tuple[Rule, ...]] = (
     star_into_declared.RULE,
     duplicate_insert.RULE,
     null_left_out.RULE,
+    null_operand.RULE,
+    null_not_counted.RULE,
 )

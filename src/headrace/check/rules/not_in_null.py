@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from headrace.check.nulls import may_be_null, spoken_of
 from headrace.check.rule import Finding, Rule
 from headrace.errors.codes.lint import NOT_IN_NULL
 from headrace.sql.spans import nearest_span
@@ -18,15 +19,22 @@ if TYPE_CHECKING:
 
 def _find(checked: CheckedProgram) -> Iterator[Finding]:
     for select in checked.selects:
+        known = spoken_of(select)
         for node in select.node.find_all(exp.Not):
-            inner = node.this
+            inner = node.this.unnest()
             if not isinstance(inner, exp.In) or node.find_ancestor(exp.Select) is not select.node:
                 continue
             if any(isinstance(item, exp.Null) for item in inner.expressions):
                 yield Finding(
                     nearest_span(node), "NOT IN a list with NULL is never true", "take NULL out of the list"
                 )
-            elif _may_be_null(checked, select, inner):
+            elif any(item not in known and may_be_null(checked, select, item) for item in inner.expressions):
+                yield Finding(
+                    nearest_span(node),
+                    "a column in the list may be null, and then NOT IN is never true",
+                    "say in WHERE that it `IS NOT NULL`, or write `IS DISTINCT FROM` for each",
+                )
+            elif _gives_null(checked, select, inner):
                 yield Finding(
                     nearest_span(node),
                     "the sub-query may give NULL, and then NOT IN is never true",
@@ -34,7 +42,7 @@ def _find(checked: CheckedProgram) -> Iterator[Finding]:
                 )
 
 
-def _may_be_null(checked: CheckedProgram, select: Select, node: exp.In) -> bool:
+def _gives_null(checked: CheckedProgram, select: Select, node: exp.In) -> bool:
     """Say whether the one column of the sub-query is known to be nullable, and its WHERE does not leave nulls out."""
     query = node.args.get("query")
     inner = query.this if isinstance(query, exp.Subquery) else None

@@ -101,6 +101,22 @@ DUPLICATE_INSERT = Code(
 NULL_LEFT_OUT = Code(
     "LINT0113",
     "rows with null are left out",
-    "`a <> 'x'` and `NOT (…)` over a column that may be null are not true where it is, so that WHERE leaves such rows out, which seldom is "
-    "meant by “all but x”. Write `a IS DISTINCT FROM 'x'`, or say `AND a IS NOT NULL` if it is.",
+    "`a <> 'x'` and `a NOT IN ('x', 'y')` over a column that may be null are not true where it is, so that WHERE leaves such rows out, which seldom is "
+    "meant by “all but x”. Write `a IS DISTINCT FROM 'x'` or `OR a IS NULL`, or say `AND a IS NOT NULL` if it is.",
+)
+
+NULL_OPERAND = Code(
+    "LINT0114",
+    "one null makes the whole result null",
+    "`||` and arithmetic give null where one operand is null: `'Dear ' || name` is no greeting without a name, but null, and so is a price "
+    "less a discount that a row, or its partner of an outer join, does not have. Found where another operand is never null. Say what "
+    "stands for it, `COALESCE(discount, 0)`; `CONCAT` takes null for an empty text.",
+)
+
+NULL_NOT_COUNTED = Code(
+    "LINT0115",
+    "COUNT of a column leaves nulls out",
+    "`COUNT(a)` counts the rows in which `a` is not null; how many rows there are says `COUNT(*)`. Where `a` may be null the two differ. "
+    "Write `COUNT(*)`, or say `WHERE a IS NOT NULL` if the rows with a value are meant; beside a `COUNT(*)`, and behind an outer join, "
+    "nothing is said.",
 )
