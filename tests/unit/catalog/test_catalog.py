@@ -11,8 +11,10 @@ from headrace.catalog import Catalog, Origin, declared_topic
 from headrace.errors import ProgramError
 from headrace.formats.interface import Format
 from headrace.formats.registry.embedded import EmbeddedRegistry
+from headrace.formats.registry.kinds import SchemaKind
 from headrace.log.embedded import EmbeddedLog
 from headrace.log.interface import ProducerOptions, TopicDescription
+from headrace.planner import plan_program
 from headrace.sql import parse_program
 from headrace.sql.nodes import CreateTable
 
@@ -89,6 +91,28 @@ def test_the_registry_wins_over_the_records(log: EmbeddedLog) -> None:
     topic = Catalog(log, registry).topic("t")
     assert topic is not None
     assert (topic.value.format, topic.value.schema, topic.origin) == (Format.AVRO, SCHEMA, Origin.REGISTRY)
+
+
+def test_a_recursive_message_is_refused_with_its_field_and_can_be_taken_as_bytes(log: EmbeddedLog) -> None:
+    fill(log, [bytes.fromhex("0000000001000a0161")])
+    schema = (
+        'syntax = "proto3"; package shop; message Folder { string name = 1; Content content = 2; '
+        "message Content { repeated Folder folders = 1; } }"
+    )
+    registry = EmbeddedRegistry(log)
+    registry.register("t-value", schema, SchemaKind.PROTOBUF)
+    catalog = Catalog(log, registry)
+    program = "SET autocreate = true; INSERT INTO o SELECT STREAM {} FROM t"
+    with pytest.raises(ProgramError) as caught:
+        plan_program(parse_program(program.format("name")), catalog)
+    (fault,) = caught.value.diagnostics
+    assert fault.message == (
+        "the schema cannot be used: field `content`: field `folders`: message `shop.Folder` contains itself: "
+        "a recursive type has no fixed columns"
+    )
+    assert fault.span is not None
+    assert "`_vtype = BYTES` in WHERE" in (fault.help or "")
+    plan_program(parse_program(f"{program.format('*')} WHERE _vtype = BYTES"), catalog)
 
 
 def test_avro_without_a_subject_is_told_by_the_id_in_its_bytes(log: EmbeddedLog) -> None:

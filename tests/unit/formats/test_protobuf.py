@@ -101,13 +101,18 @@ def test_what_is_no_schema_is_refused(text: str) -> None:
     ("body", "words"),
     [
         ("message A { A a = 1; }", "contains itself"),
-        ("message A { B b = 1; } message B { repeated A a = 1; }", "field `b`"),
+        (
+            "message A { B b = 1; } message B { repeated A a = 1; }",
+            "field `b`: field `a`: message `[a-z.]*A` contains itself",
+        ),
         ("message A {}", "no fields of its own"),
     ],
 )
 def test_what_no_column_can_hold_is_refused(body: str, words: str) -> None:
-    with pytest.raises(ProgramError, match=words):
+    with pytest.raises(ProgramError, match=words) as caught:
         type_of(body)
+    (fault,) = caught.value.diagnostics
+    assert "`_vtype = BYTES`" in (fault.help or "")
 
 
 def test_imports_stand_behind_the_schema() -> None:

@@ -22,7 +22,7 @@ BAD_SCHEMA = Code(
     "FMT0104",
     "schema cannot be used",
     "A schema is malformed, recursive, or uses something that has no column type. Recursive schemas have no fixed"
-    " set of columns; give the topic a schema without recursion.",
+    " set of columns; give the topic a schema without recursion, or take its values as bytes with `_vtype = BYTES`.",
 )
 
 NO_REGISTRY = Code(

@@ -22,6 +22,7 @@ IMPORT: Final = "\f"
 """Stands before the name and the text of each file that a schema imports, behind the schema itself."""
 
 _MAX_DEPTH: Final = 64
+_WAY_OUT: Final = "give the topic a schema that has fixed columns, or take the values as they are with `_vtype = BYTES` in WHERE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,8 @@ class ProtobufSchema:
         try:
             return _parser(self.text).type(message)
         except ValueError as error:
-            raise ProgramError((Diagnostic(BAD_SCHEMA, f"the schema cannot be used: {error}"),)) from None
+            fault = Diagnostic(BAD_SCHEMA, f"the schema cannot be used: {error}", None, _WAY_OUT)
+            raise ProgramError((fault,)) from None
 
     def numbering(self, message: str) -> dict[Path, Numbering]:
         """Give the numbers of the fields of a message, and of those inside it."""
