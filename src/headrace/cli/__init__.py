@@ -6,7 +6,7 @@ import gc
 import os
 import sys
 
-from headrace.cli import group
+from headrace.cli import group, leaving
 
 
 class WithoutPandas:
@@ -32,6 +32,9 @@ def main() -> None:
     gc.disable()
     try:
         group.main()
+    except SystemExit as left:
+        leaving.leave(left.code)
+        raise
     finally:
         # Else the interpreter cannot take down what it has loaded, and DuckDB complains about that line by line.
         gc.unfreeze()

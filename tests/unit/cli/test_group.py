@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -83,11 +84,28 @@ def test_run_loads_only_what_every_program_on_kafka_needs() -> None:
 
 def test_loading_makes_no_work_for_the_collector() -> None:
     script = (
-        "import gc, sys; from headrace import cli; sys.argv = ['headrace', 'version']; gc.collect(); "
-        "before = [item['collections'] for item in gc.get_stats()]\n"
-        "try: cli.main()\n"
-        "except SystemExit: pass\n"
-        "print(gc.isenabled(), gc.get_freeze_count(), gc.get_stats()[2]['collections'] - before[2])"
+        "import atexit, gc, sys; from headrace import cli; sys.argv = ['headrace', 'version']; gc.collect(); "
+        "before = gc.get_stats()[2]['collections']\n"
+        "atexit.register(lambda: print(gc.isenabled(), gc.get_stats()[2]['collections'] - before))\n"
+        "cli.main()"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "True 0 0"
+    assert done.stdout.splitlines()[-1] == "True 0"
+
+
+@pytest.mark.parametrize(("arguments", "status"), [(["version"], 0), (["no-such-command"], 2)])
+def test_a_process_ends_with_the_status_of_its_command(arguments: list[str], status: int) -> None:
+    script = f"import sys; from headrace import cli; sys.argv = ['headrace', *{arguments}]; cli.main()"
+    assert (
+        subprocess.run([sys.executable, "-c", script], capture_output=True, check=False).returncode == status
+    )
+
+
+def test_a_result_that_could_not_be_printed_is_a_failure() -> None:
+    script = "import sys; from headrace import cli; sys.argv = ['headrace', 'version']; cli.main()"
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", script], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert done.returncode != 0
+    assert done.stderr
