@@ -17,6 +17,7 @@ pub mod migration;
 pub mod row_length;
 pub mod rows;
 pub mod slab;
+mod small_bytes;
 pub mod spec;
 pub mod store;
 pub mod table;

@@ -53,6 +53,7 @@ use crate::error::Result;
 use crate::members::MemberWrites;
 use crate::rows::hash;
 use crate::slab::Slab;
+use crate::small_bytes::SmallBytes;
 use crate::store::{Store, prefix_end};
 use crate::tasks::{Part, PartStats};
 
@@ -80,43 +81,8 @@ const MEMBERS: u8 = 16;
 /// Bytes an entry takes in the index: a number and a byte, at a load between a half and seven eighths.
 const INDEX_BYTES: usize = 8;
 
-/// Short keys lie in the entry itself: a LONG or a timestamp and a LONG take no allocation.
-const INLINE: usize = 22;
-
-/// The bytes of a key.
-pub(crate) enum Key {
-    Inline(u8, [u8; INLINE]),
-    Heap(Box<[u8]>),
-}
-
-impl Key {
-    pub(crate) fn new(bytes: &[u8]) -> Self {
-        if bytes.len() <= INLINE {
-            let mut inline = [0; INLINE];
-            inline[..bytes.len()].copy_from_slice(bytes);
-            Self::Inline(bytes.len() as u8, inline)
-        } else {
-            Self::Heap(bytes.into())
-        }
-    }
-
-    pub(crate) fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Inline(len, bytes) => &bytes[..usize::from(*len)],
-            Self::Heap(bytes) => bytes,
-        }
-    }
-
-    fn heap(&self) -> usize {
-        match self {
-            Self::Inline(..) => 0,
-            Self::Heap(bytes) => bytes.len(),
-        }
-    }
-}
-
 struct Entry<V> {
-    key: Key,
+    key: SmallBytes,
     value: Option<V>,
     flags: u8,
 }
@@ -345,7 +311,7 @@ impl<C: Codec> StateTable<C> {
 
     fn insert(&mut self, key: &[u8], hash: u64, value: Option<C::Value>, flags: u8) -> Slot {
         let number = self.entries.insert(Entry {
-            key: Key::new(key),
+            key: SmallBytes::new(key),
             value,
             flags,
         });
@@ -364,7 +330,7 @@ impl<C: Codec> StateTable<C> {
         }
         let entry = self.entries.get_mut(slot.0);
         *entry = Entry {
-            key: Key::Inline(0, [0; INLINE]),
+            key: SmallBytes::new(&[]),
             value: None,
             flags: FREE,
         };

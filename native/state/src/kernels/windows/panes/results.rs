@@ -7,7 +7,7 @@ use hashbrown::HashTable;
 use crate::accumulators::Group;
 use crate::error::Result;
 use crate::rows::hash;
-use crate::table::Key;
+use crate::small_bytes::SmallBytes;
 
 use super::super::output::{Cause, Output};
 use super::super::segments::entries;
@@ -187,7 +187,7 @@ impl Panes {
             return sliding.close(context.plan, context.shape, start, panes, cause, out);
         }
         let mut index: HashTable<usize> = HashTable::new();
-        let mut merged: Vec<(u64, Key, Group)> = Vec::new();
+        let mut merged: Vec<(u64, SmallBytes, Group)> = Vec::new();
         for (_, table) in self.segments.range_mut(bounds.0..bounds.1) {
             let slots = entries(table)?;
             if merged.is_empty() {
@@ -218,7 +218,7 @@ impl Panes {
                         index.insert_unique(hash(key), merged.len(), |number| {
                             hash(merged[*number].1.bytes())
                         });
-                        merged.push((pane.mark, Key::new(key), pane.group.clone()));
+                        merged.push((pane.mark, SmallBytes::new(key), pane.group.clone()));
                     }
                 }
             }

@@ -14,7 +14,7 @@ use crate::accumulators::{Accumulators, Group};
 use crate::changes::Changes;
 use crate::error::Result;
 use crate::rows::hash;
-use crate::table::Key;
+use crate::small_bytes::SmallBytes;
 use crate::tasks::{Part, PartStats};
 
 use super::super::bounds::Fixed;
@@ -46,7 +46,7 @@ pub struct Sliding {
 }
 
 struct OfKey {
-    key: Key,
+    key: SmallBytes,
     /// The first suffix that begins in the last window.
     suffix: u32,
     prefix: Option<Group>,
@@ -256,7 +256,7 @@ impl Sliding {
         }
         let number = place_of(self.keys.len());
         self.keys.push(OfKey {
-            key: Key::new(key),
+            key: SmallBytes::new(key),
             suffix: NONE,
             prefix: None,
             mark: 0,
