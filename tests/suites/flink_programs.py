@@ -106,7 +106,9 @@ SELECT STREAM a, CAST(a AS STRING) AS a1, b, udf2(b, b, d) AS b1, udf3(c, b) AS 
        udf5(d, 1000) AS d1
 FROM source_t WHERE (udf1(a) > 0 OR (a * b) < 100) AND b > 10"""
 
-_CLOCK: Final = "windows by the clock of the machine: ours go by the times of records, which may be those of their arrival"
+_BY_CLOCK: Final = """
+INSERT INTO result SELECT STREAM NULLIF(COALESCE(name, '-'), '-') AS name, COUNT(*) AS cnt
+FROM source_t EVENTTIME BY PROCTIME() WINDOW BY {window} GROUP BY COALESCE(name, '-') EMIT FINAL"""
 _ONE_SESSION: Final = """
 WITH sessions AS (
     SELECT STREAM _window.start AS window_start, _window.end + 5000 AS window_end, COLLECT(_value) AS entries
@@ -271,7 +273,12 @@ INSERT INTO result SELECT DISTINCT * FROM (
 INSERT INTO result SELECT STREAM * FROM source_t1 WHERE a >= 3 UNION ALL SELECT STREAM * FROM source_t2 WHERE a <= 3""",
     ),
     Program("window-table-function-tumble-tvf", _ROWS_OF_WINDOWS.format(window="TUMBLE 10s")),
-    Refused("window-table-function-tumble-tvf-agg-proc-time", _CLOCK),
+    Program(
+        "window-table-function-tumble-tvf-agg-proc-time",
+        """
+INSERT INTO result SELECT STREAM SUM(price) AS price FROM bid_t EVENTTIME BY PROCTIME() WINDOW BY TUMBLE 10s EMIT FINAL""",
+        clock=True,
+    ),
     Program("window-table-function-hop-tvf", _ROWS_OF_WINDOWS.format(window="HOP 10s,5s")),
     Program("async-calc-simple", f"{_OWN}INSERT INTO result SELECT STREAM a, udf1(a) AS a1 FROM source_t"),
     Program("async-calc-complex", _SEVERAL_FUNCTIONS, times=("d1",)),
@@ -339,8 +346,16 @@ SET emit='record'; {_OWN}
 INSERT INTO result SELECT STREAM e, my_avg(e, a) AS s1, my_concat(d) AS c1 FROM source_t GROUP BY e""",
         table=True,
     ),
-    Refused("group-window-aggregate-tumble-proc-time", _CLOCK),
-    Refused("group-window-aggregate-hop-proc-time", _CLOCK),
+    Program(
+        "group-window-aggregate-tumble-proc-time",
+        """
+INSERT INTO result
+SELECT STREAM NULLIF(COALESCE(name, '-'), '-') AS name, COUNT(*) AS cnt, SUM(a_int) AS sum_int,
+       COUNT(DISTINCT `comment`) AS distinct_cnt
+FROM source_t EVENTTIME BY PROCTIME() WINDOW BY TUMBLE 5s GROUP BY COALESCE(name, '-') EMIT FINAL""",
+        clock=True,
+    ),
+    Program("group-window-aggregate-hop-proc-time", _BY_CLOCK.format(window="HOP 10s,5s"), clock=True),
     Program(
         "group-window-aggregate-session-event-time",
         """
@@ -348,7 +363,7 @@ INSERT INTO result SELECT STREAM NULLIF(COALESCE(name, '-'), '-') AS name, COUNT
 FROM source_t WINDOW BY SESSION 3s GRACE BY 998ms GROUP BY COALESCE(name, '-') EMIT FINAL""",
         flush=True,
     ),
-    Refused("group-window-aggregate-session-proc-time", _CLOCK),
+    Program("group-window-aggregate-session-proc-time", _BY_CLOCK.format(window="SESSION 3s"), clock=True),
     Program(
         "interval-join-event-time",
         """

@@ -28,6 +28,7 @@ class Program:
         keys: of each topic that has a meaningful key, the column that holds it; the records of others are numbered.
         flush: a row of the far future ends each input, as the suite's own engine closes all windows at the end.
         end_only: compare what there is at the end alone: the suite shows nothing of windows that are still open.
+        clock: it goes by the clock of the machine: the rows of each side of the restart come at one moment, and then time passes.
         updates: each update counts, not only the latest.
         times: columns of the result that hold times, milliseconds since 1970.
     """
@@ -38,6 +39,7 @@ class Program:
     keys: Mapping[str, str] = field(default_factory=dict)
     flush: bool = False
     end_only: bool = False
+    clock: bool = False
     updates: bool = False
     times: tuple[str, ...] = ()
 

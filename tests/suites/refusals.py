@@ -11,11 +11,7 @@ from typing import Final
 REFUSED: Final = frozenset(
     {
         "flink async-calc-failure-exception",
-        "flink group-window-aggregate-hop-proc-time",
-        "flink group-window-aggregate-session-proc-time",
-        "flink group-window-aggregate-tumble-proc-time",
         "flink sink-overwrite",
         "flink sort-asc",
-        "flink window-table-function-tumble-tvf-agg-proc-time",
     }
 )

@@ -188,7 +188,7 @@ def _run_flink(program: Program, entry: dict[str, Any]) -> None:
         key = program.keys.get(name)
         declarations += declaration(name, columns, key)
         stages = [
-            _stage(source, columns, rows, number, stage)
+            _stage(source, columns, rows, number, stage, clock=program.clock)
             for stage, rows in enumerate((source["producedBeforeRestore"], source["producedAfterRestore"]))
         ]
         topics.append(
@@ -201,6 +201,9 @@ def _run_flink(program: Program, entry: dict[str, Any]) -> None:
                 flush=program.flush,
             )
         )
+    if program.clock:
+        passing = [Row({}, _EPOCH + stage * _STAGE + _SOURCE) for stage in (0, 1)]
+        topics.append(topic("time", [], passing, key=None, before_restart=1))
     sql = _settings_first(declarations, program.sql)
     early = read_results(_outputs(sql, [_before_restart(item) for item in topics], _WHOLE))
     records = read_results(_outputs(sql, topics, _RESTARTED))
@@ -229,11 +232,12 @@ def _before_restart(item: TopicInput) -> TopicInput:
 
 
 def _stage(
-    source: dict[str, Any], columns: list[Column], rows: list[Any], number: int, stage: int
+    source: dict[str, Any], columns: list[Column], rows: list[Any], number: int, stage: int, *, clock: bool
 ) -> list[Row]:
     """Give the rows of one side of the restart.
 
-    Where the schema has no time, records follow one another by a second, each source behind those before it.
+    Where the schema has no time, records follow one another by a second, each source behind those before it; by the clock
+    they come all at once.
     """
     event_time = next(
         (name for name in _time_columns(source["schema"]) if name in {c.name for c in columns}), None
@@ -241,7 +245,9 @@ def _stage(
     found: list[Row] = []
     for row in rows:
         values = renamed(row["row"], columns)
-        if event_time is not None:
+        if clock:
+            time = _EPOCH + stage * _STAGE
+        elif event_time is not None:
             time = milliseconds(values[event_time])
         else:
             time = _EPOCH + stage * _STAGE + number * _SOURCE + len(found) * 1000

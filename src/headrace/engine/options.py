@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from headrace.engine.clock import MACHINE, Clock
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -24,6 +26,7 @@ class ProcessorOptions:
         state_dir: folder of local state, of all applications; None keeps it in memory: each start reads the changelogs.
         discard_state: stores whose state is given up at the start.
         standby_interval: seconds between two rounds in which copies of other processes' state are brought up to date.
+        clock: what PROCTIME() is.
         patience: seconds to wait at the end for a log that is away, before giving up what is not committed.
     """
 
@@ -36,4 +39,5 @@ class ProcessorOptions:
     state_dir: Path | None = None
     discard_state: frozenset[str] = frozenset()
     standby_interval: float = 2.0
+    clock: Clock = MACHINE
     patience: float = 30.0

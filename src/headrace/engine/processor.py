@@ -8,7 +8,7 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from headrace.engine.ends import EndOfProgram
+from headrace.engine.ends import EndOfProgram, partitions_of_topics
 from headrace.engine.open_transactions import OpenTransactions
 from headrace.engine.preparation import prepare
 from headrace.engine.reports import FailureReports
@@ -21,10 +21,12 @@ from headrace.engine.state.ownership import check_changelogs
 from headrace.engine.state.purge import Purge
 from headrace.engine.state.replicas import Replicas, process_name
 from headrace.engine.state.standby import Standby
+from headrace.engine.tasks.ticks import closings_of
 from headrace.engine.waiting import ServiceWatch
 from headrace.engine.worker import work
 from headrace.log.errors import LogError
 from headrace.log.interface import Admin, Consumer, ConsumerOptions, Log
+from headrace.plan.subtopologies import subtopologies
 from headrace.telemetry.events import ProcessorStarted, ProcessorStopped
 from headrace.telemetry.metrics import Metrics
 
@@ -142,7 +144,7 @@ class Processor:
                 self._threads.append(thread)
             if standby is not None:
                 standby.start()
-            self._watch(end, Purge(self._topology, admin))
+            self._watch(end, Purge(self._topology, admin), self._to_pass(admin))
         finally:
             self._stopping.set()
             if standby is not None:
@@ -218,7 +220,22 @@ class Processor:
         finally:
             self._stopping.set()
 
-    def _watch(self, end: EndOfProgram | None, purge: Purge) -> None:
+    def _to_pass(self, admin: Admin) -> set[tuple[str, int]]:
+        """Give the tasks that a clock must have moved on before the end, where it stands at a given time."""
+        clock = self._options.clock
+        if clock.read is None or not clock.of_records:
+            return set()
+        timed = {item.id for item in self._topology.operators if item.clock and closings_of(item.kernel)}
+        return {
+            (group.id, place.partition)
+            for group in subtopologies(self._topology)
+            if timed.intersection(group.operators)
+            for place in partitions_of_topics(
+                admin, [self._topology.sources[name].topic for name in group.sources]
+            )
+        }
+
+    def _watch(self, end: EndOfProgram | None, purge: Purge, to_pass: set[tuple[str, int]]) -> None:
         next_look = time.monotonic() + _LOOK
         next_lag = time.monotonic() + min(0.5, self._options.lag_interval)
         pause = _WATCH if end is None else _WATCH_FOR_END
@@ -234,7 +251,8 @@ class Processor:
             if self._broker.away:
                 continue
             committed = {item: offset for state in self._states for item, offset in state.committed.items()}
-            if end is not None and end.reached(committed):
+            passed = {task for state in self._states for task in state.passed}
+            if end is not None and to_pass <= passed and end.reached(committed):
                 return
             purge.look(committed)
             self._transactions.look({place for state in self._states for place in state.owned})

@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from headrace.engine.clock import Stamps
 from headrace.engine.delivery import AtLeastOnce, Delivery, ExactlyOnce, Kind, RefusedError, Undelivered
 from headrace.engine.faults import Fault, Stage
 from headrace.engine.policy import (
@@ -94,6 +95,8 @@ class ThreadState:
     owned: frozenset[TopicPartition] = frozenset()
     committed: Mapping[TopicPartition, int] = field(default_factory=dict)
     joined: bool = False
+    passed: frozenset[tuple[str, int]] = frozenset()
+    """Tasks, by sub-topology and partition, that the clock has moved on, with what came of it committed."""
 
 
 class Session:
@@ -133,6 +136,7 @@ class Session:
         self._metrics = around.metrics
         self._settings = around.topology.settings
         self._positions = Positions()
+        self._stamps = Stamps(around.topology, around.options.clock)
         self._rewind = False
         self._repeats = 0
         self._registry_tries = 0
@@ -222,7 +226,7 @@ class Session:
         there = bool(batches) or self._consumer.healthy()
         self._around.broker.seen(self._number, there=there)
         self._state.joined |= there
-        return batches
+        return [self._stamps.stamp(batch) for batch in batches]
 
     def _timeout(self) -> float:
         longest = _IDLE_POLL_AT_END if self._around.options.until_end else _IDLE_POLL

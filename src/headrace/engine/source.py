@@ -9,9 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from headrace.engine.clock import wall_clock
 from headrace.engine.faults import Fault, Stage
 from headrace.formats import make_decoder
-from headrace.plan.topology import ROW, Facet, InputColumn, SourceTopic
+from headrace.plan.topology import CLOCK, ROW, Facet, InputColumn, SourceTopic
+from headrace.types.sql import INSTANT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,10 +31,18 @@ def _sizes(records: pa.RecordBatch, name: str) -> pa.Array[Any]:
     return pc.binary_length(_binary(records, name))
 
 
+def _clock_of(records: pa.RecordBatch) -> pa.Array[Any]:
+    """Give the clock that the records were stamped with; what is read in no session, such as a whole table, has the present."""
+    if CLOCK in records.schema.names:
+        return records.column(CLOCK)
+    return pa.array(np.full(records.num_rows, wall_clock(), np.int64)).cast(INSTANT)
+
+
 _META: dict[str, Callable[[pa.RecordBatch], pa.Array[Any]]] = {
     "partition": lambda records: records.column("partition"),
     "offset": lambda records: records.column("offset"),
     "timestamp": lambda records: records.column("timestamp").cast(pa.int64()),
+    CLOCK: lambda records: _clock_of(records),
     "topic": lambda records: records.column("topic").cast(pa.string()),
     "__keysize": lambda records: _sizes(records, "key"),
     "__valuesize": lambda records: _sizes(records, "value"),

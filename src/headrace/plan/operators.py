@@ -434,6 +434,7 @@ class Operator:
         changes: what those rows are.
         store: its state.
         labels: what the program calls the columns, one for each; for people.
+        clock: all of its rows have the machine's clock as their time, so that its stream time may go with the clock.
     """
 
     id: str
@@ -442,6 +443,7 @@ class Operator:
     changes: Changes
     store: Store
     labels: tuple[str, ...] = ()
+    clock: bool = False
 
     @property
     def feeds(self) -> tuple[Feed, ...]:

@@ -82,6 +82,7 @@ def operator_data(operator: Operator) -> dict[str, Any]:
             },
             **_inputs_data(operator.store.inputs),
         },
+        **({"clock": True} if operator.clock else {}),
     }
 
 
@@ -103,6 +104,7 @@ def operator_from(data: dict[str, Any]) -> Operator:
             _inputs(data["store"].get("inputs")),
         ),
         tuple(data.get("labels", ())),
+        data.get("clock", False),
     )
 
 

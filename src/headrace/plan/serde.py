@@ -137,6 +137,8 @@ def _source_data(source: SourceTopic) -> dict[str, Any]:
         found["time_query"] = source.time_query
     if source.internal:
         found["internal"] = True
+    if source.clock:
+        found["clock"] = True
     return found
 
 
@@ -152,6 +154,7 @@ def _source(data: dict[str, Any]) -> SourceTopic:
         columns,
         data.get("time_query"),
         data.get("internal", False),
+        data.get("clock", False),
     )
 
 

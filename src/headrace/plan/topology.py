@@ -34,6 +34,9 @@ class Facet(StrEnum):
 ROW = "_row"
 """Name of the column with the row number in the input batch (int32); every pipeline carries it through to its output."""
 
+CLOCK: Final = "PROCTIME()"
+"""Name, among those of META, of the machine's clock when the batch of a record was taken up."""
+
 
 @dataclass(frozen=True, slots=True)
 class InputColumn:
@@ -42,7 +45,8 @@ class InputColumn:
     Args:
         name: `c0`, `c1`, …; free of the user's spelling, so case never clashes in DuckDB.
         facet: KEY, VALUE: decoded at `path`; META: `path` is (name,) with partition, offset, timestamp (epoch ms, int64),
-            `__keysize`, `__valuesize` (null without key or value), topic; HEADERS: `path` () is the whole column as log.HEADERS.
+            `__keysize`, `__valuesize` (null without key or value), topic, or CLOCK; HEADERS: `path` () is the whole column as
+            log.HEADERS.
         type: Arrow type that DuckDB sees.
     """
 
@@ -178,6 +182,8 @@ class SourceTopic:
         time_query: gives `_row` and `_time` (event time, epoch ms) over `input`, where the order of the inputs of a task is
             not that of the records' timestamps (EVENTTIME BY).
         internal: a repartition topic, written by the program itself.
+        clock: its records, of a repartition topic, have as their time the machine's clock when they are taken up from it, as
+            those have that they were made of: none of them is late.
     """
 
     topic: str
@@ -186,6 +192,12 @@ class SourceTopic:
     columns: tuple[InputColumn, ...]
     time_query: str | None = None
     internal: bool = False
+    clock: bool = False
+
+    @property
+    def reads_clock(self) -> bool:
+        """Say whether its records are read with the machine's clock."""
+        return any(column.facet is Facet.META and column.path == (CLOCK,) for column in self.columns)
 
 
 ALL_PROCESSES: Final = (1 << 31) - 1

@@ -27,6 +27,7 @@ from headrace.plan.topology import (
     SourceTopic,
     ValueMode,
 )
+from headrace.planner.clock import fed_by_clock, runs_by_clock
 from headrace.planner.columns import at_place
 from headrace.planner.inputs import over_input, source_columns
 from headrace.planner.matching.draft import MatchDraft
@@ -174,7 +175,8 @@ class _Assembly:
         columns = draft.output_columns()
         kernel = draft.kernel(feeds)
         labels = tuple(draft.label(column.name) for column in columns)
-        return Operator(name, kernel, columns, draft.changes, store(name, draft, kernel, columns), labels)
+        made = store(name, draft, kernel, columns)
+        return Operator(name, kernel, columns, draft.changes, made, labels, runs_by_clock(draft))
 
     def _feed(self, operator: str, feed: FeedDraft, queries: list[_Draft]) -> Feed:
         key, value = feed.key_columns(), feed.value_columns()
@@ -226,7 +228,7 @@ class _Assembly:
             InputColumn(f"c{index}", facet, (name,) if record or facet is Facet.VALUE else (), kind)
             for index, (facet, name, kind) in enumerate(columns)
         )
-        self.sources[topic] = SourceTopic(topic, *sides, inputs, internal=True)
+        self.sources[topic] = SourceTopic(topic, *sides, inputs, internal=True, clock=fed_by_clock(feed))
         names = [name for _, name, _ in columns]
         selected = ", ".join(
             ["_row", *(f"{item.name} AS {name}" for item, name in zip(inputs, names, strict=True))]

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from sqlglot import exp
 
+from headrace.errors.codes import function as function_codes
 from headrace.errors.codes import plan as codes
 from headrace.errors.suggest import did_you_mean
 from headrace.functions import Kind, form_named, function_names, lookup
 from headrace.functions.user import FAMILY as USER
+from headrace.plan.topology import CLOCK, Facet
 from headrace.planner.duckdb_types import BindError
 from headrace.planner.faults import refusal
 from headrace.planner.operators import need_one_type
+from headrace.planner.relations import NoSuchField
+from headrace.planner.scope import Scope
 from headrace.planner.user_functions import declaration
 from headrace.sql.calls import name_span
 from headrace.sql.paths import column_path
@@ -27,6 +31,9 @@ if TYPE_CHECKING:
 _OTHER_NAMES = {"IFNULL": "COALESCE", "NVL": "COALESCE"}
 """Names that DuckDB's parser or other databases have for a function of ours."""
 
+_PROCTIME = "PROCTIME"
+_AT_THE_TOPIC = "take it where the topic is read, in a WITH: `SELECT STREAM * FROM t EVENTTIME BY PROCTIME()`"
+
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
 
 
@@ -34,6 +41,8 @@ def call(within: Expressions, node: exp.Expression) -> Typed:
     """Compile a call."""
     assert isinstance(node, exp.Anonymous)
     name = _OTHER_NAMES.get(str(node.this).upper(), str(node.this))
+    if name.upper() == _PROCTIME:
+        return _clock(within, node)
     function = lookup(name, len(node.expressions)) or declaration(name, within.typer.user)
     if function is None:
         return _duckdb_call(within, node, name)
@@ -59,6 +68,24 @@ def call(within: Expressions, node: exp.Expression) -> Typed:
         return within.bind(rendered, nullable=nullable)
     except BindError:
         raise _misfit(within, node, name, arguments) from None
+
+
+def _clock(within: Expressions, node: exp.Anonymous) -> Typed:
+    """Give the machine's clock when the record was taken up: a column of the records of a topic."""
+    place = within.at(node)
+    if node.expressions:
+        message = f"`{_PROCTIME}` takes no argument"
+        raise refusal(function_codes.ARGUMENT_COUNT, message, place, f"write `{_PROCTIME}()`")
+    if within.inner is not None or not isinstance(within.scope, Scope):
+        where = "a snapshot query" if within.inner is not None else "the result of a join"
+        way_out = "`NOW()` gives the present" if within.inner is not None else _AT_THE_TOPIC
+        raise refusal(codes.NO_CLOCK, f"{where} has no {_PROCTIME}()", place, way_out)
+    try:
+        found = within.scope.relation.pull(Facet.META, (CLOCK,))
+    except NoSuchField:
+        message = f"the result of a group or a join has no {_PROCTIME}()"
+        raise refusal(codes.NO_CLOCK, message, place, _AT_THE_TOPIC) from None
+    return found
 
 
 def _is_ours(within: Expressions, function: Function, arguments: list[Typed]) -> bool:

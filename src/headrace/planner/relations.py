@@ -18,8 +18,9 @@ from headrace.formats.interface import WINDOW_END, WINDOW_KEY, WINDOW_START, WRI
 from headrace.formats.windowed import key_of
 from headrace.functions.declaration import MACRO_PREFIX
 from headrace.log.records import HEADERS
-from headrace.plan.topology import ROW, Facet
+from headrace.plan.topology import CLOCK, ROW, Facet
 from headrace.planner.typed import Typed
+from headrace.types.sql import INSTANT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -225,6 +226,8 @@ class TopicRelation:
         if name == "_window" and self.reads.topic.key.window is not None and path[1:] in _BOUNDS:
             node = self.reads.column(Facet.KEY, _BOUNDS[path[1:]], pa.int64())
             return Typed(node, pa.int64(), nullable=path[1] == "end")
+        if path == (CLOCK,):
+            return Typed(self.reads.column(Facet.META, path, INSTANT), INSTANT, nullable=False)
         if name not in META or len(path) != 1:
             raise NoSuchField(min(len(path), 1) - 1 if name not in META else 1, META, pa.null())
         return Typed(self.reads.column(Facet.META, path, META[name]), META[name], name in _SOMETIMES_NULL)
@@ -254,6 +257,8 @@ class SelectRelation:
     """The value is the source's, whole: `SELECT *`."""
     time: Typed | None = None
     """EVENTTIME BY, for rows that have a value: a CASE that fails where there is no time."""
+    clock: bool = False
+    """EVENTTIME BY takes the machine's clock."""
     table: bool | None = None
     """SELECT TABLE: a row that fails WHERE is passed on as a deletion of its key."""
     pulled: dict[str, exp.Expression] = field(default_factory=dict)

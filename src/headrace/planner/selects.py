@@ -12,6 +12,7 @@ from headrace.errors import Diagnostic, ProgramError, Severity, Span
 from headrace.errors.codes import plan as codes
 from headrace.plan.operators import NO_EVENT_TIME, OP, Emit
 from headrace.plan.topology import Facet
+from headrace.planner.clock import takes_clock
 from headrace.planner.expressions import Expressions
 from headrace.planner.faults import refusal
 from headrace.planner.joins.names import JoinNames, names_over
@@ -377,9 +378,9 @@ class Selects:
         within = Expressions(scope, self.typer, self.source)
         for lateral in laterals:
             relation = self._lateral(lateral, relation, scope, within)
-        time = None
+        time, clock = None, False
         try:
-            time = self._event_time(select, within)
+            time, clock = self._event_time(select, relation, within)
         except ProgramError as fault:
             self.faults.add(fault.diagnostics)
             good = False
@@ -387,7 +388,9 @@ class Selects:
             relation = self._windows(select, relation, scope, time)
         where, met = self._conditions(formats, within)
         keep = self._keep(mode, relation)
-        built = SelectRelation(relation, (), where, keep, self.names, star=False, time=time, table=table)
+        built = SelectRelation(
+            relation, (), where, keep, self.names, star=False, time=time, clock=clock, table=table
+        )
         return Rows(built, within, good and met)
 
     def _expressions(self, relation: Relation, alias: str) -> Expressions:
@@ -462,11 +465,14 @@ class Selects:
         scope.relation = relation
         return relation
 
-    def _event_time(self, select: exp.Select, within: Expressions) -> Typed | None:
+    @staticmethod
+    def _event_time(select: exp.Select, relation: Relation, within: Expressions) -> tuple[Typed | None, bool]:
+        """Give what EVENTTIME BY takes, and whether it is the clock."""
         node = select.args.get("eventtime")
         if node is None:
-            return None
+            return None, False
         found = within.value(node)
+        clock = takes_clock(relation, found.node, node)
         if is_integer(found.type):
             millis = found.node
         elif pa.types.is_timestamp(found.type) or pa.types.is_date(found.type):
@@ -481,9 +487,8 @@ class Selects:
             expression=exp.LT(this=time.copy(), expression=exp.Literal.number(0)),
         )
         failure = exp.Anonymous(this="error", expressions=[exp.Literal.string(NO_EVENT_TIME)])
-        return Typed(
-            exp.Case(ifs=[exp.If(this=missing, true=failure)], default=time), pa.int64(), nullable=False
-        )
+        checked = exp.Case(ifs=[exp.If(this=missing, true=failure)], default=time)
+        return Typed(checked, pa.int64(), nullable=False), clock
 
 
 def mode_of(select: exp.Select, around: str | None) -> str | None:

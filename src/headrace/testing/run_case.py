@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from headrace.catalog import Catalog
-from headrace.engine import Processor, ProcessorOptions
+from headrace.engine import Clock, Processor, ProcessorOptions
 from headrace.errors import ProgramError, RunError
 from headrace.errors.render import render
 from headrace.formats.registry import open_registry
@@ -38,6 +38,9 @@ NAME: Final = "case.sql"
 
 _COMMIT_INTERVAL: Final = 0.02
 """Seconds, instead of the product's default: cases are many and short."""
+
+_CLOCK: Final = Clock(None, of_records=True)
+"""PROCTIME() of a record is its own timestamp, or the largest before it in its partition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +134,7 @@ def run_on(
             _produce(case, log, ids, half)
             if variant.stop is Stop.CRASH:
                 failure = (crash or CaseRun.crash)(run, sum(len(topic.records) for topic in case.topics))
-            failure = failure or run.to_the_end()
+            failure = failure or run.to_the_end() or run.pass_time(_newest(case, half))
             if failure is not None:
                 break
     return outcome_of(case, topology, log, registry, failure)
@@ -209,7 +212,13 @@ class CaseRun:
             raise failure
         return failure
 
-    def _process(self, log: Log, number: int) -> RunError | None:
+    def pass_time(self, until: int) -> RunError | None:
+        """Let the clock of PROCTIME() come to a time, milliseconds, after everything that came before it."""
+        if not any(operator.clock for operator in self._topology.operators):
+            return None
+        return self._process(self._log, 0, Clock(lambda: until, of_records=True))
+
+    def _process(self, log: Log, number: int, clock: Clock = _CLOCK) -> RunError | None:
         options = ProcessorOptions(
             self.application,
             until_end=True,
@@ -218,6 +227,7 @@ class CaseRun:
             in_flight_records=self.variant.batch if self.variant.stop is Stop.CRASH else 1_000_000,
             lag_interval=0,
             state_dir=self.folder / str(number) if self._keeps_files else None,
+            clock=clock,
         )
         try:
             Processor(self._topology, log, self._registry, options).run()
@@ -261,6 +271,13 @@ def _half(case: Case, topic: TopicInput, half: int | None) -> list[tuple[int, di
         cut = times[(len(times) - 1) // 2] if times else 0
         middle = sum(time <= cut for time in _reached(topic))
     return records[:middle] if half == 0 else records[middle:]
+
+
+def _newest(case: Case, half: int | None) -> int:
+    """Give the time of the newest record given so far, of any topic: there the clock of PROCTIME() stands."""
+    halves = (None,) if half is None else range(half + 1)
+    records = (item for topic in case.topics for part in halves for item in _half(case, topic, part))
+    return max((time_of(number, record) for number, record in records), default=0)
 
 
 def _reached(topic: TopicInput) -> list[int]:

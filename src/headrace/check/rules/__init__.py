@@ -4,6 +4,7 @@ from typing import Final
 
 from headrace.check.rule import Rule
 from headrace.check.rules import (
+    by_the_clock,
     compared_with_null,
     cross_join,
     duplicate_insert,
@@ -37,4 +38,5 @@ RULES: Final[tuple[Rule, ...]] = (
     null_left_out.RULE,
     null_operand.RULE,
     null_not_counted.RULE,
+    by_the_clock.RULE,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from headrace.check.clock import goes_by_clock
 from headrace.check.rule import Finding, Rule
 from headrace.errors.codes.lint import MISSING_GRACE
 from headrace.sql.spans import nearest_span, span_of
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 def _find(checked: CheckedProgram) -> Iterator[Finding]:
     for select in checked.selects:
         node = select.node
-        if node.args.get("emit") == "FINAL" and node.args.get("grace") is None:
+        final = node.args.get("emit") == "FINAL" and node.args.get("grace") is None
+        if final and not goes_by_clock(select):
             window = node.args.get("window") or node.args.get("group")
             yield Finding(
                 (span_of(window) if window is not None else None) or nearest_span(node),

@@ -40,6 +40,9 @@ LocalStore = _native.LocalStore
 DamagedStateError = _native.DamagedStateError
 """A local store cannot be read: it is wiped and comes back from its changelog."""
 
+_STREAM_TIME = b"\0time"
+"""Its key, as `headrace_state::time` has it."""
+
 LEADING = (
     pa.field(PARTITION, pa.int32()),
     pa.field(SEQ, pa.int64()),
@@ -59,6 +62,14 @@ def make_kernel(operator: Operator, functions: Iterable[UserFunction] = ()) -> N
     inputs = [schema(feed.columns) for feed in operator.feeds]
     folds = {function.name: function.fold for function in functions if function.fold is not None}
     return NativeKernel(json.dumps(specification(operator)), inputs, schema(operator.columns), folds)
+
+
+def stream_time(store: LocalStore, operator: str) -> int | None:
+    """Give the stream time that a store holds, in milliseconds; None if its kernel has seen nothing, or has no clock."""
+    keys, values = store.entries(operator, _STREAM_TIME[:-1], 1)
+    if not len(keys) or keys[0].as_py() != _STREAM_TIME:
+        return None
+    return int.from_bytes(values[0].as_py(), "big", signed=True)
 
 
 def schema(columns: Sequence[Column]) -> pa.Schema:

@@ -95,6 +95,12 @@ class Arrangement:
         """Give the offset of the first record held, for partitions with any."""
         return {item: at for inputs in self.merged for item, at in inputs.held_from().items()}
 
+    def least_held(self, sources: Iterable[str]) -> int | None:
+        """Give the smallest time of records that are held of these sources, or beside them; None if none are."""
+        return _least(
+            [inputs.least_held() for inputs in self.merged if not inputs.sources.isdisjoint(sources)]
+        )
+
     def full(self) -> Set[TopicPartition]:
         """Give the partitions of which no more should be read for now."""
         return {item for inputs in self.merged for item in inputs.full()}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from headrace.engine.state.kernels import DamagedStateError
+from headrace.engine.state.kernels import DamagedStateError, stream_time
 from headrace.engine.state.restore import RestoreJob, Restorer, StoreRestore
 from headrace.log.interface import TopicPartition
 
@@ -165,6 +165,12 @@ class Tasks:
     def opened(self, group: str) -> Set[int]:
         """Give the partitions of the open tasks of a sub-topology."""
         return {number for (name, number), task in self._tasks.items() if name == group and task.opened}
+
+    def stream_time(self, group: str, partition: int, operator: str) -> int | None:
+        """Give how far time had come in an open task at the last commit; None if nothing was seen."""
+        task = self._tasks[group, partition]
+        assert task.folder is not None
+        return stream_time(task.folder.store, operator)
 
     def positions(self) -> dict[TopicPartition, int]:
         """Give how far the changelogs of the open tasks reached when they were opened."""

@@ -19,7 +19,7 @@ _STEPS = 4
 
 
 class IdleClock:
-    """Belongs to one thread.
+    """Belongs to one thread. Operators whose time is the machine's clock are moved on by `engine.tasks.ticks`.
 
     A task is idle when its kernels have seen no row for the time-out. From then on their time moves on by what has passed
     beyond the time-out: records that are on their way as long as the time-out are not late.
@@ -36,11 +36,15 @@ class IdleClock:
         self._graph = graph
         self._timeout = timeout
         self._clock = clock
-        self._groups = [
-            group for group in groups if timeout and any(_waits(graph, name) for name in group.operators)
-        ]
-        for group in self._groups:
-            for name in group.operators:
+        self._groups = {
+            group: names
+            for group in groups
+            if timeout
+            and (names := tuple(name for name in group.operators if not graph.operators[name].operator.clock))
+            and any(_waits(graph, name) for name in names)
+        }
+        for names in self._groups.values():
+            for name in names:
                 graph.operators[name].latest = {}
         self._seen: dict[tuple[str, int], tuple[int, float]] = {}
         self._next = 0.0
@@ -49,6 +53,10 @@ class IdleClock:
         """Begin to wait anew: partitions have come, or the log is away, and nobody knows what it has by now."""
         self._seen.clear()
 
+    def operators(self, group: Subtopology) -> Sequence[str]:
+        """Give the operators of a sub-topology whose time moves on."""
+        return self._groups[group]
+
     def due(self, tasks: Tasks) -> dict[Subtopology, dict[int, int]]:
         """Give the stream times, by partition, to which idle tasks shall move now."""
         now = self._clock()
@@ -56,9 +64,9 @@ class IdleClock:
             return {}
         self._next = now + self._timeout / _STEPS
         found: dict[Subtopology, dict[int, int]] = {}
-        for group in self._groups:
+        for group, names in self._groups.items():
             latest: dict[int, int] = {}
-            for name in group.operators:
+            for name in names:
                 for partition, at in (self._graph.operators[name].latest or {}).items():
                     latest[partition] = max(at, latest.get(partition, at))
             for partition in tasks.opened(group.id):

@@ -239,6 +239,7 @@ class MergedInputs:
         """Records let go."""
         self.latest = -1
         """The largest time up to which records were let go, in milliseconds."""
+        self.sources = frozenset(topics)
         self._bounds: dict[str, Callable[[], int | None]] = {}
         self._inputs = [_Held(source, topic) for source, topic in topics.items()]
         self._times = times
@@ -393,6 +394,10 @@ class MergedInputs:
     def holds(self) -> bool:
         """See `Inputs`."""
         return any(held.fresh or len(held.partitions) for held in self._inputs)
+
+    def least_held(self) -> int | None:
+        """Give the smallest time of the records that are held; None if none are."""
+        return min((int(held.times.min()) for held in self._inputs if len(held.times)), default=None)
 
     def held_from(self) -> Mapping[TopicPartition, int]:
         """See `Inputs`; to be asked after `release`."""

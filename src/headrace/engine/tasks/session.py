@@ -27,6 +27,7 @@ from headrace.engine.tasks.assignment import Tasks
 from headrace.engine.tasks.frontier import Frontier
 from headrace.engine.tasks.idle import IdleClock
 from headrace.engine.tasks.inputs import Barrier, Released
+from headrace.engine.tasks.ticks import Ticks
 from headrace.formats.errors import RegistryUnavailableError
 from headrace.log.errors import AbortableError
 from headrace.log.interface import ConsumerOptions, TopicPartition
@@ -90,6 +91,7 @@ class StatefulSession(Session):
         self._frontier = Frontier(self._consumer, settings.task_idle, self._looker, internal)
         self._inputs = Arrangement(topology, graph.times, self._frontier.behind, self._readable)
         stateful = [group for group in groups if group.operators]
+        self._sources = {group.id: group.sources for group in stateful}
         self._changelogs = [
             _Changelog(name, group.id, store.changelog.name)
             for group in stateful
@@ -100,6 +102,8 @@ class StatefulSession(Session):
         self._tasks = Tasks(topology, stateful, graph, directory, restorer)
         replay = around.options.until_end
         self._idle = IdleClock(graph, stateful, 0.0 if replay else settings.idle_timeout)
+        self._ticks = Ticks(graph, stateful, settings.commit_interval)
+        self._moved: frozenset[tuple[str, int]] = frozenset()
         self._next_seq = 0
         self._barriers: dict[Barrier, FailedRecord] = {}
         self._changed = False
@@ -146,7 +150,7 @@ class StatefulSession(Session):
         if not self._consumer.healthy():
             self._idle.reset()
         for group, found in self._idle.due(self._tasks).items():
-            if not self._carry_out(self._graph.advance(found, group.operators)):
+            if not self._carry_out(self._graph.advance(found, self._idle.operators(group))):
                 return
 
     def _look_around(self) -> None:
@@ -168,6 +172,27 @@ class StatefulSession(Session):
             self._consumer.pause(sorted(full - self._full))
             self._consumer.resume(sorted((self._full - full) & set(self._consumer.assignment())))
             self._full = full
+        if self._ticks.watches():
+            self._pass_time()
+
+    def _pass_time(self) -> None:
+        """Move the operators by the clock on with it."""
+        for group, times in self._ticks.learn(self._tasks).items():
+            topics = [self._around.topology.sources[name].topic for name in self._sources[group]]
+            for topic in topics:
+                self._stamps.not_before({TopicPartition(topic, number): at for number, at in times.items()})
+        if self._around.options.clock.read is None or not self._consumer.healthy():
+            return
+        now = self._stamps.now()
+        for operator, moved in self._ticks.due(now, lambda group: self._inputs.least_held(group.sources)):
+            if not self._carry_out(self._graph.advance(moved, (operator,))):
+                return
+        groups = self._ticks.groups()
+        self._moved = frozenset(
+            (group.id, number) for group in groups for number in self._tasks.opened(group.id)
+        )
+        if not self._changed:
+            self._state.passed = self._moved
 
     def _hold(self, seconds: float) -> None:
         super()._hold(seconds)
@@ -292,6 +317,7 @@ class StatefulSession(Session):
         if not self._changed:
             return
         self._changed = False
+        self._state.passed = self._moved
         self._inputs.committed()
         self._note_written()
         # Before the entries: a store that holds entries of this program knows that from its marks.
@@ -323,6 +349,7 @@ class StatefulSession(Session):
         self._changed = False
         self._late = {}
         self._marking = {}
+        self._forget_times()
         self._frontier.forget()
 
     # -- the group
@@ -334,7 +361,14 @@ class StatefulSession(Session):
             self._tasks.assigned(concerned)
         self._inputs.begin_anew()
         self._idle.reset()
+        self._forget_times()
         self._frontier.forget()
+
+    def _forget_times(self) -> None:
+        """Ask the state anew how far the time of tasks has come."""
+        self._ticks.reset()
+        self._stamps.forget()
+        self._moved = frozenset()
 
     def _gave_up(self, partitions: Sequence[TopicPartition]) -> None:
         left = self._tasks.revoked(partitions)

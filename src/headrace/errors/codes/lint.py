@@ -120,3 +120,12 @@ NULL_NOT_COUNTED = Code(
     "Write `COUNT(*)`, or say `WHERE a IS NOT NULL` if the rows with a value are meant; beside a `COUNT(*)`, and behind an outer join, "
     "nothing is said.",
 )
+
+BY_THE_CLOCK = Code(
+    "LINT0116",
+    "results by the machine's clock change with each replay",
+    "`EVENTTIME BY PROCTIME()` gives records the time at which they happen to be read. Read again, after a crash or from the beginning, they fall into "
+    "other windows and meet other partners, and a program that was away for an hour takes an hour of records for those of a moment. Where that matters "
+    "take the time of the records, which is what stands there without the clause, a column with a time, or a topic with "
+    "`message.timestamp.type=LogAppendTime`, which notes when each record came into it.",
+)

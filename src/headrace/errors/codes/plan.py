@@ -317,6 +317,13 @@ BAD_ORDER = Code(
     "groups, joins nor cuts windows: these go into a WITH.",
 )
 
+NO_CLOCK = Code(
+    "SQL0338",
+    "no clock there",
+    "PROCTIME() is the machine's clock when a batch of a topic's records is taken up by a program: columns of a stream and `EVENTTIME BY PROCTIME()` "
+    "take it, where the topic itself is read. The results of groups and joins, and snapshot queries, have no such time; NOW() gives them the present.",
+)
+
 READ_BY_DUCKDB = Code(
     "SQL0333",
     "function of DuckDB in place of ours",

@@ -52,6 +52,8 @@ def text(topology: Topology) -> str:
 def _source(source: SourceTopic) -> list[str]:
     internal = " (internal)" if source.internal else ""
     lines = [f"source {source.topic}{internal}", *_sides(source.key, source.value)]
+    if source.clock:
+        lines.append("  event time: the machine's clock")
     if source.time_query is not None:
         lines.append(f"  event time: {source.time_query}")
     lines += [f"  reads {_place(column)} {type_name(column.type)}" for column in source.columns]

@@ -11,6 +11,7 @@ from headrace.errors import ProgramError
 from headrace.errors.codes import plan as codes
 from headrace.plan.operators import Changes, Emit
 from headrace.plan.topology import Facet
+from headrace.planner.clock import by_clock
 from headrace.planner.duckdb_types import storable
 from headrace.planner.expressions import Expressions
 from headrace.planner.faults import refusal
@@ -94,7 +95,7 @@ def grouped(
     _check(select, rows[0], over_table=over_table)
     if select.args.get("distinct") is not None:
         select = _without_star(select, rows[0])
-    window = window_of(select, faults)
+    window = window_of(select, faults, clock=all(by_clock(row.relation) for row in rows))
     items = group_items(select, rows[0].within)
     calls = Calls(rows[0].within, over_table)
     plain = [[row.within.value(item.node) for item in items] for row in rows]

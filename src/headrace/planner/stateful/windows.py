@@ -48,8 +48,13 @@ def window_node(select: exp.Select) -> WindowNode | None:
     return found[0] if found else None
 
 
-def window_of(select: exp.Select, faults: Faults) -> Window | None:
+def window_of(select: exp.Select, faults: Faults, *, clock: bool = False) -> Window | None:
     """Give the window of a SELECT; None if it has none.
+
+    Args:
+        select: the SELECT.
+        faults: takes warnings.
+        clock: the time of its rows is the machine's clock, so that none of them comes late and no grace is needed.
 
     Raises:
         ProgramError: it cannot run, or GRACE BY stands without one.
@@ -85,7 +90,9 @@ def window_of(select: exp.Select, faults: Faults) -> Window | None:
             message = "the size of CUMULATE is no multiple of its step, so its windows would not end together"
             way_out = "the longest size comes first, then the step: `CUMULATE 1h,10m`"
             raise refusal(codes.BAD_WINDOW, message, span_of(node.args["advance"]), way_out)
-    return Window(kind, size, _grace(select, node, size), advance, _offset(node, kind, size, advance))
+    return Window(
+        kind, size, _grace(select, node, size, clock=clock), advance, _offset(node, kind, size, advance)
+    )
 
 
 def emit_of(
@@ -148,14 +155,14 @@ def shown_length(millis: int) -> str:
     return f"{millis}ms"
 
 
-def _grace(select: exp.Select, node: WindowNode, size: int) -> int:
+def _grace(select: exp.Select, node: WindowNode, size: int, *, clock: bool) -> int:
     grace = select.args.get("grace")
     if grace is not None:
         return length_of(grace, zero=True)
     retention = node.args.get("retention")
     if retention is not None:
         return max(length_of(retention) - size, 0)
-    return max(DAY - size, 0)
+    return 0 if clock else max(DAY - size, 0)
 
 
 def _offset(node: WindowNode, kind: WindowKind, size: int, advance: int | None) -> int:
