@@ -91,6 +91,19 @@ def test_killed_in_a_commit(work: Workload, runs: Runs, step: str, first: int, s
     assert work.faults() == []
 
 
+@pytest.mark.parametrize("program", ["moments"])
+def test_killed_while_windows_close_by_the_clock(work: Workload, runs: Runs) -> None:
+    for step, when in ((steps.AMONG_OUTPUTS, 3), (steps.BEFORE_COMMIT, 6), (steps.AFTER_COMMIT, 4)):
+        runs.killed(step, when)
+    with runs.start() as process:
+        # Nothing more comes: the last windows close because time passes.
+        deadline = time.monotonic() + 30
+        while work.faults() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert process.terminate() == 0, process.lines.read_text()
+    assert work.faults() == []
+
+
 @pytest.mark.parametrize("url", ["embedded"], indirect=True)
 @pytest.mark.parametrize(("program", "step"), [("totals", steps.BEFORE_COMMIT), ("rows", steps.AFTER_COMMIT)])
 def test_killed_on_the_embedded_log(work: Workload, runs: Runs, step: str) -> None:

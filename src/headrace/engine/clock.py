@@ -13,7 +13,7 @@ from headrace.plan.topology import CLOCK
 from headrace.types.sql import INSTANT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     import numpy.typing as npt
 
@@ -71,9 +71,13 @@ class Stamps:
             key = (place.topic, place.partition)
             self._floors[key] = max(time_, self._floors.get(key, time_))
 
-    def forget(self) -> None:
-        """Begin anew: partitions have come, or records come again."""
-        self._floors.clear()
+    def forget(self, partitions: Iterable[TopicPartition] | None = None) -> None:
+        """Begin anew with these partitions, or all: their records come from another time on."""
+        if partitions is None:
+            self._floors.clear()
+            return
+        for place in partitions:
+            self._floors.pop((place.topic, place.partition), None)
 
     def stamp(self, records: pa.RecordBatch) -> pa.RecordBatch:
         """Give n records of one topic, with the clock where its queries read it."""

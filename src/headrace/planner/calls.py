@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -76,16 +77,14 @@ def _clock(within: Expressions, node: exp.Anonymous) -> Typed:
     if node.expressions:
         message = f"`{_PROCTIME}` takes no argument"
         raise refusal(function_codes.ARGUMENT_COUNT, message, place, f"write `{_PROCTIME}()`")
-    if within.inner is not None or not isinstance(within.scope, Scope):
-        where = "a snapshot query" if within.inner is not None else "the result of a join"
-        way_out = "`NOW()` gives the present" if within.inner is not None else _AT_THE_TOPIC
-        raise refusal(codes.NO_CLOCK, f"{where} has no {_PROCTIME}()", place, way_out)
-    try:
-        found = within.scope.relation.pull(Facet.META, (CLOCK,))
-    except NoSuchField:
-        message = f"the result of a group or a join has no {_PROCTIME}()"
-        raise refusal(codes.NO_CLOCK, message, place, _AT_THE_TOPIC) from None
-    return found
+    if within.inner is not None:
+        message = f"a snapshot query has no {_PROCTIME}()"
+        raise refusal(codes.NO_CLOCK, message, place, "`NOW()` gives the present")
+    if isinstance(within.scope, Scope):
+        with contextlib.suppress(NoSuchField):
+            return within.scope.relation.pull(Facet.META, (CLOCK,))
+    message = f"the result of a group or a join has no {_PROCTIME}()"
+    raise refusal(codes.NO_CLOCK, message, place, _AT_THE_TOPIC)
 
 
 def _is_ours(within: Expressions, function: Function, arguments: list[Typed]) -> bool:

@@ -41,7 +41,7 @@ class Opened:
 
 def made(clock: Clock, timeout: float = 60.0) -> tuple[IdleClock, Node]:
     kernel = Aggregate(Feed("s", "", (), ()), (), Emit.FINAL, Window(WindowKind.TUMBLE, 1000, 0))
-    node = Node(SimpleNamespace(kernel=kernel))
+    node = Node(SimpleNamespace(kernel=kernel, clock=False))
     graph = cast("Graph", SimpleNamespace(operators={"g": node}))
     return IdleClock(graph, [GROUP], timeout, clock), node
 

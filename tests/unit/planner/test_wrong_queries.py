@@ -44,6 +44,7 @@ WRONG = [
         "SQL0318",
         "a function over a window cannot stand in WHERE",
     ),
+    ("SELECT id FROM orders WHERE placed < «PROCTIME()»", "SQL0338", "a snapshot query has no PROCTIME()"),
     ("SELECT «ROW_NUMBER()» FROM orders", "SQL0303", "`ROW_NUMBER` is a function over a window"),
     ("SELECT SUM(id) OVER «v» FROM orders WINDOW w AS (ORDER BY id)", "SQL0201", "there is no window `v`"),
     (

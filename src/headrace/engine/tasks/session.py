@@ -349,7 +349,9 @@ class StatefulSession(Session):
         self._changed = False
         self._late = {}
         self._marking = {}
-        self._forget_times()
+        self._ticks.reset()
+        self._stamps.forget()
+        self._moved = frozenset()
         self._frontier.forget()
 
     # -- the group
@@ -361,17 +363,12 @@ class StatefulSession(Session):
             self._tasks.assigned(concerned)
         self._inputs.begin_anew()
         self._idle.reset()
-        self._forget_times()
+        self._stamps.forget(partitions)
         self._frontier.forget()
-
-    def _forget_times(self) -> None:
-        """Ask the state anew how far the time of tasks has come."""
-        self._ticks.reset()
-        self._stamps.forget()
-        self._moved = frozenset()
 
     def _gave_up(self, partitions: Sequence[TopicPartition]) -> None:
         left = self._tasks.revoked(partitions)
+        self._ticks.left(self._tasks)
         gone = {*partitions, *left}
         self._inputs.drop(gone)
         self._full -= gone

@@ -48,13 +48,12 @@ class Closings:
             now: stream time as it would be.
             pause: shortest time between two moves where any time may close something.
         """
-        if now <= time or time > last + self.horizon:
+        end = last + self.horizon
+        if now <= time or time > end:
             return False
         if self.step:
-            return (now - self.offset) // self.step > (time - self.offset) // self.step
-        return now > last + self.horizon or now - time >= max(
-            pause, min(_LONGEST_PAUSE, self.horizon // _LOOKS)
-        )
+            return (min(now, end) - self.offset) // self.step > (time - self.offset) // self.step
+        return now > end or now - time >= max(pause, min(_LONGEST_PAUSE, self.horizon // _LOOKS))
 
 
 def closings_of(kernel: Kernel) -> Closings | None:
@@ -128,8 +127,19 @@ class Ticks:
         """Give the sub-topologies with operators by the clock."""
         return list({item.group.id: item.group for item in self._watched}.values())
 
+    def left(self, tasks: Tasks) -> None:
+        """Forget the tasks that were closed."""
+        for item in self._watched:
+            opened = tasks.opened(item.group.id)
+            latest = self._graph.operators[item.operator].latest or {}
+            for known in (item.times, item.last, latest):
+                for partition in known.keys() - opened:
+                    del known[partition]
+        for group in self.groups():
+            self._known.get(group.id, set()).intersection_update(tasks.opened(group.id))
+
     def reset(self) -> None:
-        """Ask the state anew: tasks come and go, or what was done since the last commit is undone."""
+        """Ask the state anew: what was done since the last commit is undone."""
         self._known.clear()
         for item in self._watched:
             item.times.clear()
