@@ -58,8 +58,8 @@ FUNCTIONS: Final = (
         "PROCTIME",
         (signature("", "TIMESTAMP"),),
         "Is the machine's clock when the batch of the record was taken up, one time for all of the batch, which never goes back. "
-        "It is for programs, where a topic is read: as `EVENTTIME BY PROCTIME()` it makes windows and joins go by the clock, also "
-        "while no record comes; it may be a column too. A replay gives other times. Snapshot queries have `NOW` instead. "
+        "It is for programs, where a topic is read: as `EVENTTIME BY PROCTIME()` it makes windows and joins go by the clock, "
+        "also while no record comes; it may be a column too. A replay gives other times. Snapshot queries have `NOW` instead. "
         "`SELECT STREAM COUNT(*) AS n FROM xs EVENTTIME BY PROCTIME() WINDOW BY TUMBLE 1m EMIT FINAL` counts each minute; "
         "`SELECT STREAM *, PROCTIME() AS read_at FROM xs` notes when each record was read.",
     ),
