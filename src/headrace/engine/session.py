@@ -341,8 +341,10 @@ class Session:
         self._state.committed = {**self._state.committed, **offsets}
         self._since_commit = self._repeats = 0
         self.commits += 1
-        self._last_commit = time.monotonic()
-        self._metrics.committed(self._last_commit - begun)
+        ended = time.monotonic()
+        # The interval is from beginning to beginning; but half of it is for records, however long a commit takes.
+        self._last_commit = max(begun, ended - self._settings.commit_interval / 2)
+        self._metrics.committed(ended - begun)
         return True
 
     def _settle(self, undelivered: Sequence[Undelivered], offsets: Mapping[TopicPartition, int]) -> bool:
