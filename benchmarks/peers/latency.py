@@ -2,33 +2,34 @@
 
 From the clock of the sender just before it sends, which each record carries in a field, to the arrival of its result at a reader
 of committed records. Sender, broker, engine and reader share the machine. The program is the filter over vessel positions.
+
+First each engine takes a prepared topic as fast as it can, with the same settings; half of what the slowest manages is the first
+rate. Each run is written when it is done, and the same command goes on where it was stopped.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import json
 import os
 import shutil
-import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 import uuid
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import pyarrow as pa
 import pyarrow.compute as compute
 
+from benchmarks.machine import now
 from benchmarks.peers.engines import FlinkSql, Headrace, KafkaStreams, Run
+from benchmarks.peers.measure import measure as cost
+from benchmarks.peers.options import chosen, journal, parser
 from benchmarks.peers.programs import PROGRAMS
-from benchmarks.pipeline.workload import PARTITIONS, create, positions, sides
+from benchmarks.pipeline.child import stop
+from benchmarks.pipeline.workload import PARTITIONS, create, fill, positions, sides
 from headrace.formats import make_decoder, make_encoder
 from headrace.formats.interface import Format, Side
 from headrace.log import open_log
@@ -36,32 +37,26 @@ from headrace.log.interface import ConsumerOptions, ProducerOptions, TopicPartit
 from tests.servers.kafka import KafkaServer
 
 if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Sequence
+
+    from benchmarks.journal import Journal
     from benchmarks.peers.engines import Engine
     from headrace.log.interface import Log
 
+MODULE: Final = "benchmarks.peers.latency"
+FEW: Final = 100
 pc: Any = compute
 """Its functions; the stubs have them for some types of arrays only."""
 
 ENGINES: Final[tuple[Engine, ...]] = (Headrace(), KafkaStreams(), FlinkSql())
 TICK: Final = 0.01
-QUANTILES: Final = (0.5, 0.99, 0.999, 1.0)
+PERCENTILES: Final = (50.0, 75.0, 90.0, 95.0, 99.0, 99.5, 99.9, 100.0)
+SHOWN: Final = (50.0, 99.0, 99.9, 100.0)
+CAPACITY: Final = "capacity"
+RUN: Final = "run"
 STAMP: Final = pa.struct([pa.field("Timestamp", pa.int64())])
 _START: Final = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Latency:
-    """Milliseconds of one run: what half of the results took at most, then 99 and 99.9 in 100, then the worst."""
-
-    engine: str
-    rate: int
-    guarantee: str
-    commit: float
-    results: int
-    median: float
-    p99: float
-    p999: float
-    worst: float
 
 
 class Traffic:
@@ -101,27 +96,20 @@ class Traffic:
             number += 1
 
 
-def measure(log: Log, bootstrap: str, engine: Engine, rate: int, options: argparse.Namespace) -> Latency:
-    """Run an engine beside the traffic; the time until its first result, and a third of the rest, do not count."""
+def measure(
+    log: Log, bootstrap: str, engine: Engine, rate: int, options: argparse.Namespace
+) -> dict[str, Any]:
+    """Run an engine beside the traffic; the time until its first result, and a third of the rest, do not count.
+
+    Returns:
+        how many results were measured, and the milliseconds that so many in a hundred of them took at most.
+    """
     name = f"latency-{uuid.uuid4().hex[:8]}"
     source, target = f"{name}-in", f"{name}-out"
     create(log, source)
     create(log, target)
-    (program,) = [item for item in PROGRAMS if item.name == "vessels"]
     folder = Path(tempfile.mkdtemp(prefix="headrace-latency-"))
-    run = Run(
-        program,
-        {"positions": source},
-        target,
-        name,
-        bootstrap,
-        options.guarantee,
-        options.commit,
-        options.threads,
-        folder,
-        endless=True,
-    )
-    engine.prepare()
+    run = _run(bootstrap, source, target, folder, options, endless=True)
     command = engine.command(run)
     traffic = Traffic(log, source, rate)
     with tempfile.TemporaryFile() as said:
@@ -137,7 +125,7 @@ def measure(log: Log, bootstrap: str, engine: Engine, rate: int, options: argpar
             taken = _read(log, target, options.seconds, process)
         finally:
             traffic.close()
-            _stop(process)
+            stop(process)
             shutil.rmtree(folder, ignore_errors=True)
             with contextlib.closing(log.admin()) as admin:
                 for topic in (source, target):
@@ -146,8 +134,82 @@ def measure(log: Log, bootstrap: str, engine: Engine, rate: int, options: argpar
             said.seek(0)
             message = f"{engine.name} wrote nothing\n{said.read().decode(errors='replace')[-4000:]}"
             raise RuntimeError(message)
-    found = pc.quantile(taken, list(QUANTILES)).to_pylist()
-    return Latency(engine.name, rate, options.guarantee, options.commit, len(taken), *found)
+    found = pc.quantile(taken, [percent / 100 for percent in PERCENTILES]).to_pylist()
+    return {
+        "results": len(taken),
+        "milliseconds": dict(zip(map(str, PERCENTILES), found, strict=True)),
+    }
+
+
+class Burst:
+    """Topics of positions that stand there already, from which an engine shows how many a second it can take."""
+
+    def __init__(self, log: Log, bootstrap: str, options: argparse.Namespace) -> None:
+        self._log = log
+        self._bootstrap = bootstrap
+        self._options = options
+        self._filled: dict[int, str] = {}
+
+    def capacity(self, engine: Engine) -> float:
+        """Give records a second, without what the start takes."""
+        start, whole = (self._wall(engine, records) for records in (FEW, self._options.burst))
+        return float(self._options.burst / max(whole - start, 1e-3))
+
+    def _wall(self, engine: Engine, records: int) -> float:
+        target = f"burst-{uuid.uuid4().hex[:8]}"
+        create(self._log, target)
+        with tempfile.TemporaryDirectory(prefix="headrace-burst-") as folder:
+            source = self._source(records)
+            run = _run(self._bootstrap, source, target, Path(folder), self._options, endless=False)
+            wall = cost(self._log, run, engine.command(run), ()).wall
+        with contextlib.closing(self._log.admin()) as admin:
+            admin.delete(target)
+        return wall
+
+    def _source(self, records: int) -> str:
+        if records not in self._filled:
+            name = self._filled[records] = f"burst-of-{records}"
+            fill(self._log, None, name, Format.JSON, records)
+        return self._filled[records]
+
+
+def _run(
+    bootstrap: str, source: str, target: str, folder: Path, options: argparse.Namespace, *, endless: bool
+) -> Run:
+    (program,) = [item for item in PROGRAMS if item.name == "vessels"]
+    return Run(
+        program,
+        {"positions": source},
+        target,
+        f"{target}-app",
+        bootstrap,
+        options.guarantee,
+        options.commit,
+        options.threads,
+        folder,
+        endless=endless,
+    )
+
+
+def half_of_slowest(
+    written: Journal, engines: Sequence[Engine], guarantee: str, capacity: Callable[[Engine], float]
+) -> int:
+    """Give half of the capacity of the slowest engine, to a thousand records a second.
+
+    A rate that was measured at already stays the same, so that what is added later can be compared with it.
+    """
+    before = written.find(kind=RUN, guarantee=guarantee, half=True)
+    if before:
+        return int(before[0]["rate"])
+    for engine in engines:
+        if not written.find(kind=CAPACITY, guarantee=guarantee, engine=engine.name):
+            rate = round(capacity(engine))
+            written.add(
+                {"kind": CAPACITY, "guarantee": guarantee, "engine": engine.name, "date": now(), "rate": rate}
+            )
+            print(f"{engine.name:<16}{rate:>10,} records/s at most", flush=True)
+    slowest = min(entry["rate"] for entry in written.find(kind=CAPACITY, guarantee=guarantee))
+    return max(int(slowest / 2_000) * 1_000, 1_000)
 
 
 def _read(log: Log, topic: str, seconds: float, process: subprocess.Popen[bytes]) -> pa.ChunkedArray[Any]:
@@ -172,41 +234,44 @@ def _read(log: Log, topic: str, seconds: float, process: subprocess.Popen[bytes]
     return pa.chunked_array(times, pa.int64())
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(30)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
 def main() -> None:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.peers.latency", description=__doc__)
-    parser.add_argument("--rates", default="20000,60000", help="records a second, by commas")
-    parser.add_argument("--seconds", type=float, default=30.0, help="from the first result on")
-    parser.add_argument("--engines", default="", help="headrace, streams, flink, by commas; all by default")
-    parser.add_argument("--guarantee", default="exactly_once", choices=("exactly_once", "at_least_once"))
-    parser.add_argument("--commit", type=float, default=0.1, help="seconds between commits, of every engine")
-    parser.add_argument("--threads", type=int, default=1, help="that process records")
-    parser.add_argument("--out", type=Path, default=Path("peers-results"), help="folder of the figures")
-    options = parser.parse_args()
-    engines = [item for item in ENGINES if not options.engines or item.slug in options.engines.split(",")]
-    print(f"{' '.join(['python -m benchmarks.peers.latency', *sys.argv[1:]])}")
-    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {os.cpu_count()} cores\n")
-    print(f"{'ms':<16}{'records/s':>10}{'median':>9}{'p99':>9}{'p99.9':>9}{'worst':>9}", flush=True)
-    options.out.mkdir(parents=True, exist_ok=True)
-    found: list[Latency] = []
+    made = parser(MODULE, __doc__, ENGINES, runs=3, commit=0.1, threads=1)
+    made.add_argument(
+        "--rates",
+        default="20000,60000",
+        help="records a second, by commas, beside half of the slowest's capacity",
+    )
+    made.add_argument("--seconds", type=float, default=30.0, help="from the first result on")
+    made.add_argument("--burst", type=int, default=1_000_000, help="records that tell the capacity")
+    options = made.parse_args()
+    settings = {
+        "commit": options.commit,
+        "threads": options.threads,
+        "seconds": options.seconds,
+        "burst": options.burst,
+    }
+    written = journal(MODULE, "latency.json", ENGINES, options, settings)
+    engines = chosen(ENGINES, options)
     with KafkaServer() as server, open_log(server.url) as log:
-        for rate in (int(item) for item in options.rates.split(",")):
-            for engine in engines:
-                one = measure(log, server.bootstrap, engine, rate, options)
-                found.append(one)
-                figures = "".join(f"{value:>9.0f}" for value in (one.median, one.p99, one.p999, one.worst))
-                print(f"{one.engine:<16}{one.rate:>10,}{figures}", flush=True)
-    text = json.dumps([asdict(item) for item in found], indent=2)
-    (options.out / "latency.json").write_text(text + "\n", encoding="utf-8")
+        burst = Burst(log, server.bootstrap, options)
+        half = half_of_slowest(written, engines, options.guarantee, burst.capacity)
+        fixed = [int(rate) for rate in options.rates.split(",") if rate]
+        print(f"{'ms':<16}{'records/s':>10}{'median':>9}{'p99':>9}{'p99.9':>9}{'worst':>9}", flush=True)
+        for number in range(options.runs):
+            for rate in (half, *(rate for rate in fixed if rate != half)):
+                for engine in engines:
+                    key = {"kind": RUN, "guarantee": options.guarantee, "engine": engine.name, "rate": rate}
+                    if written.find(**key, number=number):
+                        continue
+                    try:
+                        found = measure(log, server.bootstrap, engine, rate, options)
+                    except RuntimeError as error:
+                        print(f"{engine.name}: failed\n{error}", flush=True)
+                        continue
+                    written.add({**key, "half": rate == half, "number": number, "date": now(), **found})
+                    shown = "".join(f"{found['milliseconds'][str(percent)]:>9.0f}" for percent in SHOWN)
+                    print(f"{engine.name:<16}{rate:>10,}{shown}", flush=True)
 
 
 if __name__ == "__main__":

@@ -3,29 +3,29 @@
 The program counts records of each key. Once all keys are counted and committed, the process is killed, and its group is waited
 for to be empty; then further records of some keys are sent, and the time runs from the start of a new process until a reader of
 committed records has the new count of each of those keys. Warm: the folder of local state is as the killed process left it.
-Cold: it is gone, so that all state comes from the changelog.
+Cold: it is gone, so that all state comes from the changelog. Each restart is written when it is done, and the same command goes
+on where it was stopped.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 import uuid
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from benchmarks.machine import now
 from benchmarks.nexmark.queries import Query
 from benchmarks.peers.engines import Headrace, KafkaStreams, Run
 from benchmarks.peers.measure import Watch, reading
+from benchmarks.peers.options import chosen, journal, parser
 from benchmarks.peers.programs import Program
 from benchmarks.state.workloads import PARTITIONS, Topic
 from headrace.log import open_log
@@ -33,13 +33,16 @@ from headrace.log.interface import ProducerOptions, TopicDescription
 from tests.servers.kafka import KafkaServer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import argparse
+    from collections.abc import Iterator, Sequence
 
     import pyarrow as pa
 
     from benchmarks.peers.engines import Engine
     from headrace.log.interface import Consumer, Log
 
+MODULE: Final = "benchmarks.peers.restart"
+WAYS: Final = ("warm", "cold")
 # Flink goes on from a checkpoint that one names by hand; Quix Streams would take hours to count ten million keys.
 ENGINES: Final[tuple[Engine, ...]] = (Headrace(), KafkaStreams())
 PROBES: Final = 40
@@ -61,25 +64,6 @@ TOTALS: Final = Program(
     "",
     keyed=True,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Away:
-    """Seconds from the start of a process to all probes, after one was killed.
-
-    Args:
-        engine: its name.
-        keys: in its state.
-        way: `warm` or `cold`.
-        seconds: until the last probe was answered.
-        first: until the first was.
-    """
-
-    engine: str
-    keys: int
-    way: str
-    seconds: float
-    first: float
 
 
 class Life:
@@ -182,9 +166,14 @@ def _to_the_end(results: Consumer) -> None:
     results.seek(ends)
 
 
-def measure(log: Log, bootstrap: str, engine: Engine, keys: int, options: argparse.Namespace) -> list[Away]:
-    """Let one engine count a topic with so many keys, and kill it as often as is asked, both ways."""
-    engine.prepare()
+def measure(
+    log: Log, bootstrap: str, engine: Engine, keys: int, ways: Sequence[str], options: argparse.Namespace
+) -> Iterator[dict[str, Any]]:
+    """Let one engine count a topic with so many keys, and kill it in each of these ways.
+
+    Yields:
+        the way, the seconds until the last probe was answered, and those until the first was.
+    """
     name = f"restart-{uuid.uuid4().hex[:8]}"
     topic = Topic(f"{name.replace('-', '_')}_in", keys, keys, each_once=True)
     topic.fill(log)
@@ -205,11 +194,10 @@ def measure(log: Log, bootstrap: str, engine: Engine, keys: int, options: argpar
         endless=True,
     )
     life = Life(log, engine, topic, run)
-    found = []
     try:
         state.mkdir()
         life.start()
-        for number, way in enumerate(["warm", "cold"] * options.runs):
+        for number, way in enumerate(ways):
             life.await_committed()
             life.kill()
             if way == "cold":
@@ -217,8 +205,7 @@ def measure(log: Log, bootstrap: str, engine: Engine, keys: int, options: argpar
                 state.mkdir()
             # One record of each key to begin with, and one by each probe since.
             first, last = life.away(number + 2)
-            found.append(Away(engine.name, keys, way, last, first))
-            print(f"{engine.name:<16}{keys:>12,}  {way}{first:>10.2f}{last:>10.2f}", flush=True)
+            yield {"way": way, "seconds": last, "first": first}
     finally:
         life.stop()
         shutil.rmtree(folder, ignore_errors=True)
@@ -226,32 +213,41 @@ def measure(log: Log, bootstrap: str, engine: Engine, keys: int, options: argpar
             for item in admin.topics():
                 if name in item or item == topic.name:
                     admin.delete(item)
-    return found
+
+
+def missing(before: Sequence[dict[str, Any]], runs: int) -> list[str]:
+    """Give the ways that are still to be gone, warm before cold, when so many runs are wanted of each."""
+    return [
+        way
+        for number in range(runs)
+        for way in WAYS
+        if number >= sum(entry["way"] == way for entry in before)
+    ]
 
 
 def main() -> None:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.peers.restart", description=__doc__)
-    parser.add_argument("--keys", default="100000,1000000,10000000", help="sizes of state, by commas")
-    parser.add_argument("--runs", type=int, default=1, help="kills of each kind")
-    parser.add_argument("--engines", default="", help="headrace, streams, by commas; all by default")
-    parser.add_argument("--guarantee", default="exactly_once", choices=("exactly_once", "at_least_once"))
-    parser.add_argument("--commit", type=float, default=0.1, help="seconds between commits, of every engine")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="that process records")
-    parser.add_argument("--out", type=Path, default=Path("peers-results"), help="folder of the figures")
-    options = parser.parse_args()
-    engines = [item for item in ENGINES if not options.engines or item.slug in options.engines.split(",")]
-    print(f"{' '.join(['python -m benchmarks.peers.restart', *sys.argv[1:]])}")
-    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {os.cpu_count()} cores\n")
+    made = parser(MODULE, __doc__, ENGINES, runs=1, commit=0.1)
+    made.add_argument("--keys", default="100000,1000000,10000000", help="sizes of state, by commas")
+    options = made.parse_args()
+    settings = {"guarantee": options.guarantee, "commit": options.commit, "threads": options.threads}
+    written = journal(MODULE, "restart.json", ENGINES, options, settings)
+    engines = chosen(ENGINES, options)
     print(f"{'seconds':<16}{'keys':>12}  way {'first':>10}{'all':>10}", flush=True)
-    options.out.mkdir(parents=True, exist_ok=True)
-    found: list[Away] = []
     with KafkaServer() as server, open_log(server.url) as log:
         for keys in (int(item) for item in options.keys.split(",")):
             for engine in engines:
-                found += measure(log, server.bootstrap, engine, keys, options)
-    text = json.dumps([asdict(item) for item in found], indent=2)
-    (options.out / "restart.json").write_text(text + "\n", encoding="utf-8")
+                key = {"engine": engine.name, "keys": keys}
+                ways = missing(written.find(**key), options.runs)
+                if not ways:
+                    continue
+                try:
+                    for away in measure(log, server.bootstrap, engine, keys, ways, options):
+                        written.add({**key, "date": now(), **away})
+                        shown = f"{away['way']}{away['first']:>10.2f}{away['seconds']:>10.2f}"
+                        print(f"{engine.name:<16}{keys:>12,}  {shown}", flush=True)
+                except RuntimeError as error:
+                    print(f"{engine.name}: failed\n{error}", flush=True)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -48,3 +49,13 @@ def run(command: Sequence[str], environment: Mapping[str, str] | None = None) ->
     # Linux counts the peak in KiB, macOS in bytes.
     peak = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     return Cost(time.monotonic() - start, used.ru_utime + used.ru_stime, peak)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End a process in order, and by force when that takes longer than half a minute."""
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

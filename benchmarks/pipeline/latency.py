@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import threading
 import time
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as compute
 
-from benchmarks.pipeline.child import HEADRACE
+from benchmarks.pipeline.child import HEADRACE, stop
 from benchmarks.pipeline.workload import PARTITIONS, create, encoded
 from headrace.log.interface import ConsumerOptions, ProducerOptions, TopicPartition
 from headrace.log.records import TIMESTAMP
@@ -46,7 +45,7 @@ def start_up(log: Log, target: str, program: str, environment: Mapping[str, str]
                     raise RuntimeError(message)
             return time.monotonic() - start
         finally:
-            _stop(process)
+            stop(process)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +90,7 @@ def latency(
     finally:
         stopped.set()
         sender.join()
-        _stop(process)
+        stop(process)
     if not measured:
         message = "the processor wrote nothing"
         raise RuntimeError(message)
@@ -141,12 +140,3 @@ def _start(program: str, environment: Mapping[str, str], application: str) -> su
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(30)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

@@ -1,33 +1,35 @@
 """Measures how cost grows, on a real Kafka of this machine: `python -m benchmarks.scale`.
 
 One program, COUNT, SUM and MAX of each key, over a minute of event time or without a window; each time one thing grows.
+Each figure is written when it is there, and the same command goes on where it was stopped.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from benchmarks.journal import Journal
+from benchmarks.machine import machine, now, session, versions
 from benchmarks.state.workloads import Topic
 from headrace.log import open_log
 from tests.servers.kafka import KafkaServer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from headrace.log.interface import Log
 
+MODULE: Final = "benchmarks.scale"
 MEBI: Final = 1 << 20
 _BATCH: Final = 16_384
 _KEYS: Final = 50_000
@@ -170,26 +172,35 @@ def show(points: Sequence[Point]) -> str:
 
 def main() -> None:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
+    parser = argparse.ArgumentParser(prog=f"python -m {MODULE}", description=__doc__)
     parser.add_argument("--records", type=int, default=4_000_000, help="of each topic, at least")
+    parser.add_argument("--runs", type=int, default=1, help="of each figure; the median counts")
     parser.add_argument("--only", default="", help="curves whose name has this in it")
     parser.add_argument("--out", type=Path, default=Path("scale-results"), help="folder of the figures")
     options = parser.parse_args()
-    print(f"{' '.join(['python -m benchmarks.scale', *sys.argv[1:]])}")
-    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {os.cpu_count()} cores\n", flush=True)
+    here, call = machine(), session(MODULE)
+    print(f"{call['command']}\n{call['date']}, {here['cores']} cores, load {call['load']}\n", flush=True)
+    made_by = {"machine": here, "versions": versions(), "settings": {"records": options.records}}
+    written = Journal(options.out / "scale.json", made_by, call)
     chosen = [item for item in setups(options.records) if options.only in item.curve]
-    points: list[Point] = []
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="headrace-scale-")))
         server = stack.enter_context(KafkaServer())
         bench = Bench(stack.enter_context(open_log(server.url)), server.url, folder)
         for curve in dict.fromkeys(item.curve for item in chosen):
-            own = [bench.measure(item) for item in chosen if item.curve == curve]
-            print(f"{show(own)}\n", flush=True)
-            points += own
-    options.out.mkdir(parents=True, exist_ok=True)
-    text = json.dumps([asdict(point) for point in points], indent=2)
-    (options.out / "scale.json").write_text(text + "\n", encoding="utf-8")
+            setups_of_curve = [item for item in chosen if item.curve == curve]
+            for number in range(options.runs):
+                for setup in setups_of_curve:
+                    if not written.find(curve=curve, at=setup.at, number=number):
+                        entry = {"number": number, "date": now(), **asdict(bench.measure(setup))}
+                        written.add(entry)
+            print(f"{show(points_of(written.find(curve=curve)))}\n", flush=True)
+
+
+def points_of(entries: Iterable[dict[str, Any]]) -> list[Point]:
+    """Give the points of raw entries."""
+    names = [field.name for field in fields(Point)]
+    return [Point(**{name: entry[name] for name in names}) for entry in entries]
 
 
 if __name__ == "__main__":
