@@ -58,15 +58,17 @@ def bars(groups: Mapping[str, Mapping[str, Spread]], unit: str) -> str:
     names = _colours(name for group in groups.values() for name in group)
     values = [value for group in groups.values() for value in group.values()]
     if not values:
-        return _drawing(_legend(names, 8), 300, 40)
+        return _drawing([], 300, 40)
     left, width, top = 90, 640, 40
-    low = floor(log10(min(1.0, *(value.low for value in values))))
-    high = max(log10(max(value.high for value in values)), low + 1)
+    # So that the shortest bar is still one.
+    steps = _around(min(value.low for value in values) * 0.8, max(value.high for value in values))
+    low, high = log10(steps[0]), log10(steps[-1])
 
     def place(value: float) -> float:
         return left + (log10(value) - low) / (high - low) * width
 
-    parts, y = _legend(names, left), top
+    parts, end_of_names = _legend(names, left)
+    y = top
     for title, group in groups.items():
         parts.append(_text(left - 8, y + _ROW * len(group) / 2 + 4, title, "title end"))
         for name, value in group.items():
@@ -79,22 +81,22 @@ def bars(groups: Mapping[str, Mapping[str, Spread]], unit: str) -> str:
             y += _ROW
         y += 8
     grid = []
-    for step in _steps(10.0**low, 10.0**high):
+    for step in steps:
         grid.append(_line(place(step), top - 4, place(step), y - 4, "mark" if step == 1 else "grid"))
-        grid.append(_text(place(step), y + 10, f"{step:,g}", "middle"))
-    return _drawing([*grid, *parts], left + width + 80, y + 20)
+        grid.append(_text(place(step), y + 10, _number(step), "middle"))
+    return _drawing([*grid, *parts], max(left + width + 80, end_of_names), y + 20)
 
 
 def curves(panels: Sequence[Panel], columns: int) -> str:
     """Draw panels side by side, each with a scale of its own; the area from lowest to highest is tinted."""
     names = _colours(line.name for panel in panels for line in panel.lines)
     width, height, top = 370, 250, 34
-    parts = _legend(names, 50)
+    parts, end_of_names = _legend(names, 50)
     for number, panel in enumerate(panels):
         x, y = number % columns * width, top + number // columns * height
         parts += _panel(panel, names, x + 60, y + 28, width - 80, height - 64)
     rows = ceil(len(panels) / columns)
-    return _drawing(parts, max(min(columns, len(panels)), 2) * width, top + rows * height)
+    return _drawing(parts, max(min(columns, len(panels)) * width, end_of_names), top + rows * height)
 
 
 def _panel(
@@ -118,7 +120,7 @@ def _panel(
     parts = [_text(x, y - 12, panel.title, "title")]
     for step in steps:
         parts.append(_line(x, up(step), x + width, up(step), "grid"))
-        parts.append(_text(x - 6, up(step) + 4, f"{step:,g}", "end"))
+        parts.append(_text(x - 6, up(step) + 4, _number(step), "end"))
     for place, name in panel.ticks:
         parts.append(_line(across(place), y + height, across(place), y + height + 4, "mark"))
         parts.append(_text(across(place), y + height + 18, name, "middle"))
@@ -160,12 +162,17 @@ def _even(high: float) -> list[float]:
     return [number * size for number in range(ceil(high / size) + 1)]
 
 
-def _legend(names: Mapping[str, str], x: float) -> list[str]:
+def _number(value: float) -> str:
+    return f"{value / 1e6:g}M" if value >= 1e6 else f"{value:,g}"
+
+
+def _legend(names: Mapping[str, str], x: float) -> tuple[list[str], float]:
+    """Give the names with their colours, and where they end."""
     parts = []
     for name, colour in names.items():
         parts += [_box(x, 10, 12, 12, colour), _text(x + 18, 20, name)]
         x += 36 + 7 * len(name)
-    return parts
+    return parts, x
 
 
 def _points(points: Sequence[tuple[float, float]]) -> str:
