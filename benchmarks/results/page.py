@@ -137,9 +137,9 @@ def _peers(raw: Raw) -> list[str]:
 
 def _row(item: Figures, ours: Figures | None) -> list[str]:
     times = ratio(item, ours)
-    verdict = (
-        f"{item.rows:,}, as DuckDB's" if not item.differing else f"**differ**: {'; '.join(item.differing)}"
-    )
+    # How many, and not which: those are in the raw figures.
+    differing = "; ".join(line.partition(":")[0] for line in item.differing)
+    verdict = f"{item.rows:,}: **{differing}**" if differing else f"{item.rows:,}, as DuckDB's"
     return [
         item.engine,
         f"{item.records:,}",
@@ -150,7 +150,7 @@ def _row(item: Figures, ours: Figures | None) -> list[str]:
         "-" if item.rate is None else f"{item.rate:,.0f}",
         item.peak.text(0),
         "-" if item.first is None else item.first.text(2),
-        verdict.replace("|", "/"),
+        verdict,
     ]
 
 
