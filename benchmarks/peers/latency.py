@@ -57,16 +57,22 @@ CAPACITY: Final = "capacity"
 RUN: Final = "run"
 STAMP: Final = pa.struct([pa.field("Timestamp", pa.int64())])
 _START: Final = 60.0
+_SPARSE: Final = 20
+"""Of so many ticks one sends while an engine starts."""
 
 
 class Traffic:
-    """Sends positions that carry the time, at a rate, until it is closed."""
+    """Sends positions that carry the time until it is closed: few to begin with, and all from `full` on.
+
+    So a slow start of an engine leaves no backlog, which would say nothing of the rate.
+    """
 
     def __init__(self, log: Log, topic: str, rate: int) -> None:
         self._producer = log.producer(ProducerOptions(properties={"linger.ms": "0"}))
         self._topic = topic
         self._count = max(round(rate * TICK), 1)
         self._stopped = threading.Event()
+        self._full = threading.Event()
         self._thread = threading.Thread(target=self._send)
         key, value = sides(Format.JSON)
         self._encoder = make_encoder(value)
@@ -78,6 +84,10 @@ class Traffic:
     def start(self) -> None:
         self._thread.start()
 
+    def full(self) -> None:
+        """Send at the rate from now on."""
+        self._full.set()
+
     def close(self) -> None:
         self._stopped.set()
         self._thread.join()
@@ -87,19 +97,21 @@ class Traffic:
         begin = time.monotonic()
         number = 0
         while not self._stopped.wait(max(0.0, begin + number * TICK - time.monotonic())):
+            number += 1
+            if number % _SPARSE and not self._full.is_set():
+                continue
             rows, keys = self._ready[number % 20], self._keys[number % 20]
             stamp = pa.repeat(pa.scalar(time.time_ns() // 1_000_000, pa.int64()), self._count)
             columns = [stamp if field.name == "Timestamp" else rows.field(field.name) for field in rows.type]
             values = pa.StructArray.from_arrays(columns, fields=list(rows.type))
             batch = pa.record_batch({"key": keys, "value": self._encoder.encode(values).data})
             self._producer.send(self._topic, batch)
-            number += 1
 
 
 def measure(
     log: Log, bootstrap: str, engine: Engine, rate: int, options: argparse.Namespace
 ) -> dict[str, Any]:
-    """Run an engine beside the traffic; the time until its first result, and a third of the rest, do not count.
+    """Run an engine beside the traffic; a third of the time from its first result on does not count.
 
     Returns:
         how many results were measured, and the milliseconds that so many in a hundred of them took at most.
@@ -122,7 +134,7 @@ def measure(
         )
         try:
             traffic.start()
-            taken = _read(log, target, options.seconds, process)
+            taken = _read(log, target, options.seconds, process, traffic)
         finally:
             traffic.close()
             stop(process)
@@ -212,7 +224,9 @@ def half_of_slowest(
     return max(int(slowest / 2_000) * 1_000, 1_000)
 
 
-def _read(log: Log, topic: str, seconds: float, process: subprocess.Popen[bytes]) -> pa.ChunkedArray[Any]:
+def _read(
+    log: Log, topic: str, seconds: float, process: subprocess.Popen[bytes], traffic: Traffic
+) -> pa.ChunkedArray[Any]:
     # The reader must not add waiting of its own.
     consumer = log.consumer(ConsumerOptions(properties={"fetch.wait.max.ms": "5"}))
     consumer.assign({TopicPartition(topic, number): 0 for number in range(PARTITIONS)})
@@ -224,6 +238,7 @@ def _read(log: Log, topic: str, seconds: float, process: subprocess.Popen[bytes]
         if first is None:
             if batches:
                 first = time.monotonic()
+                traffic.full()
             elif process.poll() is not None or time.monotonic() - begun > _START:
                 break
         elif time.monotonic() - first > seconds / 3:

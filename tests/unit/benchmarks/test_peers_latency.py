@@ -24,6 +24,7 @@ def test_each_record_carries_when_it_was_sent() -> None:
         traffic = Traffic(log, "traffic", 2_000)
         begin = time.time() * 1000
         traffic.start()
+        traffic.full()
         time.sleep(0.3)
         traffic.close()
         end = time.time() * 1000
@@ -33,6 +34,16 @@ def test_each_record_carries_when_it_was_sent() -> None:
     assert 20 <= len(found) <= 2_000 * (end - begin) / 1000 + 20
     assert all(begin - 1 <= row["Timestamp"] <= end for row in found)
     assert {"MMSI", "Speed", "Longitude", "Latitude"} < found[0].keys()
+
+
+def test_few_are_sent_until_all_are_asked_for() -> None:
+    with EmbeddedLog(":memory:") as log:
+        create(log, "traffic")
+        traffic = Traffic(log, "traffic", 2_000)
+        traffic.start()
+        time.sleep(0.1)
+        traffic.close()
+        assert len(list(read(log, "traffic"))) <= 20
 
 
 def test_an_endless_run_has_no_end_in_flink(tmp_path: Path) -> None:
