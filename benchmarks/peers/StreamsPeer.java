@@ -9,6 +9,7 @@ import java.time.Duration;
 import java.time.LocalDate;
 import java.util.Properties;
 import java.util.concurrent.CountDownLatch;
+import org.apache.avro.generic.GenericRecord;
 import org.apache.kafka.common.serialization.Serde;
 import org.apache.kafka.common.serialization.Serdes;
 import org.apache.kafka.common.utils.Bytes;
@@ -68,6 +69,14 @@ public final class StreamsPeer {
         });
   }
 
+  private static Serde<GenericRecord> avro(String registry) {
+    return Serdes.serdeFrom(
+        (topic, value) -> {
+          throw new UnsupportedOperationException("the programs write JSON");
+        },
+        new AvroRecords(registry));
+  }
+
   private static <T> KStream<Long, T> read(StreamsBuilder builder, String topic, Class<T> type) {
     return builder.stream(topic, Consumed.with(Serdes.Long(), json(type)));
   }
@@ -101,7 +110,8 @@ public final class StreamsPeer {
     return Grouped.with(Serdes.Long(), Serdes.ByteArray());
   }
 
-  private static void build(StreamsBuilder builder, String program, String[] sources, String target) {
+  private static void build(
+      StreamsBuilder builder, String program, String[] sources, String target, String registry) {
     byte[] nothing = new byte[0];
     switch (program) {
       case "vessels":
@@ -115,6 +125,21 @@ public final class StreamsPeer {
                   fast.Long = position.Longitude;
                   fast.Lat = position.Latitude;
                   fast.Timestamp = position.Timestamp;
+                  return fast;
+                })
+            .to(target, Produced.with(Serdes.String(), json(Fast.class)));
+        break;
+      case "vessels-avro":
+        builder.stream(sources[0], Consumed.with(Serdes.String(), avro(registry)))
+            .filter((key, position) -> (double) position.get("Speed") > 10)
+            .mapValues(
+                position -> {
+                  Fast fast = new Fast();
+                  fast.MMSI = (long) position.get("MMSI");
+                  fast.Speed = (double) position.get("Speed");
+                  fast.Long = (double) position.get("Longitude");
+                  fast.Lat = (double) position.get("Latitude");
+                  fast.Timestamp = (long) position.get("Timestamp");
                   return fast;
                 })
             .to(target, Produced.with(Serdes.String(), json(Fast.class)));
@@ -325,7 +350,8 @@ public final class StreamsPeer {
       properties.put(setting[0], setting[1]);
     }
     StreamsBuilder builder = new StreamsBuilder();
-    build(builder, arguments[0], arguments[2].split(","), arguments[1]);
+    String registry = properties.getProperty("schema.registry.url");
+    build(builder, arguments[0], arguments[2].split(","), arguments[1], registry);
     CountDownLatch ended = new CountDownLatch(1);
     boolean[] failed = {false};
     KafkaStreams streams = new KafkaStreams(builder.build(properties), new StreamsConfig(properties));

@@ -24,8 +24,10 @@ from benchmarks.peers.figures import RUN, START, figures_of, table
 from benchmarks.peers.measure import measure
 from benchmarks.peers.options import chosen, journal, parser
 from benchmarks.peers.programs import PROGRAMS, RUN_BY
+from headrace.formats.registry import open_registry
 from headrace.log import open_log
 from headrace.log.interface import TopicDescription
+from tests.servers.apicurio import RegistryServer
 from tests.servers.kafka import KafkaServer
 
 if TYPE_CHECKING:
@@ -48,8 +50,11 @@ FEW: Final = 100
 class Bench:
     """One run of the benchmark: a broker, and what was measured on it."""
 
-    def __init__(self, log: Log, bootstrap: str, options: argparse.Namespace) -> None:
+    def __init__(
+        self, log: Log, bootstrap: str, registry: RegistryServer | None, options: argparse.Namespace
+    ) -> None:
         self._log = log
+        self._registry = registry.url if registry else ""
         self._bootstrap = bootstrap
         self._options = options
         self._number = 0
@@ -86,7 +91,7 @@ class Bench:
         found = self._data.get(records)
         if found is None:
             found = self._data[records] = Data(records)
-            found.fill(self._log)
+            found.fill(self._log, open_registry(self._registry, self._log))
         return found
 
     def _run(self, program: Program, engine: Engine, data: Data, *, keep: bool = False) -> tuple[Cost, str]:
@@ -105,6 +110,7 @@ class Bench:
             self._options.commit,
             self._options.threads,
             folder,
+            self._registry if program.avro else "",
         )
         try:
             cost = measure(self._log, run, engine.command(run), self._options.cores)
@@ -190,8 +196,12 @@ def main() -> None:
     options.cores = [int(core) for core in options.cores.split(",") if core]
     programs = [item for item in PROGRAMS if not options.programs or item.name in options.programs.split(",")]
     engines = chosen(ENGINES, options)
-    with KafkaServer() as server, open_log(server.url) as log:
-        bench = Bench(log, server.bootstrap, options)
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(KafkaServer())
+        log = stack.enter_context(open_log(server.url))
+        avro = any(program.avro for program in programs)
+        registry = stack.enter_context(RegistryServer()) if avro else None
+        bench = Bench(log, server.bootstrap, registry, options)
         measure_all(bench, written, programs, engines, {START: options.starts, RUN: options.runs})
 
 

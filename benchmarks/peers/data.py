@@ -17,6 +17,7 @@ from headrace.formats.interface import Format
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from headrace.formats.interface import Registry
     from headrace.log.interface import Log
 
 KEYS: Final = 50_000
@@ -39,14 +40,18 @@ class Data:
     @property
     def topics(self) -> dict[str, str]:
         """Give the names of the topics, by what programs call them."""
-        return {name: f"{name}_{self.records}" for name in ("positions", "payments", *KINDS)}
+        return {
+            name: f"{name}_{self.records}" for name in ("positions", "positions_avro", "payments", *KINDS)
+        }
 
     @property
     def _rules(self) -> Rules:
         return Rules(rate=RATE, disorder=self.disorder)
 
-    def fill(self, log: Log) -> None:
-        """Make the topics."""
+    def fill(self, log: Log, registry: Registry | None) -> None:
+        """Make the topics; those of Avro only where there is a registry for their schemas."""
+        if registry is not None:
+            vessels.fill(log, registry, self.topics["positions_avro"], Format.AVRO, self.records)
         vessels.fill(log, None, self.topics["positions"], Format.JSON, self.records)
         self._payments.fill(log)
         Topics(log, None, Format.JSON, self.topics).fill(self._rules, self.records, closing=False)
@@ -59,6 +64,7 @@ class Data:
         bids = self.records - persons - auctions
         counts = {
             "positions": self.records,
+            "positions_avro": self.records,
             "payments": self.records,
             "person": persons,
             "auction": auctions,

@@ -36,6 +36,7 @@ class Run:
         commit: seconds between commits, checkpoints or transactions.
         threads: that process records, where the engine has several.
         folder: empty, for state and files.
+        registry: address of the schemas, where there are some.
         endless: go on when the end of the sources is reached.
     """
 
@@ -48,6 +49,7 @@ class Run:
     commit: float
     threads: int
     folder: Path
+    registry: str = ""
     endless: bool = False
 
     @property
@@ -128,7 +130,11 @@ class Headrace:
         words = [HEADRACE, "run", "-e", text, "--app-id", run.application]
         return Command(
             words if run.endless else [*words, "--until-end"],
-            {"HEADRACE_LOG": f"kafka://{run.bootstrap}", "HEADRACE_STATE_DIR": str(run.folder)},
+            {
+                "HEADRACE_LOG": f"kafka://{run.bootstrap}",
+                "HEADRACE_STATE_DIR": str(run.folder),
+                **({"HEADRACE_SCHEMA_REGISTRY": run.registry} if run.registry else {}),
+            },
         )
 
 
@@ -142,7 +148,7 @@ class KafkaStreams:
 
     @cached_property
     def _classes(self) -> list[str]:
-        return java_classes("streams", "StreamsPeer", "StreamsRows")
+        return java_classes("streams", "StreamsPeer", "StreamsRows", "AvroRecords")
 
     @property
     def version(self) -> str:
@@ -162,6 +168,7 @@ class KafkaStreams:
             "topology.optimization": "all",
             "replication.factor": "1",
             "consumer.auto.offset.reset": "earliest",
+            "schema.registry.url": run.registry,
         }
         words = [
             *_java("1g", self._classes, "StreamsPeer"),
@@ -220,7 +227,7 @@ class FlinkSql:
         return (
             f"CREATE TABLE {source} ({columns}) WITH ('connector' = 'kafka', 'topic' = '{run.topics[source]}', "
             f"'properties.bootstrap.servers' = '{run.bootstrap}', 'properties.group.id' = '{run.application}', "
-            f"'scan.startup.mode' = 'earliest-offset', {end}{formats})"
+            f"'scan.startup.mode' = 'earliest-offset', {end}{formats.format(registry=run.registry)})"
         )
 
     def _sink(self, run: Run) -> str:

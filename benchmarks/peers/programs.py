@@ -36,9 +36,17 @@ class Program:
     keyed: bool = False
     upsert: str = ""
 
+    @property
+    def avro(self) -> bool:
+        """Whether the schema of what it reads is in the registry."""
+        return "positions_avro" in self.sources
+
 
 _SINCE: Final = "TIMESTAMPDIFF(SECOND, TIMESTAMP '1970-01-01 00:00:00', window_start) * CAST(1000 AS BIGINT)"
 _START: Final = f"{_SINCE} AS starttime"
+_FAST: Final = (
+    'SELECT MMSI, Speed, Longitude AS "Long", Latitude AS Lat, "Timestamp" FROM positions WHERE Speed > 10'
+)
 
 PROGRAMS: Final = (
     Program(
@@ -49,9 +57,23 @@ PROGRAMS: Final = (
             "vessels",
             "INSERT INTO {target} SELECT STREAM MMSI, Speed, Longitude AS Long, Latitude AS Lat, `Timestamp` "
             "FROM {positions} WHERE Speed > 10",
-            'SELECT MMSI, Speed, Longitude AS "Long", Latitude AS Lat, "Timestamp" FROM positions WHERE Speed > 10',
+            _FAST,
         ),
         "SELECT k, MMSI, Speed, Longitude, Latitude, `Timestamp` FROM positions WHERE Speed > 10",
+        "k STRING, MMSI BIGINT, Speed DOUBLE, `Long` DOUBLE, Lat DOUBLE, `Timestamp` BIGINT",
+        keyed=True,
+    ),
+    Program(
+        "vessels-avro",
+        "the same filter over Avro",
+        ("positions_avro",),
+        Query(
+            "vessels-avro",
+            "INSERT INTO {target} STORE VALUE AS JSON SELECT STREAM MMSI, Speed, Longitude AS Long, Latitude AS Lat, "
+            "`Timestamp` FROM {positions_avro} WHERE Speed > 10",
+            _FAST,
+        ),
+        "SELECT k, MMSI, Speed, Longitude, Latitude, `Timestamp` FROM positions_avro WHERE Speed > 10",
         "k STRING, MMSI BIGINT, Speed DOUBLE, `Long` DOUBLE, Lat DOUBLE, `Timestamp` BIGINT",
         keyed=True,
     ),
@@ -201,7 +223,7 @@ RUN_BY: Final = {
     "headrace": _ALL,
     "streams": _ALL,
     "flink": _ALL,
-    "quix": tuple(name for name in _ALL if name not in ("q8", "q11")),
+    "quix": tuple(name for name in _ALL if name not in ("vessels-avro", "q8", "q11")),
     "bytewax": ("vessels", "q1"),
     "faust": ("vessels", "q1"),
 }
@@ -220,6 +242,11 @@ FLINK: Final = {
     "positions": (
         "k STRING, MMSI BIGINT, Speed DOUBLE, Longitude DOUBLE, Latitude DOUBLE, `Timestamp` BIGINT",
         "'key.format' = 'raw', 'key.fields' = 'k', 'value.format' = 'json', 'value.fields-include' = 'EXCEPT_KEY'",
+    ),
+    "positions_avro": (
+        "k STRING, MMSI BIGINT, Speed DOUBLE, Longitude DOUBLE, Latitude DOUBLE, `Timestamp` BIGINT",
+        "'key.format' = 'raw', 'key.fields' = 'k', 'value.format' = 'avro-confluent', "
+        "'value.avro-confluent.url' = '{registry}', 'value.fields-include' = 'EXCEPT_KEY'",
     ),
     # Nothing of the value is counted, so nothing of it is decoded.
     "payments": (
@@ -241,4 +268,4 @@ FLINK: Final = {
         "'format' = 'json'",
     ),
 }
-"""The columns of the topics, and their formats, as Flink declares them."""
+"""The columns of the topics, and their formats, as Flink declares them; `{registry}` is the address of the schemas."""

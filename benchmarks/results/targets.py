@@ -18,7 +18,7 @@ FLINK: Final = "Flink SQL"
 JVM: Final = (STREAMS, FLINK)
 QUIX: Final = "Quix Streams"
 KINDS: Final = {
-    "stateless programs": (3.0, ("vessels", "q1")),
+    "stateless programs": (3.0, ("vessels", "vessels-avro", "q1")),
     "windowed aggregates": (3.0, ("payments", "q5", "q7", "q11", "q12")),
     "joins": (2.0, ("q8", "q20")),
 }

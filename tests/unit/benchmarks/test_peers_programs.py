@@ -17,6 +17,7 @@ from benchmarks.peers.fetch import PYTHON
 from benchmarks.peers.programs import FLINK, PROGRAMS, RUN_BY, Program
 from headrace.catalog import Catalog
 from headrace.engine import Processor, ProcessorOptions
+from headrace.formats.registry import open_registry
 from headrace.log.embedded import EmbeddedLog
 from headrace.planner import plan_program
 from headrace.sql import parse_program
@@ -33,7 +34,7 @@ FOLDER = Path(__file__).parents[3] / "benchmarks" / "peers"
 @pytest.fixture(scope="module")
 def log() -> Iterator[Log]:
     with EmbeddedLog(":memory:") as log:
-        DATA.fill(log)
+        DATA.fill(log, open_registry(None, log))
         yield log
 
 
@@ -54,9 +55,12 @@ def run_of(program: Program, folder: Path) -> Run:
 def test_ours_gives_what_duckdb_gives(program: Program, log: Log, expected: Expected, tmp_path: Path) -> None:
     run = run_of(program, tmp_path)
     text = f"SET autocreate=true;\n{Headrace().command(run).words[3]}"
-    with closing(Catalog(log, None)) as catalog:
+    registry = open_registry(None, log)
+    with closing(Catalog(log, registry)) as catalog:
         topology = plan_program(parse_program(text, program.name), catalog)
-    Processor(topology, log, None, ProcessorOptions(run.application, until_end=True, lag_interval=0)).run()
+    Processor(
+        topology, log, registry, ProcessorOptions(run.application, until_end=True, lag_interval=0)
+    ).run()
     rows, differing = expected.compare(program.query, results(log, run.target))
     assert rows > 0
     assert not differing
