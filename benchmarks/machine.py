@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import platform
 import re
+import shlex
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -43,7 +44,7 @@ def session(module: str) -> dict[str, Any]:
     """Give what may differ between two calls of a benchmark: the command, when it was, the load, the revision of the tree."""
     return {
         "date": now(),
-        "command": " ".join([f"python -m {module}", *sys.argv[1:]]),
+        "command": f"python -m {module} {shlex.join(sys.argv[1:])}".strip(),
         "load": round(os.getloadavg()[0], 2),
         "revision": _revision(),
     }
