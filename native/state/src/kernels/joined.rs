@@ -20,14 +20,6 @@ impl ByteRows {
         self.ends.push(self.bytes.len());
     }
 
-    /// Add a row in parts.
-    pub fn push_parts<const N: usize>(&mut self, parts: [&[u8]; N]) {
-        for part in parts {
-            self.bytes.extend_from_slice(part);
-        }
-        self.ends.push(self.bytes.len());
-    }
-
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         starts

@@ -6,19 +6,22 @@
 //!
 //! In memory the rows of a key are whole or not at all. Rows that came while the kernel was open are found in memory; only a key
 //! that is not there may have rows in buckets of before that time, and costs a look into the store.
+//!
+//! The bytes of rows lie packed by bucket ([`super::arena`]); beside them a row takes 24 bytes.
 
 use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 
 use hashbrown::HashTable;
 
+use super::arena::{Arena, RowPlace};
 use super::bytes::{PREFIX, TAIL, head, read_entry_key, read_tail, tail};
 use crate::changes::Changes;
 use crate::error::{Error, Result};
-use crate::kernels::joined::ByteRows;
 use crate::kernels::queue::read_u64;
 use crate::rows::hash;
 use crate::slab::Slab;
+use crate::small_bytes::SmallBytes;
 use crate::store::{Store, prefix_end};
 use crate::tasks::{Part, PartStats};
 
@@ -26,8 +29,10 @@ use crate::tasks::{Part, PartStats};
 const NEXT: &[u8] = b"n";
 /// How many buckets the time in which rows are kept is cut into.
 const BUCKETS: i64 = 4;
-/// Bytes that a row takes beside its own, about.
-const ROW_BYTES: usize = size_of::<Kept>() + 16;
+/// Set in a row's offset: it comes out alone if it finds no partner in time, and has found none yet.
+const UNMATCHED: u32 = 1 << 31;
+/// Of what memory may take, rows that are too many leave so many hundredths, so that they are not moved at every commit.
+const LEFT_PERCENT: usize = 75;
 /// Bytes that the rows of a key take beside them and the key, about.
 const GROUP_BYTES: usize = size_of::<Group>() + 32;
 /// At least so many rows that are too old are removed at a commit.
@@ -38,18 +43,49 @@ const MANY_MISSES: u64 = 1000;
 const MOST_LOADED: usize = 1_000_000;
 
 /// A row that waits for partners.
+#[derive(Clone, Copy)]
 pub struct Kept {
     pub time: i64,
     /// Rises with each row of the task.
     pub number: u64,
-    pub row: Box<[u8]>,
-    /// It comes out alone if it finds no partner in time, and has found none yet.
-    pub unmatched: bool,
+    segment: u32,
+    /// In the segment; with `UNMATCHED`.
+    offset: u32,
+}
+
+impl Kept {
+    fn new(time: i64, number: u64, place: RowPlace, unmatched: bool) -> Self {
+        Self {
+            time,
+            number,
+            segment: place.segment,
+            offset: place.offset | if unmatched { UNMATCHED } else { 0 },
+        }
+    }
+
+    /// Say whether it has waited for its first partner until now; from now on it does not.
+    pub fn take_unmatched(&mut self) -> bool {
+        let unmatched = self.offset & UNMATCHED != 0;
+        self.offset &= !UNMATCHED;
+        unmatched
+    }
+
+    pub fn place(&self) -> RowPlace {
+        RowPlace {
+            segment: self.segment,
+            offset: self.offset & !UNMATCHED,
+        }
+    }
+
+    fn set_place(&mut self, place: RowPlace) {
+        self.segment = place.segment;
+        self.offset = place.offset | (self.offset & UNMATCHED);
+    }
 }
 
 /// The rows of a key, of each side, by time and number.
 struct Group {
-    key: Box<[u8]>,
+    key: SmallBytes,
     sides: [Vec<Kept>; 2],
     /// The last bucket that was told to `buckets`.
     bucket: i64,
@@ -58,18 +94,24 @@ struct Group {
     free: bool,
 }
 
+impl Group {
+    /// Bytes it takes beside its rows' own.
+    fn bytes(&self) -> usize {
+        let rows: usize = self.sides.iter().map(Vec::capacity).sum();
+        GROUP_BYTES + self.key.heap() + rows * size_of::<Kept>()
+    }
+}
+
 /// The place of the rows of a key in memory; valid until the next call that takes `&mut` and expires or commits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GroupId(u32);
 
-/// The rows since the last commit.
-#[derive(Default)]
+/// A row that came since the last commit. Unless its bucket is over, it and its group are in memory.
 struct Added {
-    /// In the store.
-    keys: ByteRows,
-    rows: ByteRows,
-    /// Buckets and times.
-    times: Vec<(i64, i64)>,
+    group: u32,
+    side: u8,
+    bucket: i64,
+    kept: Kept,
 }
 
 pub struct KeptRows {
@@ -80,7 +122,8 @@ pub struct KeptRows {
     groups: Slab<Group>,
     /// Which groups have rows in a bucket; some have not any more.
     buckets: BTreeMap<i64, Vec<u32>>,
-    added: Added,
+    rows: Arena,
+    added: Vec<Added>,
     /// Keys in the store of rows that are too old, to be removed by the next commit.
     removed: Vec<Box<[u8]>>,
     /// Where the search for such rows goes on.
@@ -93,8 +136,9 @@ pub struct KeptRows {
     last: i64,
     next: u64,
     committed_next: u64,
-    rows: usize,
-    bytes: usize,
+    count: usize,
+    /// Of groups, without the bytes of rows.
+    group_bytes: usize,
     /// Whether reading all rows at once was not tried yet.
     may_load_all: bool,
     hand: u32,
@@ -120,7 +164,8 @@ impl KeptRows {
             index: HashTable::new(),
             groups: Slab::default(),
             buckets: BTreeMap::new(),
-            added: Added::default(),
+            rows: Arena::default(),
+            added: Vec::new(),
             removed: Vec::new(),
             swept: PREFIX.into(),
             first: now.map_or(i64::MIN, |now| now.saturating_sub(keep).div_euclid(width)),
@@ -128,8 +173,8 @@ impl KeptRows {
             last,
             next,
             committed_next: next,
-            rows: 0,
-            bytes: 0,
+            count: 0,
+            group_bytes: 0,
             may_load_all: true,
             hand: 0,
             hits: 0,
@@ -175,17 +220,8 @@ impl KeptRows {
             };
             let unmatched = is_unmatched(side, time, number)?;
             let bucket = time.div_euclid(self.width);
-            self.insert(
-                group,
-                side,
-                bucket,
-                Kept {
-                    time,
-                    number,
-                    row: row.into(),
-                    unmatched,
-                },
-            );
+            let kept = Kept::new(time, number, self.rows.push(bucket, row), unmatched);
+            self.insert(group, side, bucket, kept);
             Ok(ControlFlow::Continue(()))
         })?;
         if count > MOST_LOADED {
@@ -193,6 +229,7 @@ impl KeptRows {
             fresh
                 .into_iter()
                 .for_each(|group| self.forget(GroupId(group)));
+            self.pack();
         } else {
             self.complete_from = i64::MIN;
         }
@@ -223,25 +260,25 @@ impl KeptRows {
     }
 
     fn admit(&mut self, key: &[u8], hash: u64) -> GroupId {
-        let number = self.groups.insert(Group {
-            key: key.into(),
+        let group = Group {
+            key: SmallBytes::new(key),
             sides: [Vec::new(), Vec::new()],
             bucket: i64::MIN,
             used: true,
             free: false,
-        });
+        };
+        self.group_bytes += group.bytes();
+        let number = self.groups.insert(group);
         let groups = &self.groups;
-        self.index.insert_unique(hash, number, |number| {
-            crate::rows::hash(&groups.get(*number).key)
-        });
-        self.bytes += GROUP_BYTES + key.len();
+        self.index
+            .insert_unique(hash, number, |number| hash_of(groups.get(*number)));
         GroupId(number)
     }
 
     fn resident(&self, key: &[u8], hash: u64) -> Option<GroupId> {
         let found = self
             .index
-            .find(hash, |number| self.groups.get(*number).key.as_ref() == key)?;
+            .find(hash, |number| self.groups.get(*number).key.bytes() == key)?;
         Some(GroupId(*found))
     }
 
@@ -262,25 +299,17 @@ impl KeptRows {
                 })?;
             for ((side, time, number), row) in found {
                 let unmatched = is_unmatched(side, time, number)?;
-                self.insert(
-                    group,
-                    side,
-                    bucket,
-                    Kept {
-                        time,
-                        number,
-                        row,
-                        unmatched,
-                    },
-                );
+                let kept = Kept::new(time, number, self.rows.push(bucket, &row), unmatched);
+                self.insert(group, side, bucket, kept);
             }
         }
         Ok(())
     }
 
-    /// Give the rows of one side, by time and then by arrival.
-    pub fn side(&mut self, group: GroupId, side: usize) -> &mut [Kept] {
-        &mut self.groups.get_mut(group.0).sides[side]
+    /// Give the rows of one side, by time and then by arrival, and what has their bytes.
+    pub fn side(&mut self, group: GroupId, side: usize) -> (&mut [Kept], &Arena) {
+        let rows = &mut self.groups.get_mut(group.0).sides[side];
+        (rows, &self.rows)
     }
 
     /// Give the next row its number.
@@ -290,17 +319,26 @@ impl KeptRows {
     }
 
     /// Keep a row.
-    pub fn add(&mut self, group: GroupId, side: usize, kept: Kept) {
-        let bucket = kept.time.div_euclid(self.width);
+    ///
+    /// Args:
+    /// - `unmatched`: it comes out alone if it finds no partner in time, and has found none yet.
+    pub fn add(
+        &mut self,
+        group: GroupId,
+        side: usize,
+        (time, number): (i64, u64),
+        row: &[u8],
+        unmatched: bool,
+    ) {
+        let bucket = time.div_euclid(self.width);
         self.last = self.last.max(bucket);
-        let key = &self.groups.get(group.0).key;
-        self.added.keys.push_parts([
-            &head(bucket),
-            key.as_ref(),
-            &tail(side, kept.time, kept.number),
-        ]);
-        self.added.rows.push(&kept.row);
-        self.added.times.push((bucket, kept.time));
+        let kept = Kept::new(time, number, self.rows.push(bucket, row), unmatched);
+        self.added.push(Added {
+            group: group.0,
+            side: side as u8,
+            bucket,
+            kept,
+        });
         self.insert(group, side, bucket, kept);
     }
 
@@ -310,13 +348,15 @@ impl KeptRows {
             found.bucket = bucket;
             self.buckets.entry(bucket).or_default().push(group.0);
         }
-        self.rows += 1;
-        self.bytes += ROW_BYTES + kept.row.len();
+        self.count += 1;
         let rows = &mut found.sides[side];
         let place =
             rows.partition_point(|other| (other.time, other.number) < (kept.time, kept.number));
-        if rows.is_empty() {
-            rows.reserve_exact(1);
+        let room = rows.capacity();
+        if rows.len() == room {
+            // By half: most keys have few rows, and there are many keys.
+            rows.reserve_exact((room / 2).max(1));
+            self.group_bytes += (rows.capacity() - room) * size_of::<Kept>();
         }
         rows.insert(place, kept);
     }
@@ -328,7 +368,7 @@ impl KeptRows {
             if let Ok(place) =
                 rows.binary_search_by_key(&(time, number), |row| (row.time, row.number))
             {
-                return Ok(rows[place].row.clone());
+                return Ok(self.rows.get(rows[place].place()).into());
             }
         }
         let bucket = time.div_euclid(self.width);
@@ -352,32 +392,36 @@ impl KeptRows {
             .flatten()
         {
             let group = self.groups.get_mut(number);
+            let before = group.bytes();
             for rows in &mut group.sides {
                 let gone = rows.partition_point(|row| row.time < start);
-                self.rows -= gone;
-                for row in rows.drain(..gone) {
-                    self.bytes -= ROW_BYTES + row.row.len();
+                self.count -= gone;
+                rows.drain(..gone);
+                if rows.len() < rows.capacity() / 4 {
+                    rows.shrink_to_fit();
                 }
+            }
+            if !group.free {
+                self.group_bytes -= before - group.bytes();
             }
             if !group.free && group.sides.iter().all(Vec::is_empty) {
                 self.forget(GroupId(number));
             }
         }
+        self.rows.drop_before(first);
     }
 
     fn forget(&mut self, group: GroupId) {
         let found = self.groups.get_mut(group.0);
-        let hash = hash(&found.key);
-        let rows = found.sides.iter().flatten();
-        let (mut count, mut bytes) = (0, GROUP_BYTES + found.key.len());
-        for row in rows {
-            count += 1;
-            bytes += ROW_BYTES + row.row.len();
+        let hash = hash_of(found);
+        for row in found.sides.iter().flatten() {
+            self.count -= 1;
+            self.rows
+                .release(row.time.div_euclid(self.width), row.place());
         }
-        self.rows -= count;
-        self.bytes -= bytes;
+        self.group_bytes -= found.bytes();
         *found = Group {
-            key: Box::default(),
+            key: SmallBytes::new(&[]),
             sides: [Vec::new(), Vec::new()],
             bucket: i64::MIN,
             used: false,
@@ -389,9 +433,31 @@ impl KeptRows {
         self.groups.release(group.0);
     }
 
+    /// Give bytes of no use back where they are many: the rows beside them are moved together.
+    fn pack(&mut self) {
+        let moving = self.rows.start_moving();
+        if moving.is_empty() {
+            return;
+        }
+        for number in 0..self.groups.numbers() {
+            for row in self.groups.get_mut(number).sides.iter_mut().flatten() {
+                let bucket = row.time.div_euclid(self.width);
+                if moving.has(bucket) {
+                    row.set_place(self.rows.move_row(bucket, row.place()));
+                }
+            }
+        }
+        self.rows.finish_moving(moving);
+    }
+
+    /// Bytes of what could be dropped.
+    fn bytes(&self) -> usize {
+        self.group_bytes + self.rows.capacity()
+    }
+
     /// Find rows in the store that are too old: not all at once, so that no commit takes long, but faster than they come.
     fn sweep(&mut self) -> Result<()> {
-        let most = FEWEST_REMOVED.max(2 * self.added.times.len());
+        let most = FEWEST_REMOVED.max(2 * self.added.len());
         let end = head(self.first);
         let removed = &mut self.removed;
         self.store.scan(&self.swept, Some(&end), |key, _| {
@@ -413,11 +479,15 @@ impl Part for KeptRows {
             changes.push(key, None, Some(time.max(0)))?;
         }
         // What came and went between two commits was never anywhere.
-        let added = self.added.keys.iter().zip(self.added.rows.iter());
-        for ((key, row), (bucket, time)) in added.zip(&self.added.times) {
-            if *bucket >= self.first {
-                changes.push(key, Some(row), Some((*time).max(0)))?;
-            }
+        let mut key = Vec::new();
+        for added in self.added.iter().filter(|added| added.bucket >= self.first) {
+            let (time, number) = (added.kept.time, added.kept.number);
+            key.clear();
+            key.extend_from_slice(&head(added.bucket));
+            key.extend_from_slice(self.groups.get(added.group).key.bytes());
+            key.extend_from_slice(&tail(usize::from(added.side), time, number));
+            let row = self.rows.get(added.kept.place());
+            changes.push(&key, Some(row), Some(time.max(0)))?;
         }
         if self.next != self.committed_next {
             changes.push(NEXT, Some(&self.next.to_be_bytes()), None)?;
@@ -427,7 +497,7 @@ impl Part for KeptRows {
 
     fn settle(&mut self) {
         self.committed_next = self.next;
-        self.added = Added::default();
+        self.added = Vec::new();
         if let Some(key) = self.removed.pop() {
             self.swept = key;
             self.removed.clear();
@@ -442,9 +512,13 @@ impl Part for KeptRows {
 
     /// The rows of a key go when the clock's hand meets them and they were not used since it last came by.
     fn shrink(&mut self, bytes: usize) {
+        if self.bytes() <= bytes {
+            return;
+        }
+        let left = bytes / 100 * LEFT_PERCENT;
         let numbers = self.groups.numbers();
         for _ in 0..2 * u64::from(numbers) {
-            if self.bytes <= bytes {
+            if self.group_bytes + self.rows.live() <= left {
                 break;
             }
             self.hand = (self.hand + 1) % numbers;
@@ -456,15 +530,24 @@ impl Part for KeptRows {
                 self.complete_from = self.last.saturating_add(1);
             }
         }
+        self.pack();
     }
 
     fn stats(&self) -> PartStats {
+        let added = self.added.capacity() * size_of::<Added>();
         PartStats {
-            entries: self.rows,
-            clean_bytes: self.bytes,
-            bytes: self.bytes,
+            entries: self.count,
+            clean_bytes: self.bytes(),
+            bytes: self.bytes() + added,
             hits: self.hits,
             misses: self.misses,
         }
     }
 }
+
+fn hash_of(group: &Group) -> u64 {
+    hash(group.key.bytes())
+}
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@
 //! Where rows meet in windows, which are among their keys, each stands at the last time of its window: its partners stand there
 //! too, and it is late when the window and the grace are over.
 
+mod arena;
 mod bytes;
 mod kept;
 mod unmatched;
@@ -26,7 +27,7 @@ use crate::kernel::Kernel;
 use crate::kernels::joined::{Cause, OutRows, row_of_nulls};
 use crate::kernels::operator::{Dropped, Operator, Running, check_keys, check_output, entries};
 use crate::kernels::stream_join::bytes::read_entry_key;
-use crate::kernels::stream_join::kept::{Kept, KeptRows};
+use crate::kernels::stream_join::kept::KeptRows;
 use crate::kernels::stream_join::unmatched::{Unmatched, Waiting};
 use crate::kernels::walk::{Place, walk};
 use crate::rows::{KeyCodec, Keys, RowBytes, RowCodec};
@@ -233,7 +234,7 @@ impl StreamJoin {
         let first =
             (time.saturating_sub(self.reach[other])).max(closed.saturating_sub(self.reach[other]));
         let last = self.last_match(side, time);
-        let partners = task.kept.side(group, other);
+        let (partners, rows) = task.kept.side(group, other);
         let from = partners.partition_point(|partner| partner.time < first);
         let mut alone = true;
         for partner in partners[from..]
@@ -241,7 +242,7 @@ impl StreamJoin {
             .take_while(|partner| partner.time <= last)
         {
             alone = false;
-            if std::mem::take(&mut partner.unmatched) {
+            if partner.take_unmatched() {
                 task.unmatched
                     .remove((self.last_match(other, partner.time), partner.number));
             }
@@ -252,7 +253,7 @@ impl StreamJoin {
             out.push(
                 cause,
                 op::INSERT,
-                self.pieces(side, step.key, step.row, &partner.row),
+                self.pieces(side, step.key, step.row, rows.get(partner.place())),
             );
         }
         let unmatched = alone && self.outer[side];
@@ -260,16 +261,8 @@ impl StreamJoin {
             let waiting = Waiting::new(side, step.key, None);
             task.unmatched.add(place, waiting);
         }
-        task.kept.add(
-            group,
-            side,
-            Kept {
-                time,
-                number,
-                row: step.row.into(),
-                unmatched,
-            },
-        );
+        task.kept
+            .add(group, side, (time, number), step.row, unmatched);
         Ok(())
     }
 
