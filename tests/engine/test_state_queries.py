@@ -12,7 +12,7 @@ import pytest
 
 from headrace.catalog import Catalog
 from headrace.engine import Processor, ProcessorOptions
-from headrace.engine.snapshot import LocalStates, SnapshotQuery
+from headrace.engine.snapshot import Ending, Limits, LocalStates, SnapshotQuery
 from headrace.errors import ProgramError, RunError
 from headrace.plan.topology import RunSettings
 from headrace.planner.snapshot import plan_query
@@ -142,6 +142,42 @@ def test_a_changelog_that_was_deleted_is_no_empty_state(log: Log, state: Path, a
         admin.delete(f"{application}-totals-changelog")
     with pytest.raises(RunError, match="was deleted"):
         ask(log, state, f"SELECT * FROM STATE('{application}', 'totals')")
+
+
+@pytest.mark.parametrize("copy", ["whole", "missing"])
+def test_limits_end_a_look_at_a_state(
+    log: Log, state: Path, application: str, copy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = create(log, unique("in"))
+    give(log, source, range(300))
+    processor(counting(source, unique("out"), QUICK), log, application, state).run()
+    for task in state.glob("*/*/*") if copy == "missing" else ():
+        if task.is_dir():
+            shutil.rmtree(task)
+    states = LocalStates(state, log)
+
+    def look(limits: Limits) -> tuple[int, Ending]:
+        with closing(Catalog(log, None)) as catalog:
+            text = f"SELECT * FROM STATE('{application}', 'totals')"
+            plan = plan_query(parse_query(text, "query"), catalog, states)
+        with SnapshotQuery(plan, log, None, states=states, limits=limits) as query:
+            return sum(batch.num_rows for batch in query.batches()), query.ending
+
+    assert look(Limits(max_bytes=0)) == (0, Ending.SIZE)
+    assert look(Limits(max_seconds=0)) == (0, Ending.TIME)
+    assert look(Limits(idle_seconds=0)) == (0, Ending.IDLE)
+    assert look(Limits(killed=lambda: True)) == (0, Ending.KILLED)
+    assert look(Limits(rows=3)) == (3, Ending.ROWS)
+    count, ending = look(Limits(max_bytes=100))
+    assert 0 < count < KEYS
+    assert ending is Ending.SIZE
+    assert look(Limits(max_bytes=10_000, max_seconds=60, idle_seconds=60)) == (KEYS, Ending.END)
+    if copy == "missing":
+        # The third look at the limits falls into the reading of the changelog, which stands still.
+        monkeypatch.setattr("headrace.engine.state.restore.Restorer._read", lambda *_: time.sleep(0.01))
+        looks = iter(range(100))
+        assert look(Limits(killed=lambda: next(looks) > 2)) == (0, Ending.KILLED)
+        assert next(looks) < 10
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from headrace.errors import HeadraceError, ProgramError, RunError, Span
 from headrace.formats.registry import open_registry
 from headrace.functions import Example, forms
 from headrace.log.embedded import EmbeddedLog
+from headrace.log.embedded.consumer import EmbeddedConsumer
 from headrace.sql import parse_program
 from tests.engine.programs import unique
 
@@ -623,6 +624,63 @@ def test_a_limit_ends_a_delete_before_it_takes_older_records_for_the_last(memory
         memory.say("SET max.size = 1g; SET max.query.time = 1h; SET max.idle.time = 1h")
         assert memory.say("SELECT _key FROM t WHERE _meta.__valuesize IS NULL") == []
     assert memory.say("DELETE FROM t WHERE n = 2") == "2 keys of `t` deleted"
+
+
+@pytest.mark.parametrize("policy", ["compact", "delete"])
+@pytest.mark.parametrize("text", ["TRUNCATE t", "DELETE FROM t WHERE _meta.offset < 5"])
+def test_limits_end_what_removes_records(memory: Session, text: str, policy: str) -> None:
+    compacted = policy == "compact"
+    memory.say(f"CREATE TABLE t (_key string, n int) FORMAT (STRING, JSON) PROPERTIES(compacted={compacted})")
+    memory.say("INSERT INTO t (_key, n) VALUES ('a', 1), ('b', 1), ('a', 2), ('b', 2)")
+    name = text.split(" ", maxsplit=1)[0]
+    # Where the log deletes by offset nothing is read: only the time counts.
+    for limit in ("max.query.time", "max.size", "max.idle.time") if compacted else ("max.query.time",):
+        assert memory.refusal(f"SET {limit} = 0; {text}") == (
+            "RUN0115",
+            f"{limit} ended the {name} before its end: nothing of `t` was deleted",
+        )
+        memory.say("SET max.size = 1g; SET max.query.time = 1h; SET max.idle.time = 1h")
+        assert memory.say("SELECT count(*) FROM t") == [(4,)]
+    if not compacted:
+        memory.say("SET max.size = 0; SET max.idle.time = 0")
+    memory.say(text)
+    memory.say("SET max.size = 1g; SET max.idle.time = 1h")
+    assert memory.say("SELECT count(*) FROM t WHERE n > 0 AND _meta.offset > 3") == [(0,)]
+
+
+@pytest.mark.parametrize("policy", ["compact", "delete"])
+@pytest.mark.parametrize("text", ["TRUNCATE t", "DELETE FROM t WHERE _meta.offset < 5"])
+def test_what_removes_records_is_listed_and_killed_from_elsewhere(
+    tmp_path: Path, text: str, policy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with EmbeddedLog(str(tmp_path / "log.db")) as log:
+        session = Session(log, tmp_path)
+        with closing(session.catalog):
+            session.say(
+                f"CREATE TABLE t (_key string, n int) FORMAT (STRING, JSON) PROPERTIES(compacted={policy == 'compact'}); "
+                "INSERT INTO t (_key, n) VALUES ('a', 1), ('b', 1)"
+            )
+            noted = RunningQueries(tmp_path / "queries.db", log.name)
+            monkeypatch.setattr("headrace.engine.statements.running._EVERY", 0.0)
+            seen: list[tuple[str, bool]] = []
+
+            def watermarks(self: Any, places: Any) -> Any:
+                if places[0].topic == "t":
+                    seen.extend((item.sql, noted.kill(item.id)) for item in noted.listed(all=False))
+                return real(self, places)
+
+            real = EmbeddedConsumer.watermarks
+            monkeypatch.setattr(EmbeddedConsumer, "watermarks", watermarks)
+            code, message = session.refusal(text)
+            monkeypatch.undo()
+            assert seen[0] == (text, True)
+            assert code == "RUN0115"
+            assert (
+                message
+                == f"KILL QUERY ended the {text.split(' ')[0]} before its end: nothing of `t` was deleted"
+            )
+            assert noted.listed(all=True)[-1].status == "Killed"
+            assert session.say("SELECT count(*) FROM t") == [(2,)]
 
 
 def test_commands_have_no_place_in_a_program_that_runs_for_ever() -> None:

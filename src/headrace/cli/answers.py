@@ -54,4 +54,5 @@ def _remarks(query: SnapshotQuery) -> None:
         plural = "" if query.failed == 1 else "s"
         click.echo(f"{query.failed} record{plural} left out: could not be decoded", err=True)
     if query.ending is not Ending.END:
-        click.echo(f"ended by {query.ending}: there may be more", err=True)
+        columns = "" if query.cut_columns is Ending.END else ", and columns may be missing"
+        click.echo(f"ended by {query.ending}: there may be more{columns}", err=True)

@@ -120,11 +120,11 @@ def _help(name: str) -> str:
 
 
 QUERY_SETTINGS_DOC: Final = {
-    "max.size": "Bytes of keys and values that a query, INSERT or DELETE reads at most: `1024`, `1024k`, `10m`, `5g`. "
+    "max.size": "Bytes of keys and values that a query, INSERT, DELETE or TRUNCATE reads at most: `1024`, `1024k`, `10m`, `5g`. "
     "Default: no limit. Also `max.bytes`.",
     "max.query.time": "How long a query reads at most: `2000ms`, `60s`, `10m`, `2h`; a number alone counts "
     "milliseconds. What still computes a second later, or a tenth of that time later, is ended too. It holds for "
-    "`INSERT … SELECT`, `DELETE` and `--follow`, too. Default: `1h` for a SELECT without `--follow`, else no limit. "
+    "`INSERT … SELECT`, `DELETE`, `TRUNCATE` and `--follow`, too. Default: `1h` for a SELECT without `--follow`, else no limit. "
     "Also `max.time`.",
     "max.idle.time": "How long a query waits for the next record; then it ends with what it has. "
     "Default: as long as a broker is there.",

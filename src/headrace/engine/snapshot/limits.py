@@ -79,6 +79,10 @@ class Budget:
         self._last = time.monotonic()
         return records
 
+    def moved(self) -> None:
+        """Note that records came which do not count: to wait for the next one begins anew."""
+        self._last = time.monotonic()
+
     def spent(self) -> bool:
         """Say whether nothing more may be read."""
         if self.ending is Ending.END:

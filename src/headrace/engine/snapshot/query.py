@@ -82,6 +82,8 @@ class SnapshotQuery:
         self._times = timestamps
         self._budget = Budget(self._limits)
         self._opening = 0.0
+        self.cut_columns = Ending.END
+        """Which limit ended the look of a PIVOT for its columns: those of the values that it had not read are missing."""
         self._connection = connection_alone() if plan.functions else connection()
         self._relations = [_Relation(scan.relation, partial(self._scan, scan)) for scan in plan.scans]
         self._relations += [_Relation(scan.relation, partial(self._state, scan)) for scan in plan.states]
@@ -114,8 +116,8 @@ class SnapshotQuery:
 
     @property
     def ending(self) -> Ending:
-        """Why nothing more came: the end, or a limit."""
-        return self._budget.ending
+        """Why nothing more came, or why columns may be missing: the end, or a limit."""
+        return self.cut_columns if self._budget.ending is Ending.END else self._budget.ending
 
     @property
     def bytes_read(self) -> int:
@@ -245,10 +247,13 @@ class SnapshotQuery:
                 ending = watch.ending if _is_interruption(error) else self._ending_of_opening()
                 if ending is not None:
                     raise _ended(ending, self._limits) from None
+                if self._budget.ending is not Ending.END and self._cause() is None:
+                    raise _without_columns(self._budget.ending, error) from error
                 raise self._cause() or _query_failed(error) from error
         ending = self._ending_of_opening()
         if ending is not None:
             raise _ended(ending, self._limits)
+        self.cut_columns = self._budget.ending
         self._opening = time.monotonic() - began
         return opened
 
@@ -291,7 +296,7 @@ class SnapshotQuery:
 
     def _state(self, scan: StateScan) -> StatePass:
         assert self._states is not None
-        return StatePass(scan, self._states, self._properties)
+        return StatePass(scan, self._states, self._properties, self._budget)
 
     def _cause(self) -> HeadraceError | None:
         return next((relation.error for relation in self._relations if relation.error is not None), None)
@@ -413,6 +418,13 @@ def _ended(ending: Ending, limits: Limits) -> RunError:
         f"SET {ending} = '{more}'"
     )
     return RunError((Diagnostic(QUERY_ENDED, message, None, way_out if ending is Ending.TIME else None),))
+
+
+def _without_columns(ending: Ending, error: Exception) -> RunError:
+    """Say which limit has left a PIVOT without a column."""
+    message = f"{ending} ended the query before it had read what its columns are: {failure_of(error)}"
+    way_out = f"raise the limit, `SET {ending} = '…'`, or name the values, `ON … IN (…)`"
+    return RunError((Diagnostic(QUERY_ENDED, message, None, way_out),))
 
 
 def _query_failed(error: Exception) -> RunError:

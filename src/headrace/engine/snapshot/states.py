@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
     from pathlib import Path
 
+    from headrace.engine.snapshot.limits import Budget
     from headrace.log.interface import Log
     from headrace.plan.operators import Column
     from headrace.plan.snapshot import StateScan
@@ -74,18 +75,26 @@ class StatePass:
     failed = 0
     """As of a scan of a topic: there is nothing that cannot be decoded."""
 
-    def __init__(self, scan: StateScan, states: LocalStates, properties: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        scan: StateScan,
+        states: LocalStates,
+        properties: Mapping[str, str],
+        budget: Budget | None = None,
+    ) -> None:
         """Take what to read; nothing is opened before the first batch is asked for.
 
         Args:
             scan: names the store.
             states: of this machine.
             properties: of the consumers.
+            budget: what may be read, in entries of the store; None is everything.
         """
         self.schema = pa.schema([pa.field(f"c{index}", item.type) for index, item in enumerate(scan.columns)])
         self._scan = scan
         self._states = states
         self._properties = properties
+        self._budget = budget
         self.read = 0
         """Rows read."""
 
@@ -99,7 +108,7 @@ class StatePass:
         home, found = states.home(scan.application), states.describe(scan.application, scan.store)
         assert home is not None
         assert found is not None
-        for rows in read_store(states.log, self._properties, home, found):
+        for rows in read_store(states.log, self._properties, home, found, self._budget):
             self.read += rows.num_rows
             if rows.num_rows:
                 yield pa.RecordBatch.from_arrays(rows.columns, schema=self.schema)

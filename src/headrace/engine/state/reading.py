@@ -5,8 +5,9 @@ from __future__ import annotations
 import tempfile
 import time
 from contextlib import ExitStack, closing
+from enum import Enum, auto
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 import pyarrow as pa
 
@@ -34,6 +35,28 @@ _LOOK: Final = 0.02
 _NOTHING: Final = pa.array([], pa.binary())
 
 
+class Allowance(Protocol):
+    """How much of a store may be read, and for how long."""
+
+    def spent(self) -> bool:
+        """Say whether nothing more may be read."""
+
+    def moved(self) -> None:
+        """Note that the copy of the store came nearer to its changelog."""
+
+    def taken(self, records: pa.RecordBatch) -> pa.RecordBatch:
+        """Count entries, by `key` and `value`; gives those of them that may be read, from the first on."""
+
+
+class _Restored(Enum):
+    """How the way of a copy to the end of its changelog ended."""
+
+    WHOLE = auto()
+    DAMAGED = auto()
+    LEFT = auto()
+    """Nothing more may be read."""
+
+
 def columns_of(found: StoreDescription) -> tuple[Column, ...]:
     """Give the columns of decoded entries by the names that the program has for them."""
     operator = found.operator
@@ -55,7 +78,11 @@ def columns_of(found: StoreDescription) -> tuple[Column, ...]:
 
 
 def read_store(
-    log: Log, properties: Mapping[str, str], home: Path, found: StoreDescription
+    log: Log,
+    properties: Mapping[str, str],
+    home: Path,
+    found: StoreDescription,
+    allowance: Allowance | None = None,
 ) -> Generator[pa.RecordBatch]:
     """Give the rows of a store as it is now, in the columns of `columns_of`; the names are the kernel's.
 
@@ -67,6 +94,7 @@ def read_store(
         properties: of the consumers.
         home: folder of the application's state.
         found: what the store holds.
+        allowance: asked before each read, those of the changelog too; once it is spent the store seems to end.
 
     Raises:
         RunError: the changelog was deleted, or is of another program; the log or the disk fails.
@@ -81,39 +109,66 @@ def read_store(
     with closing(restorer):
         for number in range(there.partitions):
             with ExitStack() as opened:
-                local = _current(opened, restorer, home, found, number)
-                for keys, values in _entries(local, store.name):
+                if allowance is not None and allowance.spent():
+                    return
+                local = _current(opened, restorer, home, found, number, allowance)
+                if local is None:
+                    return
+                for keys, values in _allowed(_entries(local, store.name), allowance):
                     yield kernel.decode(keys, values, local)
 
 
 def _current(
-    opened: ExitStack, restorer: Restorer, home: Path, found: StoreDescription, number: int
-) -> _native.LocalStore:
-    """Give one partition of a store, with everything that its changelog holds."""
+    opened: ExitStack,
+    restorer: Restorer,
+    home: Path,
+    found: StoreDescription,
+    number: int,
+    allowance: Allowance | None,
+) -> _native.LocalStore | None:
+    """Give one partition of a store, with everything that its changelog holds; None if it may not be read so far."""
     local = _own_copy(folder_of(home, f"{found.group}_{number}"), found)
     if local is not None:
         opened.callback(local.close)
-        if _restore(restorer, local, found, number):
-            return local
+        restored = _restore(restorer, local, found, number, allowance)
+        if restored is not _Restored.DAMAGED:
+            return local if restored is _Restored.WHOLE else None
     folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="headrace-state-"))
     local = _native.LocalStore(Path(folder) / "store")
     opened.callback(local.close)
-    if not _restore(restorer, local, found, number):
+    restored = _restore(restorer, local, found, number, allowance)
+    if restored is _Restored.DAMAGED:
         raise state_failed(RuntimeError("a copy that was just made is damaged"))
-    return local
+    return local if restored is _Restored.WHOLE else None
 
 
-def _restore(restorer: Restorer, local: _native.LocalStore, found: StoreDescription, number: int) -> bool:
-    """Read what the changelog has beyond a copy; False if the copy is damaged."""
+def _restore(
+    restorer: Restorer,
+    local: _native.LocalStore,
+    found: StoreDescription,
+    number: int,
+    allowance: Allowance | None,
+) -> _Restored:
+    """Read what the changelog has beyond a copy."""
     store = found.operator.store
     stores = [StoreRestore(found.operator, TopicPartition(store.changelog.name, number))]
     job = RestoreJob(f"{found.group}_{number}", local, stores, time.monotonic())
     restorer.begin(job)
+    position = -1
     while not job.finished:
         time.sleep(_LOOK)
+        if allowance is None:
+            continue
+        before, position = position, stores[0].position
+        if position != before:
+            allowance.moved()
+        if allowance.spent():
+            restorer.cancel(job)
     if job.error is not None:
         raise job.error
-    return not job.damaged
+    if job.cancelled:
+        return _Restored.LEFT
+    return _Restored.DAMAGED if job.damaged else _Restored.WHOLE
 
 
 def _own_copy(path: Path, found: StoreDescription) -> _native.LocalStore | None:
@@ -131,6 +186,20 @@ def _own_copy(path: Path, found: StoreDescription) -> _native.LocalStore | None:
         return local
     local.close()
     return None
+
+
+def _allowed(
+    entries: Iterator[tuple[pa.BinaryArray, pa.BinaryArray]], allowance: Allowance | None
+) -> Iterator[tuple[pa.BinaryArray, pa.BinaryArray]]:
+    """Give the entries that may be read."""
+    for keys, values in entries:
+        if allowance is None:
+            yield keys, values
+            continue
+        if allowance.spent():
+            return
+        taken = allowance.taken(pa.RecordBatch.from_arrays([keys, values], names=["key", "value"]))
+        yield cast("pa.BinaryArray", taken.column("key")), cast("pa.BinaryArray", taken.column("value"))
 
 
 def _entries(local: _native.LocalStore, store: str) -> Iterator[tuple[pa.BinaryArray, pa.BinaryArray]]:

@@ -1,14 +1,15 @@
-"""DELETE FROM: tombstones for keys of a compacted topic, offsets to begin at for any other."""
+"""DELETE FROM and TRUNCATE: tombstones for keys of a compacted topic, offsets to begin at for any other."""
 
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from headrace.engine.snapshot import Limits, SnapshotQuery
+from headrace.engine.snapshot import Budget, SnapshotQuery
 from headrace.engine.statements.answers import Done
 from headrace.engine.statements.limiting import limited, need_end, rows_to_write
 from headrace.engine.statements.workspace import failed
@@ -20,12 +21,13 @@ from headrace.sql import parse_query
 from headrace.sql.printer import print_query, ticked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from headrace.config.query_settings import QuerySettings
+    from headrace.engine.snapshot import Ending, Limits
     from headrace.engine.statements.workspace import Workspace
     from headrace.errors import Source
-    from headrace.sql.commands import Delete
+    from headrace.sql.commands import Delete, Truncate
 
 _LATEST: Final = (
     "SELECT _key AS k, _meta.partition AS p, max(_meta.offset) AS o "
@@ -45,42 +47,88 @@ def delete(statement: Delete, source: Source, workspace: Workspace, settings: Qu
         LogError: the log refuses.
     """
     topic = workspace.described(statement.name, statement.name_span)
+    text = source.text[statement.span.start : statement.span.end]
+    ended = partial(_need_end, "DELETE", statement, source, topic.name)
     if "compact" in topic.configs.get("cleanup.policy", ""):
         # What is wrong with the condition is found, and shown in the user's text, before anything else.
         plan_condition(statement, source, topic, workspace.catalog)
         matching = _MATCHING.format(topic=ticked(topic.name), condition=print_query(statement.condition))
         query = f"SELECT k, r.p AS p FROM ({_latest(topic.name)}) AS r JOIN ({matching}) AS m ON r.p = m.p AND r.o = m.o"
-        text = source.text[statement.span.start : statement.span.end]
         with limited(text, workspace, settings) as limits:
-            ended = partial(_need_end, statement, source, topic.name)
             count = _bury(query, topic.name, workspace, limits, ended)
-        return Done(f"{keys(count)} of `{topic.name}` deleted")
+        return Done(f"{_keys(count)} of `{topic.name}` deleted")
     bounds = plan_offsets(statement, source, topic, workspace.catalog)
     places = [TopicPartition(topic.name, number) for number in bounds.partitions or range(topic.partitions)]
-    with closing(workspace.log.consumer(ConsumerOptions())) as consumer:
-        marks = consumer.watermarks(places)
-    ends = {place: min(end, bounds.end_offset or 0) for place, (_, end) in marks.items()}
-    wanted = {place: end for place, end in ends.items() if end > marks[place][0]}
-    with closing(workspace.log.admin()) as admin:
-        admin.delete_records(wanted)
-    count = sum(end - marks[place][0] for place, end in wanted.items())
+    with limited(text, workspace, settings) as limits:
+        count = _cut_off(places, bounds.end_offset or 0, workspace, limits, ended)
     return Done(f"records of `{topic.name}` deleted, up to {count}")
 
 
-def delete_all_keys(topic: str, workspace: Workspace) -> int:
-    """Write a tombstone for each key of a topic; gives how many."""
-    return _bury(f"SELECT k, p FROM ({_latest(topic)}) AS r", topic, workspace)
+def truncate(statement: Truncate, source: Source, workspace: Workspace, settings: QuerySettings) -> Done:
+    """Remove all records of a topic: below its present ends, or, where the log keeps the last of each key, by tombstones.
+
+    Raises:
+        ProgramError: there is no such topic.
+        RunError: a limit of the settings or KILL QUERY has ended it; it says how many keys are deleted.
+        LogError: the log refuses.
+    """
+    topic = workspace.described(statement.name, statement.name_span)
+    text = source.text[statement.span.start : statement.span.end]
+    ended = partial(_need_end, "TRUNCATE", statement, source, topic.name)
+    if "delete" not in topic.configs.get("cleanup.policy", "delete"):
+        with limited(text, workspace, settings) as limits:
+            count = _bury(
+                f"SELECT k, p FROM ({_latest(topic.name)}) AS r", topic.name, workspace, limits, ended
+            )
+        return Done(
+            f"{_keys(count)} of `{topic.name}` deleted; the log removes their records when it compacts the topic"
+        )
+    places = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
+    with limited(text, workspace, settings) as limits:
+        _cut_off(places, None, workspace, limits, ended)
+    workspace.catalog.forget()
+    return Done(f"table `{topic.name}` truncated")
 
 
-def keys(count: int) -> str:
+def _cut_off(
+    places: Sequence[TopicPartition],
+    end_offset: int | None,
+    workspace: Workspace,
+    limits: Limits,
+    check: Callable[[Ending, int], None],
+) -> int:
+    """Delete the records of partitions up to an offset; gives how many there may have been.
+
+    Args:
+        places: the partitions.
+        end_offset: first that stays; None deletes up to the present end of each.
+        workspace: with its log.
+        limits: of time, looked at once: before anything is deleted. The log deletes in one step, and nothing is read.
+        check: told whether a limit has ended it, and that nothing is deleted.
+    """
+    budget = Budget(replace(limits, max_bytes=None, idle_seconds=None))
+    with closing(workspace.log.consumer(ConsumerOptions())) as consumer:
+        marks = consumer.watermarks(places)
+    budget.spent()
+    check(budget.ending, 0)
+    ends = {place: end if end_offset is None else min(end, end_offset) for place, (_, end) in marks.items()}
+    wanted = {place: end for place, end in ends.items() if end > marks[place][0]}
+    with closing(workspace.log.admin()) as admin:
+        admin.delete_records(wanted)
+    return sum(end - marks[place][0] for place, end in wanted.items())
+
+
+def _keys(count: int) -> str:
     """Say how many keys."""
     return "1 key" if count == 1 else f"{count} keys"
 
 
-def _need_end(statement: Delete, source: Source, topic: str, query: SnapshotQuery, count: int) -> None:
-    """Say how many keys are deleted. Raises RunError: a limit has ended the query."""
-    done = f"{keys(count)} of `{topic}` deleted before" if count else _nothing(topic)
-    need_end(query, "DELETE", done, statement.span, source)
+def _need_end(
+    name: str, statement: Delete | Truncate, source: Source, topic: str, ending: Ending, count: int
+) -> None:
+    """Say how many keys are deleted. Raises RunError: a limit has ended the statement."""
+    done = f"{_keys(count)} of `{topic}` deleted before" if count else _nothing(topic)
+    need_end(ending, name, done, statement.span, source)
 
 
 def _nothing(topic: str) -> str:
@@ -88,11 +136,7 @@ def _nothing(topic: str) -> str:
 
 
 def _bury(
-    text: str,
-    topic: str,
-    workspace: Workspace,
-    limits: Limits | None = None,
-    check: Callable[[SnapshotQuery, int], None] | None = None,
+    text: str, topic: str, workspace: Workspace, limits: Limits, check: Callable[[Ending, int], None]
 ) -> int:
     """Write a tombstone for each key that a query gives, with its partition; gives how many.
 
@@ -101,7 +145,7 @@ def _bury(
         topic: that has the keys.
         workspace: with its log.
         limits: of the query.
-        check: told the query and how many tombstones are written, at the end.
+        check: told which limit has ended the query, and how many tombstones are written.
     """
     plan = plan_query(parse_query(text), workspace.catalog)
     count = 0
@@ -113,10 +157,9 @@ def _bury(
             )
             send(workspace.log, topic, [tombstones])
             count += batch.num_rows
-        if check is not None:
-            check(query, count)
+        check(query.ending, count)
         if query.failed:
-            message = f"{query.failed} records of `{topic}` cannot be decoded, and were left as they are ({keys(count)} deleted)"
+            message = f"{query.failed} records of `{topic}` cannot be decoded, and were left as they are ({_keys(count)} deleted)"
             raise failed(codes.QUERY_FAILED, message)
     return count
 

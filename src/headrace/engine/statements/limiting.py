@@ -75,26 +75,22 @@ def rows_to_write(query: SnapshotQuery, plan: SnapshotPlan, nothing: str) -> Gen
         raise RunError(tuple(said), fault.source) from fault.__cause__
 
 
-def need_end(query: SnapshotQuery, statement: str, done: str, span: Span, source: Source) -> None:
+def need_end(ending: Ending, statement: str, done: str, span: Span, source: Source) -> None:
     """Say of a statement that a limit has ended what it had done by then.
 
     Args:
-        query: read to its end.
-        statement: INSERT or DELETE.
+        ending: of its query, or of what else it has waited for.
+        statement: INSERT, DELETE or TRUNCATE.
         done: what is written.
         span: of the statement.
         source: its text.
 
     Raises:
-        RunError: a limit has ended the query.
+        RunError: a limit has ended it.
     """
-    ending = query.ending
     if ending in (Ending.END, Ending.ROWS):
         return
     message = f"{ending} ended the {statement} before its end: {done}"
-    way_out = (
-        None
-        if ending is Ending.KILLED
-        else f"raise the limit, `SET {ending} = '…'`, or read less, by a condition"
-    )
+    less = "" if statement == "TRUNCATE" else ", or read less, by a condition"
+    way_out = None if ending is Ending.KILLED else f"raise the limit, `SET {ending} = '…'`{less}"
     raise RunError((Diagnostic(QUERY_ENDED, message, span, way_out),), source)

@@ -10,10 +10,10 @@ from headrace.config.query_settings import QuerySettings, read_query_settings
 from headrace.engine.interrupts import took_interrupt
 from headrace.engine.snapshot import SnapshotQuery
 from headrace.engine.statements.answers import Answer, Done, Rows
-from headrace.engine.statements.deleting import delete
+from headrace.engine.statements.deleting import delete, truncate
 from headrace.engine.statements.limiting import limited
 from headrace.engine.statements.showing import describe, show
-from headrace.engine.statements.tables import create_table, drop_table, truncate
+from headrace.engine.statements.tables import create_table, drop_table
 from headrace.engine.statements.views import create_synonym, create_view, drop_definition
 from headrace.engine.statements.workspace import refused
 from headrace.engine.statements.writing import insert
@@ -162,7 +162,7 @@ class Runner:
                 drop = drop_table if statement.what is Dropped.TABLE else drop_definition
                 return drop(statement, workspace)
             case Truncate():
-                return truncate(statement, workspace)
+                return truncate(statement, program.source, workspace, self.settings)
             case Delete():
                 return delete(statement, program.source, workspace, self.settings)
             case Show():

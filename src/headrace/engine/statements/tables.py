@@ -1,4 +1,4 @@
-"""CREATE TABLE, DROP TABLE, TRUNCATE TABLE: topics, their schemas, and what is declared of them."""
+"""CREATE TABLE, DROP TABLE: topics, their schemas, and what is declared of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 from headrace.catalog import Kind, declared_topic
 from headrace.config.topic_configs import TOPIC_CONFIGS
 from headrace.engine.statements.answers import Done
-from headrace.engine.statements.deleting import delete_all_keys, keys
 from headrace.engine.statements.views import need_unread
 from headrace.engine.statements.workspace import refused
 from headrace.errors.codes import catalog as catalog_codes
@@ -17,7 +16,7 @@ from headrace.errors.codes import plan as codes
 from headrace.errors.suggest import did_you_mean
 from headrace.formats.interface import READ_ONLY
 from headrace.formats.registered import KINDS, schema_text
-from headrace.log.interface import ConsumerOptions, TopicDescription, TopicPartition
+from headrace.log.interface import TopicDescription
 from headrace.planner.schemas import DEFAULT_NAMESPACE
 from headrace.sql import print_program
 from headrace.sql.nodes import Program
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from headrace.engine.statements.workspace import Workspace
     from headrace.errors import Source
     from headrace.formats.interface import Side
-    from headrace.sql.commands import Drop, Truncate
+    from headrace.sql.commands import Drop
     from headrace.sql.nodes import CreateTable
 
 _OWN: Final = ("partitions", "replication", "compacted", "delimiter", "header", "quote", "window.size")
@@ -109,29 +108,6 @@ def drop_table(statement: Drop, workspace: Workspace) -> Done:
     if not gone and not statement.if_exists:
         workspace.described(name, span)
     return Done(f"table `{name}` dropped" if gone else f"there is no table `{name}`")
-
-
-def truncate(statement: Truncate, workspace: Workspace) -> Done:
-    """Remove all records of a topic: below its present ends, or, where the log keeps the last of each key, by tombstones.
-
-    Raises:
-        ProgramError: there is no such topic.
-        LogError: the log refuses.
-    """
-    topic = workspace.described(statement.name, statement.name_span)
-    policy = topic.configs.get("cleanup.policy", "delete")
-    if "delete" not in policy:
-        count = delete_all_keys(topic.name, workspace)
-        return Done(
-            f"{keys(count)} of `{topic.name}` deleted; the log removes their records when it compacts the topic"
-        )
-    places = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
-    with closing(workspace.log.consumer(ConsumerOptions())) as consumer:
-        marks = consumer.watermarks(places)
-    with closing(workspace.log.admin()) as admin:
-        admin.delete_records({place: end for place, (first, end) in marks.items() if first < end})
-    workspace.catalog.forget()
-    return Done(f"table `{topic.name}` truncated")
 
 
 def _check(statement: CreateTable, properties: dict[str, str], workspace: Workspace) -> None:

@@ -97,7 +97,7 @@ def insert(statement: Insert, program: Program, workspace: Workspace, settings: 
         send(workspace.log, plan.target.name, records())
         were = "1 record was" if count == 1 else f"{count} records were"
         done = f"{were} inserted into `{plan.target.name}` before, and stay" if count else nothing
-        need_end(query, "INSERT", done, statement.span, program.source)
+        need_end(query.ending, "INSERT", done, statement.span, program.source)
         if query.failed:
             message = f"{query.failed} records that the query reads cannot be decoded and were left out; {count} were written"
             raise failed(codes.QUERY_FAILED, message)

@@ -110,8 +110,9 @@ QUERY_ENDED = Code(
     "query ended by a limit",
     "The time of a snapshot query was over, or KILL QUERY ended it, while it computed and before it had a row. A join, a group or an "
     "order is computed to its end before its first row. Raise the limit (`SET max.query.time = '1h'`), or let the query read less: "
-    "conditions on `_meta.partition`, `_meta.offset` and `_meta.timestamp` become seeks. Where a limit ends `INSERT INTO … SELECT` or "
-    "`DELETE`, the message says what was written before; that stays.",
+    "conditions on `_meta.partition`, `_meta.offset` and `_meta.timestamp` become seeks. Where a limit ends `INSERT INTO … SELECT`, "
+    "`DELETE` or `TRUNCATE`, the message says what was written before; that stays. A `PIVOT` needs a value for each of its columns: one "
+    "that a limit leaves without any is ended, too.",
 )
 
 APPLICATION_RUNS = Code(
