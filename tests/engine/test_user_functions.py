@@ -12,8 +12,10 @@ import pyarrow as pa
 import pytest
 
 from headrace.catalog import CatalogTopic, KnownTopics
+from headrace.engine import Processor, ProcessorOptions
 from headrace.engine.guarded import GuardedQuery
 from headrace.engine.query import InputRelation
+from headrace.errors import RunError
 from headrace.formats.interface import Format, Side
 from headrace.functions.user import from_file
 from headrace.log.embedded import EmbeddedLog
@@ -23,6 +25,7 @@ from headrace.planner import plan_program
 from headrace.planner.connection import connection
 from headrace.sql import parse_program
 from headrace.testing import Case, Stop, TopicInput, Variant, run_case
+from tests.engine.programs import create, fill, read
 from tests.engine.test_statements import Session
 
 if TYPE_CHECKING:
@@ -231,3 +234,62 @@ def test_states_are_folded_unless_rows_go_that_cannot_be_subtracted() -> None:
     assert kept("TABLE", "TOTAL_WITH_SUBTRACT(1)") == [("FOLD", "TOTAL_WITH_SUBTRACT")]
     assert kept("TABLE", "TOTAL(1)") == [("COLLECT", None)]
     assert kept("STREAM", "TOTAL(DISTINCT 1)") == [("COLLECT_UNIQUE", None)]
+
+
+@pytest.mark.parametrize("policy", ["dlq", "continue", "fail"])
+def test_an_exception_while_a_row_is_taken_back_is_an_error_of_the_result(
+    policy: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def pay(values: dict[str, int | None]) -> None:
+        lines = [
+            None if x is None else json.dumps({"g": key[0], "x": x}).encode() for key, x in values.items()
+        ]
+        fill(log, "t", lines, keys=[key.encode() for key in values])
+
+    def run() -> dict[str, int]:
+        """Run to the end; gives the last result of each group."""
+        options = ProcessorOptions("app", until_end=True, lag_interval=0, state_dir=tmp_path)
+        Processor(topology, log, None, options).run()
+        return {row["key"].decode(): json.loads(row["value"])["s"] for row in read(log, "out")}
+
+    with EmbeddedLog(":memory:") as log:
+        for topic in ("t", "out", "letters"):
+            create(log, topic, 1)
+        text = f"""SET functions.file='{FILE}'; SET error.policy='{policy}'; SET dead.letter.queue='letters';
+            INSERT INTO out STORE KEY AS STRING VALUE AS JSON
+            SELECT TABLE TOTAL_THAT_KEEPS(CAST(x AS BIGINT)) AS s FROM t GROUP BY g"""
+        declared = CatalogTopic(
+            "t",
+            Side(Format.STRING, pa.string()),
+            Side(Format.JSON, pa.struct([("g", pa.string()), ("x", pa.int64())])),
+            1,
+        )
+        out = CatalogTopic(
+            "out", Side(Format.STRING, pa.string()), Side(Format.JSON, pa.struct([("s", pa.int64())])), 1
+        )
+        topology = plan_program(parse_program(text), KnownTopics.of((declared, out), None))
+        # More than are folded at once, so that the value that does not go has gone into the state.
+        pay({f"a{index}": 7713 if index == 3 else index for index in range(20)} | {"b0": 1})
+        assert run() == {"a": 7713 + sum(range(20)) - 3, "b": 1}
+        pay({"a3": None, "b1": 2})
+        if policy == "fail":
+            with pytest.raises(RunError) as raised:
+                run()
+            assert "`TOTAL_THAT_KEEPS` raised ValueError at of_users.py" in str(raised.value)
+            assert "7713" not in str(raised.value) + caplog.text
+            return
+        # Others go on, and the last result of the group stays.
+        assert run() == {"a": 7713 + sum(range(20)) - 3, "b": 3}
+        pay({"a4": 104})
+        assert run() == {"a": 7713 + sum(range(20)) - 3, "b": 3}
+        letters = read(log, "letters")
+        reasons = [{head["key"]: head["value"] for head in letter["headers"]} for letter in letters]
+        assert len(letters) == (2 if policy == "dlq" else 0)
+        assert all(
+            b"`TOTAL_THAT_KEEPS` raised ValueError at" in found["headrace.error.reason"] for found in reasons
+        )
+        # What went is still in the log of the group: once it comes again, all is right.
+        pay({"a3": 7713, "a5": None})
+        assert run() == {"a": 7713 + sum(range(20)) - 3 + 100 - 5, "b": 3}
+        assert read(log, "letters") == letters
+        assert "7713" not in caplog.text

@@ -177,3 +177,13 @@ class TotalWithRetract(Total):
 def letters_then_none(text: str) -> Iterator[str]:
     yield from text
     raise ValueError(text)
+
+
+@aggregate(name="total_that_keeps")
+class TotalThatKeeps(Total):
+    """The sum of numbers, which does not give back those that end in 13."""
+
+    def subtract(self, state: int, x: int) -> int:
+        if x % 100 == 13:
+            raise ValueError(x)
+        return state - x
