@@ -29,7 +29,7 @@ from tests.engine.programs import create, fill, read
 from tests.engine.test_statements import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from headrace.engine.faults import Fault
 
@@ -240,7 +240,7 @@ def test_states_are_folded_unless_rows_go_that_cannot_be_subtracted() -> None:
 def test_an_exception_while_a_row_is_taken_back_is_an_error_of_the_result(
     policy: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def pay(values: dict[str, int | None]) -> None:
+    def pay(values: Mapping[str, int | None]) -> None:
         lines = [
             None if x is None else json.dumps({"g": key[0], "x": x}).encode() for key, x in values.items()
         ]
