@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from headrace.plan.operators import JoinKind, Order, RankFunction, RowKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Values = tuple[Any, ...]
 LEFT, RIGHT = 0, 1
@@ -411,20 +414,19 @@ class RankOracle(Timeless):
         order = list(rows)
         for term in reversed(self.order):
             order.sort(key=lambda row, term=term: sort_key(row[term.column], term), reverse=term.descending)  # type: ignore[misc]
-        numbered = [(*self.number(row, order[:place]), *row) for place, row in enumerate(order)]
         if self.function is RankFunction.ROW_NUMBER:
-            return numbered[: self.limit]
-        return [row for row in numbered if row[0] <= self.limit]
+            return order[: self.limit]
+        return [row for row in self.numbered(order) if row[0] <= self.limit]
 
-    def number(self, row: Values, before: list[Values]) -> Values:
-        """Give the number of a row that stands behind these, in a tuple; for ROW_NUMBER none, since its place is it."""
-        if self.function is RankFunction.ROW_NUMBER:
-            return ()
+    def numbered(self, order: list[Values]) -> Iterator[Values]:
+        """Give sorted rows behind their numbers. Those of ROW_NUMBER have none: their places are it."""
         columns = [term.column for term in self.order]
-        smaller = [other for other in before if any(other[at] != row[at] for at in columns)]
-        if self.function is RankFunction.RANK:
-            return (len(smaller) + 1,)
-        return (len({tuple(other[at] for at in columns) for other in smaller}) + 1,)
+        rank, dense, before = 0, 0, None
+        for place, row in enumerate(order):
+            ordered_by = tuple(row[at] for at in columns)
+            if ordered_by != before:
+                rank, dense, before = place + 1, dense + 1, ordered_by
+            yield (rank if self.function is RankFunction.RANK else dense, *row)
 
 
 def sort_key(value: Any, term: Order) -> tuple[bool, Any]:
