@@ -15,7 +15,7 @@ from headrace.plan.operators import RowKind
 from tests.unit.state.pairs_and_folds import Row, Run, Values, groups
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 FUNCTIONS = [
     "CORR",
@@ -35,6 +35,13 @@ OVER = ["stream", "table", "tumble", "hop", "session"]
 ODD = [math.nan, math.inf, -math.inf]
 TOLERANCE = 1e-9
 """Relative, as the documentation has it."""
+
+
+@pytest.fixture(scope="module")
+def duck() -> Iterator[duckdb.DuckDBPyConnection]:
+    """One DuckDB for all: to open one takes longer than thousands of such rows."""
+    with duckdb.connect() as connection:
+        yield connection
 
 
 def expected(function: str, pairs: list[Values]) -> float | None:
@@ -66,12 +73,11 @@ def expected(function: str, pairs: list[Values]) -> float | None:
     return results[function]()
 
 
-def by_duckdb(function: str, pairs: list[Values]) -> float | None:
+def by_duckdb(duck: duckdb.DuckDBPyConnection, function: str, pairs: list[Values]) -> float | None:
     columns = [pa.array([pair[side] for pair in pairs], pa.float64()) for side in (0, 1)]
     pairs_ = pa.table(columns, names=["y", "x"])
-    with duckdb.connect() as duck:
-        duck.register("pairs", pairs_)
-        (found,) = duck.execute(f"SELECT {function}(y, x) FROM pairs").fetchone() or ()
+    duck.register("pairs", pairs_)
+    ((found,),) = duck.execute(f"SELECT {function}(y, x) FROM pairs").fetchall()
     result: float | None = found
     # Null stands for what is no number, so that a group of one pair can be written as JSON.
     return (
@@ -113,7 +119,7 @@ def rows(rng: random.Random, over: str, count: int) -> list[Row]:
 
 @pytest.mark.parametrize("over", OVER)
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_results_are_those_of_exact_sums(function: str, over: str) -> None:
+def test_results_are_those_of_exact_sums(duck: duckdb.DuckDBPyConnection, function: str, over: str) -> None:
     rng = random.Random(f"{function} {over}")
     result = pa.int64() if function == "REGR_COUNT" else pa.float64()
     for count in (0, 1, 2, 60):
@@ -128,11 +134,13 @@ def test_results_are_those_of_exact_sums(function: str, over: str) -> None:
         for group, pairs in wanted.items():
             scale = max([1.0, *(abs(item) ** 2 for pair in pairs for item in pair if item is not None)])
             assert near(run.given[group], expected(function, pairs), scale), (pairs, run.given[group])
-            assert near(run.given[group], by_duckdb(function, pairs), scale), pairs
+            assert near(run.given[group], by_duckdb(duck, function, pairs), scale), pairs
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_what_is_not_finite_gives_what_duckdb_gives_and_leaves_a_table_without_a_trace(function: str) -> None:
+def test_what_is_not_finite_gives_what_duckdb_gives_and_leaves_a_table_without_a_trace(
+    duck: duckdb.DuckDBPyConnection, function: str
+) -> None:
     result = pa.int64() if function == "REGR_COUNT" else pa.float64()
     plain = [(2.0, 3.0), (4.5, 5.0), (9.0, 1.0)]
     for odd in [(odd, 5.0) for odd in ODD] + [(5.0, odd) for odd in ODD]:
@@ -142,8 +150,8 @@ def test_what_is_not_finite_gives_what_duckdb_gives_and_leaves_a_table_without_a
             stream.take([Row(0, 0, item) for item in values])
             table = Run("table", {"function": function}, [pa.float64()] * 2, result)
             table.take([Row(0, 0, item) for item in values])
-            assert near(stream.given[0, 0, 0], by_duckdb(function, values), 1), values
-            found, wanted = table.given[0, 0, 0], by_duckdb(function, values)
+            assert near(stream.given[0, 0, 0], by_duckdb(duck, function, values), 1), values
+            found, wanted = table.given[0, 0, 0], by_duckdb(duck, function, values)
             # Whether DuckDB gives an infinity or NaN depends on the order of the rows, and a table has none.
             products = function.startswith("COVAR") or function == "REGR_SXY"
             assert near(found, wanted, 1) or (
@@ -151,6 +159,6 @@ def test_what_is_not_finite_gives_what_duckdb_gives_and_leaves_a_table_without_a
             )
             table.take([Row(0, 0, odd, RowKind.DELETE)])
             if others:
-                assert near(table.given[0, 0, 0], by_duckdb(function, plain), 1)
+                assert near(table.given[0, 0, 0], by_duckdb(duck, function, plain), 1)
             else:
                 assert not table.given
