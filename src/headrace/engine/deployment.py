@@ -157,9 +157,7 @@ def _topics(admin: Admin, log: Log, topology: Topology) -> Iterator[TopicPlan]:
         yield _kept(admin, settings.late_topic, "late records")
     internal = internal_topics(topology)
     found = {wanted.name: admin.describe(wanted.name) for wanted in internal}
-    faults = dict.fromkeys(
-        left_over(log, topology, found), "it holds records, and there is no changelog beside it"
-    )
+    faults = left_over(log, topology, found)
     for wanted in internal:
         use = "changelog" if wanted.name.endswith("-changelog") else "repartition"
         there = found[wanted.name]

@@ -27,6 +27,25 @@ def _crc(value: str) -> str:
     return f"CASE WHEN s IS NOT NULL THEN xor(list_reduce({bytes_}, lambda c, b: {step}, 4294967295), 4294967295) END"
 
 
+def _computed_in_sql(name: str, of_nothing: str, of_abc: str) -> Function:
+    """Declare a digest of the SHA-2 family that DuckDB has not.
+
+    Args:
+        name: SHA224, SHA384 or SHA512.
+        of_nothing: digest of no bytes.
+        of_abc: digest of `abc`.
+    """
+    return Function(
+        name=name,
+        family=FAMILY,
+        signatures=(signature("value STRING|BYTES", "STRING"),),
+        description=f"Gives the {name[:3]}-{name[3:]} digest of a text (as UTF-8) or of bytes, in lower case. It takes some 150 "
+        "microseconds: where speed counts, SHA256 is far quicker.",
+        macro=overloads(name),
+        examples=(Example(f"{name}('')", f"'{of_nothing}'"), Example(f"{name}('abc')", f"'{of_abc}'")),
+    )
+
+
 FUNCTIONS: Final = (
     Function(
         name="MD5",
@@ -73,54 +92,21 @@ FUNCTIONS: Final = (
             Example("SHA256('abc')", "'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'"),
         ),
     ),
-    Function(
-        name="SHA224",
-        family=FAMILY,
-        signatures=(signature("value STRING|BYTES", "STRING"),),
-        description="Gives the SHA-224 digest of a text (as UTF-8) or of bytes, in lower case. It takes some 150 "
-        "microseconds: where speed counts, SHA256 is far quicker.",
-        macro=overloads("SHA224"),
-        examples=(
-            Example("SHA224('')", "'d14a028c2a3a2bc9476102bb288234c415a2b01f828ea62ac5b3e42f'"),
-            Example("SHA224('abc')", "'23097d223405d8228642a477bda255b32aadbce4bda0b3f7e36c9da7'"),
-        ),
+    _computed_in_sql(
+        "SHA224",
+        "d14a028c2a3a2bc9476102bb288234c415a2b01f828ea62ac5b3e42f",
+        "23097d223405d8228642a477bda255b32aadbce4bda0b3f7e36c9da7",
     ),
-    Function(
-        name="SHA384",
-        family=FAMILY,
-        signatures=(signature("value STRING|BYTES", "STRING"),),
-        description="Gives the SHA-384 digest of a text (as UTF-8) or of bytes, in lower case. It takes some 150 "
-        "microseconds: where speed counts, SHA256 is far quicker.",
-        macro=overloads("SHA384"),
-        examples=(
-            Example(
-                "SHA384('')",
-                "'38b060a751ac96384cd9327eb1b1e36a21fdb71114be07434c0cc7bf63f6e1da274edebfe76f65fbd51ad2f14898b95b'",
-            ),
-            Example(
-                "SHA384('abc')",
-                "'cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7'",
-            ),
-        ),
+    _computed_in_sql(
+        "SHA384",
+        "38b060a751ac96384cd9327eb1b1e36a21fdb71114be07434c0cc7bf63f6e1da274edebfe76f65fbd51ad2f14898b95b",
+        "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7",
     ),
-    Function(
-        name="SHA512",
-        family=FAMILY,
-        signatures=(signature("value STRING|BYTES", "STRING"),),
-        description="Gives the SHA-512 digest of a text (as UTF-8) or of bytes, in lower case. It takes some 150 "
-        "microseconds: where speed counts, SHA256 is far quicker.",
-        macro=overloads("SHA512"),
-        examples=(
-            Example(
-                "SHA512('')",
-                "'cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce47d0d13c5d85f2b0ff8318d2877eec2f"
-                "63b931bd47417a81a538327af927da3e'",
-            ),
-            Example(
-                "SHA512('abc')",
-                "'ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3feebbd"
-                "454d4423643ce80e2a9ac94fa54ca49f'",
-            ),
-        ),
+    _computed_in_sql(
+        "SHA512",
+        "cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce47d0d13c5d85f2b0ff8318d2877eec2f"
+        "63b931bd47417a81a538327af927da3e",
+        "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3feebbd"
+        "454d4423643ce80e2a9ac94fa54ca49f",
     ),
 )

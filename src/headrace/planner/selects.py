@@ -195,6 +195,19 @@ class Selects:
         self, select: exp.Select, sources: list[tuple[Relation, str]], formats: Extracted, mode: str
     ) -> SelectRelation | None:
         """Compile a SELECT that ranks, over all branches of its source; None if something in it is wrong."""
+        rows = self._rows_of_all(select, sources, formats, mode)
+        if rows is None:
+            return None
+        select = with_meaning_of_aliases(select, rows[0].within)
+        node = row_number(select)
+        assert node is not None
+        parts = self._ranked(select, rows, node, sources[0][1])
+        return self._projected(select, Extracted(None), parts)
+
+    def _rows_of_all(
+        self, select: exp.Select, sources: list[tuple[Relation, str]], formats: Extracted, mode: str
+    ) -> list[Rows] | None:
+        """Compile the rows that a SELECT takes in an order, of each branch; None if something in it is wrong."""
         rows = []
         for relation, alias in sources:
             found = self._rows(select, relation, alias, formats, mode)
@@ -203,11 +216,12 @@ class Selects:
             self._note_bounds((formats.where,), found, found.relation)
             self.need_bound(found.relation, select)
             rows.append(found)
-        select = with_meaning_of_aliases(select, rows[0].within)
-        node = row_number(select)
-        assert node is not None
-        parts = self._ranked(select, rows, node, sources[0][1])
-        return self._projected(select, Extracted(None), parts)
+        return rows
+
+    def _qualified(self, select: exp.Select, within: Expressions) -> tuple[tuple[exp.Expression, ...], bool]:
+        """Compile QUALIFY: gives its conditions, and whether nothing in them is wrong."""
+        qualify = select.args.get("qualify")
+        return self._conditions(Extracted(qualify.this if qualify is not None else None), within, "QUALIFY")
 
     def _ranked(self, select: exp.Select, rows: list[Rows], node: exp.Window, alias: str) -> Rows:
         """Compile the rows of a SELECT that ranks."""
@@ -223,10 +237,7 @@ class Selects:
         within = Expressions(
             scope, self.typer, self.source, bound=lambda part, _: draft.number() if part == node else None
         )
-        qualify = select.args.get("qualify")
-        conditions, good = self._conditions(
-            Extracted(qualify.this if qualify is not None else None), within, "QUALIFY"
-        )
+        conditions, good = self._qualified(select, within)
         built = SelectRelation(relation, (), conditions, (), self.names, star=False, table=True)
         return Rows(built, within, good and all(row.good for row in rows))
 
@@ -253,14 +264,9 @@ class Selects:
         self, select: exp.Select, sources: list[tuple[Relation, str]], formats: Extracted, mode: str
     ) -> SelectRelation | None:
         """Compile a SELECT with aggregates OVER rows of all branches of its source; None if something in it is wrong."""
-        rows = []
-        for relation, alias in sources:
-            found = self._rows(select, relation, alias, formats, mode)
-            if found is None:
-                return None
-            self._note_bounds((formats.where,), found, found.relation)
-            self.need_bound(found.relation, select)
-            rows.append(found)
+        rows = self._rows_of_all(select, sources, formats, mode)
+        if rows is None:
+            return None
         select = with_meaning_of_aliases(select, rows[0].within)
         nodes = aggregates_over(select)
         self._refuse_beside(select, "an aggregate OVER rows", nodes[0], rows[0].within)
@@ -272,10 +278,7 @@ class Selects:
         assert isinstance(draft, OverDraft)
         results = OverResults(draft, calls)
         within = Expressions(Scope(relation, sources[0][1]), self.typer, self.source, bound=results.bound)
-        qualify = select.args.get("qualify")
-        conditions, good = self._conditions(
-            Extracted(qualify.this if qualify is not None else None), within, "QUALIFY"
-        )
+        conditions, good = self._qualified(select, within)
         table = relation.has_kinds
         built = SelectRelation(relation, (), conditions, (), self.names, star=False, table=table)
         projected = self._projected(

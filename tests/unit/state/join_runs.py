@@ -14,7 +14,7 @@ import pyarrow as pa
 from hypothesis import strategies as st
 
 from headrace._native import Kernel, LocalStore
-from headrace.plan.operators import OP, PARTITION, SEQ, TIME, Changes, RowKind
+from headrace.plan.operators import OP, PARTITION, SEQ, TIME, Changes, Order, RowKind
 from tests.unit.state.join_oracles import Oracle, Out, Row, Values, changes_of
 
 if TYPE_CHECKING:
@@ -292,6 +292,13 @@ Maker = Callable[[Random], Values]
 def one_of_each(*columns: Sequence[Any]) -> Maker:
     """Make a row of one item of each column; an item that stands there twice comes twice as often."""
     return lambda random: tuple(map(random.choice, columns))
+
+
+def terms(columns: int) -> st.SearchStrategy[Order]:
+    """Give terms of an ORDER BY over so many columns."""
+    return st.builds(
+        Order, column=st.integers(0, columns - 1), descending=st.booleans(), nulls_first=st.booleans()
+    )
 
 
 @st.composite

@@ -23,6 +23,7 @@ from tests.unit.state.join_runs import (
     one_of_each,
     plans,
     records,
+    terms,
 )
 
 INT, TEXT = pa.int64(), pa.string()
@@ -31,7 +32,6 @@ KEYS: dict[str, tuple[list[pa.DataType], Maker]] = {
     "one key": ([TEXT], one_of_each(("a", "b", None))),
 }
 VALUE = one_of_each((None, None, -1, 0, 1, 2), (None, "", "a", "b", "\u00e9", "\uffff"))
-terms = st.builds(Order, column=st.integers(0, 1), descending=st.booleans(), nulls_first=st.booleans())
 
 
 def sort(
@@ -43,7 +43,10 @@ def sort(
 
 @pytest.mark.parametrize("key", list(KEYS))
 @given(
-    data=st.data(), plan=plans, order=st.lists(terms, max_size=2), grace=st.sampled_from([0, 0, 3, 10, 100])
+    data=st.data(),
+    plan=plans,
+    order=st.lists(terms(2), max_size=2),
+    grace=st.sampled_from([0, 0, 3, 10, 100]),
 )
 @settings(max_examples=examples(40), deadline=None)
 def test_a_sort(key: str, data: st.DataObject, plan: Plan, order: list[Order], grace: int) -> None:

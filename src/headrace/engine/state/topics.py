@@ -83,20 +83,20 @@ def check_left_over(log: Log, topology: Topology, there: Mapping[str, TopicDescr
     Raises:
         RunError: one holds records, which another program or a former life of the application has left.
     """
-    for name in left_over(log, topology, there):
-        raise _unfit(_LEFT_OVER.format(name))
+    for fault in left_over(log, topology, there).values():
+        raise _unfit(fault)
 
 
-def left_over(log: Log, topology: Topology, there: Mapping[str, TopicDescription | None]) -> list[str]:
-    """Give the repartition topics that hold records of another program, or of a former life of the application."""
+def left_over(log: Log, topology: Topology, there: Mapping[str, TopicDescription | None]) -> dict[str, str]:
+    """Give the repartition topics that hold records of another program, or of a former life of this one, with the fault."""
     changelogs = {operator.store.changelog.name for operator in topology.operators}
     if any(there.get(name) is not None for name in changelogs):
-        return []
+        return {}
     found = {
         sink.topic for sink in topology.sinks.values() if sink.internal and there.get(sink.topic) is not None
     }
     if not found:
-        return []
+        return {}
     with closing(log.consumer(ConsumerOptions())) as looker:
         partitions = [
             TopicPartition(name, number)
@@ -104,7 +104,8 @@ def left_over(log: Log, topology: Topology, there: Mapping[str, TopicDescription
             for number in range(_partitions(there[name]))
         ]
         bounds = looker.watermarks(partitions)
-    return sorted({place.topic for place, (first, end) in bounds.items() if first < end})
+    names = sorted({place.topic for place, (first, end) in bounds.items() if first < end})
+    return {name: _LEFT_OVER.format(name) for name in names}
 
 
 def _partitions(topic: TopicDescription | None) -> int:
