@@ -88,6 +88,7 @@ def check_with_comments(text: str, seed: int) -> None:
             "SELECT a\nFROM b;\n\n-- @0\n// @1\nSELECT c\nFROM d;\n",
         ),
         ("SELECT a -- @0\n-- @1\n, -- @2\nb FROM c", None),
+        ("-- @0\n; -- @1\nSELECT a FROM b", None),
     ],
 )
 def test_comments_around_the_end_of_a_part_stay_in_order(text: str, formatted: str | None) -> None:
