@@ -120,7 +120,7 @@ FUNCTIONS: Final = (
         "LAG",
         _SHIFTED,
         "Gives `x` of the row before this one in the order of OVER, or of that so many rows before; null, or the default, if "
-        "there is none." + _ALONE,
+        "there is none. In a stream: `LAG(x) OVER (PARTITION BY … ORDER BY _meta.timestamp)`.",
         _of_rows("LAG(x)", "[NULL, 2, 1, 2]"),
         _of_rows("LAG(x, 2, 0)", "[0, 0, 2, 1]"),
     ),
@@ -135,23 +135,23 @@ FUNCTIONS: Final = (
     _form(
         "FIRST_VALUE",
         (signature("x ANY", "type of x"),),
-        "Gives `x` of the first row of the frame of OVER." + _ALONE,
+        "Gives `x` of the first row of the frame of OVER. In a stream, too, with `ROWS n PRECEDING`.",
         _of_rows("FIRST_VALUE(x)", "[2, 2, 2, 2]"),
         _of_rows("FIRST_VALUE(x)", "[1, 1, 1, 1]", "x"),
     ),
     _form(
         "LAST_VALUE",
         (signature("x ANY", "type of x"),),
-        "Gives `x` of the last row of the frame of OVER, which ends with this row and its equals if nothing else is said."
-        + _ALONE,
+        "Gives `x` of the last row of the frame of OVER, which ends with this row and its equals if nothing else is said. "
+        "In a stream, too, with `ROWS n PRECEDING`.",
         _of_rows("LAST_VALUE(x)", "[2, 1, 2, NULL]"),
         _of_rows("LAST_VALUE(x IGNORE NULLS)", "[2, 1, 2, 2]"),
     ),
     _form(
         "NTH_VALUE",
         (signature("x ANY, row INT", "type of x"),),
-        "Gives `x` of the row with this number, from 1, in the frame of OVER; null if the frame has fewer."
-        + _ALONE,
+        "Gives `x` of the row with this number, from 1, in the frame of OVER; null if the frame has fewer. In a stream, too, "
+        "with `ROWS n PRECEDING`.",
         _of_rows("NTH_VALUE(x, 2)", "[NULL, 1, 1, 1]"),
         _of_rows("NTH_VALUE(x, 1)", "[2, 2, 2, 2]"),
     ),

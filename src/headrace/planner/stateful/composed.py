@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
@@ -34,11 +34,25 @@ def canonical(call: exp.Anonymous) -> str:
     return "" if known is None else known.name
 
 
-def _call(of: exp.Anonymous, name: str, arguments: list[exp.Expression]) -> exp.Anonymous:
+def call_instead(of: exp.Anonymous, name: str, arguments: list[exp.Expression]) -> exp.Anonymous:
+    """Give the call of another function in the place of one."""
     built = exp.Anonymous(this=name, expressions=arguments)
     if (span := nearest_span(of)) is not None:
         set_span(built, span)
     return built
+
+
+def record_of(fields: Mapping[str, exp.Expression], at: exp.Expression) -> exp.Struct:
+    """Give a record of values; it is there where they are null, too."""
+    made = exp.Struct(
+        expressions=[
+            exp.PropertyEQ(this=exp.to_identifier(name, quoted=True), expression=item.copy())
+            for name, item in fields.items()
+        ]
+    )
+    if (span := nearest_span(at)) is not None:
+        set_span(made, span)
+    return made
 
 
 def _mode(
@@ -49,7 +63,7 @@ def _mode(
         picked = exp.Anonymous(this="list_extract", expressions=[found.node, exp.Literal.number(1)])
         return Typed(picked, found.type.value_type, nullable=True)
 
-    return _call(call, "TOPK", [arguments[0].copy(), exp.Literal.number(1)]), condition, first
+    return call_instead(call, "TOPK", [arguments[0].copy(), exp.Literal.number(1)]), condition, first
 
 
 def _median(
@@ -59,7 +73,7 @@ def _median(
         return above.bind(exp.Anonymous(this="list_median", expressions=[found.node]), nullable=True)
 
     # With the DISTINCT that may stand before the argument.
-    return _call(call, "COLLECT", [item.copy() for item in call.expressions]), condition, middle
+    return call_instead(call, "COLLECT", [item.copy() for item in call.expressions]), condition, middle
 
 
 def _extreme(name: str) -> Compose:
@@ -69,24 +83,19 @@ def _extreme(name: str) -> Compose:
         call: exp.Anonymous, arguments: list[exp.Expression], condition: exp.Expression | None
     ) -> tuple[exp.Anonymous, exp.Expression | None, Finish]:
         value, by = arguments
-        fields = [
-            exp.PropertyEQ(this=exp.to_identifier(field, quoted=True), expression=item.copy())
-            for field, item in ((_BY, by), (_VALUE, value))
-        ]
         conditions: list[exp.Expression] = [
             exp.Not(this=exp.Is(this=exp.Paren(this=item.copy()), expression=exp.Null()))
             for item in (by, value)
         ]
         if condition is not None:
             conditions.append(exp.Paren(this=condition.copy()))
-        record = exp.Struct(expressions=fields)
+        record = record_of({_BY: by, _VALUE: value}, call)
         whole = exp.And(this=conditions[0], expression=conditions[1])
         for item in conditions[2:]:
             whole = exp.And(this=whole, expression=item)
         if (span := nearest_span(call)) is not None:
-            set_span(record, span)
             set_span(whole, span)
-        return _call(call, name, [record]), whole, lambda found, _: found.field(_VALUE)
+        return call_instead(call, name, [record]), whole, lambda found, _: found.field(_VALUE)
 
     return compose
 

@@ -30,6 +30,7 @@ from headrace.planner.stateful.drafts import (
 )
 from headrace.planner.stateful.formats import formats_of
 from headrace.planner.stateful.grouping import column_name
+from headrace.planner.stateful.picking import picked, picks, refuse_lead, rows_back
 from headrace.planner.stateful.rank import brought_value, is_ranking
 from headrace.planner.stateful.table import TableDraft
 from headrace.planner.typed import Typed
@@ -38,6 +39,7 @@ from headrace.sql.spans import nearest_span
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from headrace.errors.diagnostic import ProgramError, Span
     from headrace.formats.interface import Path
     from headrace.planner.expressions import Expressions
     from headrace.planner.relations import Names
@@ -210,14 +212,17 @@ def frames_of(nodes: Sequence[exp.Window]) -> Frames:
     Raises:
         ProgramError: there are two different ones, or one that cannot run.
     """
+    for node in nodes:
+        refuse_lead(node)
     first = nodes[0]
-    parts = ("partition_by", "order", "spec", "alias")
+    framed = [node for node in nodes if rows_back(node) is None]
+    parts = ("partition_by", "order", "alias")
     for node in nodes[1:]:
         if any(node.args.get(part) != first.args.get(part) for part in parts):
-            message = (
-                "the aggregates of a SELECT are over the same rows, and these are over two kinds of them"
-            )
-            raise refusal(codes.NOT_YET, message, nearest_span(node), "compute one of them in a WITH")
+            raise _two_kinds(node)
+    for node in framed[1:]:
+        if node.args.get("spec") != framed[0].args.get("spec"):
+            raise _two_kinds(node)
     if first.args.get("alias") is not None:
         message = "OVER in a stream does not take the name of a window"
         raise refusal(codes.NOT_YET, message, nearest_span(first), "write what stands behind the name")
@@ -229,8 +234,40 @@ def frames_of(nodes: Sequence[exp.Window]) -> Frames:
     return Frames(
         list(first.args.get("partition_by") or ()),
         list(ordered.expressions),
-        _preceding(first, first.args.get("spec")),
+        _reach(nodes, framed),
     )
+
+
+def _two_kinds(node: exp.Window) -> ProgramError:
+    message = "the functions OVER of a SELECT are over the same rows, and these are over two kinds of them"
+    return refusal(codes.NOT_YET, message, nearest_span(node), "compute one of them in a WITH")
+
+
+def _reach(nodes: Sequence[exp.Window], framed: Sequence[exp.Window]) -> int | None:
+    """Give how many rows before each are taken; None: all. LAG says itself how far it goes back."""
+    preceding = _preceding(framed[0], framed[0].args.get("spec")) if framed else 0
+    for node in nodes:
+        back = rows_back(node)
+        if back is None:
+            continue
+        if (spec := node.args.get("spec")) is not None:
+            message = "LAG says itself how far it goes back"
+            raise refusal(codes.BAD_OVER, message, nearest_span(spec), "leave out what stands there")
+        if back > MOST:
+            raise _too_far(nearest_span(node))
+        if not framed:
+            preceding = max(preceding or 0, back)
+        elif preceding is None or preceding < back:
+            raise _two_kinds(node)
+    return preceding
+
+
+def _too_far(place: Span | None) -> ProgramError:
+    message = (
+        f"up to {MOST:,} rows before a row can be taken: the results over them are made anew for each row"
+    )
+    way_out = "take UNBOUNDED PRECEDING, or a window: `WINDOW BY HOP 10m,1m`"
+    return refusal(codes.BAD_OVER, message, place, way_out)
 
 
 def _preceding(node: exp.Window, spec: exp.WindowSpec | None) -> int | None:
@@ -257,11 +294,7 @@ def _preceding(node: exp.Window, spec: exp.WindowSpec | None) -> int | None:
     if not isinstance(start, exp.Expression) or not start.is_int or int(start.to_py()) < 0:
         raise refusal(codes.NOT_CONSTANT, "the number of rows before a row is a whole number", place, _ROWS)
     if int(start.to_py()) > MOST:
-        message = (
-            f"up to {MOST:,} rows before a row can be taken: the results over them are made anew for each row"
-        )
-        way_out = "take UNBOUNDED PRECEDING, or a window: `WINDOW BY HOP 10m,1m`"
-        raise refusal(codes.BAD_OVER, message, place, way_out)
+        raise _too_far(place)
     return int(start.to_py())
 
 
@@ -397,9 +430,13 @@ class OverResults:
         call, condition = node.this, None
         if isinstance(call, exp.Filter):
             call, condition = call.this, call.expression.this
+        if picks(node) and condition is None:
+            inner, finish = picked(node)
+            return finish(self._result(node, self.calls.add(inner, records=True)), above)
         if not isinstance(call, exp.Anonymous) or not is_aggregate(call, self.calls.within):
-            message = "OVER rows of a stream takes an aggregate, ROW_NUMBER, RANK or DENSE_RANK"
-            raise refusal(codes.NOT_YET, message, nearest_span(node))
+            message = "OVER rows of a stream takes an aggregate, or a function that picks a row or ranks"
+            way_out = "those are LAG, FIRST_VALUE, LAST_VALUE, NTH_VALUE; ROW_NUMBER, RANK, DENSE_RANK"
+            raise refusal(codes.NOT_YET, message, nearest_span(node), way_out)
         composed = COMPOSED.get(canonical(call))
         if composed is None:
             return self._result(node, self.calls.add(call, condition))
