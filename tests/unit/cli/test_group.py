@@ -109,3 +109,13 @@ def test_a_result_that_could_not_be_printed_is_a_failure() -> None:
         )
     assert done.returncode != 0
     assert done.stderr
+
+
+def test_a_thread_of_somebody_else_is_waited_for() -> None:
+    script = (
+        "import sys, threading, time; from headrace import cli; sys.argv = ['headrace', 'version']\n"
+        "threading.Thread(target=lambda: (time.sleep(1), print('done', flush=True))).start()\n"
+        "cli.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "done"
