@@ -15,6 +15,7 @@ from headrace.engine.state.changelog import MARK, mark_records, next_mark
 from headrace.engine.state.followed import Followed
 from headrace.engine.state.restore import RestoreJob, Restorer, StoreRestore
 from headrace.log import open_log
+from headrace.log.errors import LogError
 from headrace.log.interface import ProducerOptions, TopicPartition
 from headrace.plan.topology import RunSettings
 from headrace.telemetry.metrics import Metrics
@@ -23,10 +24,10 @@ from tests.engine.stateful import counting
 from tests.unit.state.kept import entries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from headrace.log.interface import Log
+    from headrace.log.interface import Consumer, Log
     from tests.servers.kafka import KafkaServer
 
 (PLAN,) = counting("in", "out", RunSettings()).operators
@@ -85,8 +86,7 @@ def restored(
         )
         for number, local in locals_.items()
     ]
-    for job in jobs:
-        restorer.begin(job)
+    restorer.begin(jobs)
     end = time.monotonic() + 30
     while not all(job.finished for job in jobs):
         assert time.monotonic() < end
@@ -151,6 +151,52 @@ def test_a_copy_that_was_away_for_longer_than_tombstones_live_begins_anew(
     locals_[0].close()
 
 
+def test_the_log_is_asked_once_for_the_ends_of_all_tasks(
+    log: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = marked(log)
+    asked: list[int] = []
+    look_up = Restorer._look_at
+
+    def look_at(self: Restorer, jobs: Sequence[RestoreJob], looker: Consumer) -> None:
+        counted = looker.watermarks
+
+        def watermarks(
+            places: Sequence[TopicPartition], timeout: float = 10.0
+        ) -> dict[TopicPartition, tuple[int, int]]:
+            asked.append(len(places))
+            return counted(places, timeout)
+
+        monkeypatch.setattr(looker, "watermarks", watermarks)
+        look_up(self, jobs, looker)
+
+    monkeypatch.setattr(Restorer, "_look_at", look_at)
+    locals_ = {number: LocalStore(tmp_path / str(number)) for number in range(PARTITIONS)}
+    with closing(Restorer(log, {}, Metrics(), announces=False)) as restorer:
+        restored(restorer, topic, locals_)
+    assert asked == [PARTITIONS]
+    for local in locals_.values():
+        local.close()
+
+
+def test_all_tasks_fail_if_their_ends_cannot_be_had(log: Log, tmp_path: Path) -> None:
+    locals_ = [LocalStore(tmp_path / str(number)) for number in range(2)]
+    gone = unique("gone")
+    jobs = [
+        RestoreJob(f"0_{number}", local, [StoreRestore(PLAN, TopicPartition(gone, number))], time.monotonic())
+        for number, local in enumerate(locals_)
+    ]
+    with closing(Restorer(log, {}, Metrics(), announces=False)) as restorer:
+        restorer.begin(jobs)
+        end = time.monotonic() + 30
+        while not all(job.finished for job in jobs):
+            assert time.monotonic() < end
+            time.sleep(0.005)
+    assert all(isinstance(job.error, LogError) for job in jobs)
+    for local in locals_:
+        local.close()
+
+
 @pytest.mark.kafka
 def test_what_was_read_is_kept_when_a_task_is_given_up(kafka_log: Log, tmp_path: Path) -> None:
     log = kafka_log
@@ -166,7 +212,7 @@ def test_what_was_read_is_kept_when_a_task_is_given_up(kafka_log: Log, tmp_path:
     item = StoreRestore(PLAN, TopicPartition(topic, 0))
     job = RestoreJob("0_0", local, [item], time.monotonic())
     with closing(Restorer(log, {}, Metrics(), announces=False)) as restorer:
-        restorer.begin(job)
+        restorer.begin([job])
         end = time.monotonic() + 30
         while item.position < 201:
             assert time.monotonic() < end

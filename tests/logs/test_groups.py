@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from headrace.log.errors import LogError
 from headrace.log.interface import GroupMember, OffsetReset, ProducerOptions, TopicPartition
 from headrace.log.kafka.consumer import KafkaConsumer
 from headrace.log.kafka.producer import KafkaProducer
-from tests.logs.members import Reader, produce, wait_for
+from tests.logs.members import PATIENCE, Reader, produce, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +32,19 @@ def test_one_member_reads_all_partitions(log: Log, make_topic: Callable[..., str
         assert reader.owned == all_of(topic, 3)
         assert set(reader.consumer.assignment()) == all_of(topic, 3)
         assert sorted(row["value"] for row in reader.rows) == [b"0", b"1", b"2"]
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("log", ["kafka"], indirect=True)
+def test_what_it_is_given_ends_the_wait_of_a_member(
+    log: Log, make_topic: Callable[..., str], group: str
+) -> None:
+    topic = make_topic(2)
+    with Reader(log, group=group).subscribe(topic) as reader:
+        begun = time.monotonic()
+        assert reader.consumer.poll(10, PATIENCE) == []
+        assert reader.owned == all_of(topic, 2)
+        assert time.monotonic() - begun < PATIENCE
 
 
 def test_a_group_goes_on_where_it_committed(log: Log, make_topic: Callable[..., str], group: str) -> None:

@@ -319,7 +319,7 @@ class Session:
         """Commit what is processed; False if the work must be done again (the rewind is then due)."""
         begun = time.monotonic()
         if not self._has_work():
-            self._last_commit = begun
+            # What comes after a pause longer than the interval is committed at once, not an interval later.
             return True
         offsets: Mapping[TopicPartition, int] = self._positions.dirty()
         try:

@@ -105,7 +105,7 @@ class Consumer(Protocol):
         """Give what has arrived, one batch a topic with schema `RECORDS`, records of a partition in offset order.
 
         Waits up to `timeout` seconds for the first record, then up to `linger` seconds more to fill up to `max_records`.
-        Returns [] if nothing came. Serves group events.
+        Returns [] if nothing came. Serves group events; partitions that are assigned may end the wait.
 
         Raises:
             LogError: a fault that will not pass by waiting (authorization, unknown topic, fenced …), or an offset out of

@@ -153,7 +153,7 @@ def _restore(
     store = found.operator.store
     stores = [StoreRestore(found.operator, TopicPartition(store.changelog.name, number))]
     job = RestoreJob(f"{found.group}_{number}", local, stores, time.monotonic())
-    restorer.begin(job)
+    restorer.begin([job])
     position = -1
     while not job.finished:
         time.sleep(_LOOK)

@@ -7,8 +7,11 @@ that are still open included: those of a former owner that was killed must be de
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,7 +28,7 @@ from headrace.log.interface import Consumer, ConsumerOptions, TopicPartition
 from headrace.telemetry.events import StateStale, StateTakenOver, TaskRestored, TaskRestoring
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -43,8 +46,8 @@ _MOST_BUFFERED: Final = 32 << 20
 _COLUMNS: Final = ["partition", "offset", "key", "value"]
 """Of the records of changelogs, those that are of use here."""
 
-_WAIT: Final = 0.05
-"""Seconds of one poll: how late a new task or the end is seen."""
+_WAIT: Final = 0.005
+"""Seconds of one poll: how late a new task or the end is seen, which a warm start waits for."""
 
 _SOON: Final = 60.0
 """Who was away for so many seconds at most has missed no tombstone."""
@@ -157,10 +160,12 @@ class Restorer:
         self._jobs: list[RestoreJob] = []
         self._told: set[str] = set()
 
-    def begin(self, job: RestoreJob) -> None:
-        """Restore a task; look at the job for the end."""
+    def begin(self, jobs: Sequence[RestoreJob]) -> None:
+        """Restore tasks; look at each job for its end."""
+        if not jobs:
+            return
         with self._changed:
-            self._new.append(job)
+            self._new += jobs
             self._changed.notify()
         if self._thread is None:
             name = threading.current_thread().name
@@ -195,8 +200,8 @@ class Restorer:
                     return
                 if consumer is None or looker is None:
                     consumer, looker = self._consumer(committed=True), self._consumer(committed=False)
-                for job in taken:
-                    self._guarded(job, partial(self._look, job, looker))
+                if taken:
+                    self._look_at(taken, looker)
                 if self._settle() or taken:
                     self._assign(consumer)
                 self._read(consumer)
@@ -238,9 +243,20 @@ class Restorer:
             job.error = error
             self._finish(job)
 
-    def _look(self, job: RestoreJob, looker: Consumer) -> None:
-        """Find out from where to where each store is read."""
-        bounds = looker.watermarks([item.place for item in job.stores])
+    def _look_at(self, jobs: Sequence[RestoreJob], looker: Consumer) -> None:
+        """Find out from where to where each store of these tasks is read."""
+        try:
+            bounds = looker.watermarks([item.place for job in jobs for item in job.stores])
+        except Exception as error:
+            for job in jobs:
+                job.error = error
+                self._finish(job)
+            return
+        _open_all(jobs)
+        for job in jobs:
+            self._guarded(job, partial(self._look, job, bounds))
+
+    def _look(self, job: RestoreJob, bounds: Mapping[TopicPartition, tuple[int, int]]) -> None:
         for item in job.stores:
             name = item.store.name
             low, high = bounds[item.place]
@@ -381,6 +397,21 @@ class Restorer:
             done = sum(item.position - item.start for item in job.stores)
             total = sum(item.end - item.start for item in job.stores)
             TaskRestoring(job.task, done, total).emit(self._metrics)
+
+
+def _open_all(jobs: Sequence[RestoreJob]) -> None:
+    """Open the local stores of several tasks side by side: each reads its journal again, which takes no interpreter."""
+
+    def look(place: tuple[RestoreJob, StoreRestore]) -> None:
+        job, item = place
+        # What is wrong with one is found again, and told, when it is used.
+        with contextlib.suppress(RuntimeError):
+            job.local.position(item.store.name)
+
+    places = [(job, item) for job in jobs for item in job.stores]
+    if len(places) > 1:
+        with ThreadPoolExecutor(min(len(places), os.cpu_count() or 1)) as pool:
+            list(pool.map(look, places))
 
 
 def _apply(job: RestoreJob, item: StoreRestore, records: pa.RecordBatch) -> None:

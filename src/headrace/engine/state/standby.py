@@ -104,7 +104,7 @@ class Standby:
         ]
         job = RestoreJob(task.name, folder.store, places, time.monotonic(), folder.followed)
         try:
-            restorer.begin(job)
+            restorer.begin([job])
             end = time.monotonic() + _HELD
             while not job.finished:
                 if self._closing.is_set() or self._directory.wanted(task.name) or time.monotonic() > end:

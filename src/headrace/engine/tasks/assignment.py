@@ -108,13 +108,16 @@ class Tasks:
     def assigned(self, partitions: Iterable[TopicPartition]) -> None:
         """Note partitions that came, and begin with the tasks that are complete."""
         self._owned |= self.concerns(partitions)
+        jobs: list[RestoreJob] = []
         for group in self._groups:
             for number in {item.partition for item in self._owned if item.topic in group.topics}:
                 inputs = frozenset(TopicPartition(topic, number) for topic in group.topics)
                 if inputs <= self._owned and (group.plan.id, number) not in self._tasks:
                     task = Task(group.plan, number, inputs, self._clock())
                     self._tasks[group.plan.id, number] = task
-                    self._begin(group, task)
+                    jobs += self._prepare(group, task)
+        # All at once: the log is asked for their ends in one go.
+        self._restorer.begin(jobs)
 
     def revoked(self, partitions: Iterable[TopicPartition]) -> set[TopicPartition]:
         """Close the tasks that read these partitions; give the partitions of theirs that stay, and must wait."""
@@ -140,7 +143,7 @@ class Tasks:
                 if task.group is not group.plan or task.opened:
                     continue
                 if task.job is None:
-                    self._begin(group, task)
+                    self._restorer.begin(self._prepare(group, task))
                 elif task.job.finished and self._finished(group, task, task.job):
                     ready |= task.inputs
         return ready
@@ -214,17 +217,18 @@ class Tasks:
         self.revoked(self._owned.copy())
         self._restorer.close()
 
-    def _begin(self, group: _Group, task: Task) -> None:
+    def _prepare(self, group: _Group, task: Task) -> list[RestoreJob]:
+        """Open the folder of a task and give the job of restoring it; none if the folder cannot be had yet."""
         if task.folder is None:
             task.folder = self._directory.open(task.name, task.since)
         if task.folder is None:
-            return
+            return []
         stores = [
             StoreRestore(operator, TopicPartition(operator.store.changelog.name, task.partition))
             for operator in group.operators
         ]
         task.job = RestoreJob(task.name, task.folder.store, stores, self._clock(), task.folder.followed)
-        self._restorer.begin(task.job)
+        return [task.job]
 
     def _finished(self, group: _Group, task: Task, job: RestoreJob) -> bool:
         """Open a task that has been restored; False if it must be tried again."""

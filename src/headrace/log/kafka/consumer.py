@@ -84,6 +84,7 @@ class KafkaConsumer:
         self._waiting = Starts(options.group or "")
         self._arriving: frozenset[TopicPartition] = frozenset()
         self._joined = False
+        self._took_over = False
         self._closed = False
         self._next_check = 0.0
         self._next_beginnings = 0.0
@@ -122,9 +123,10 @@ class KafkaConsumer:
     def poll(self, max_records: int, timeout: float, linger: float = 0.0) -> list[pa.RecordBatch]:
         """Give what has arrived; see `log.interface.Consumer.poll`."""
         end = time.monotonic() + timeout
+        self._took_over = False
         while True:
             batches = self._poll_once(max_records, end - time.monotonic(), linger)
-            if batches or (end - time.monotonic() < _TICK and self._next_event() is None):
+            if batches or self._took_over or (end - time.monotonic() < _TICK and self._next_event() is None):
                 return batches
 
     def healthy(self) -> bool:
@@ -315,6 +317,9 @@ class KafkaConsumer:
     def _poll_once(self, max_records: int, left: float, linger: float) -> list[pa.RecordBatch]:
         try:
             self._serve_group()
+            if self._took_over:
+                # Whoever polls has something to do for what it was given.
+                left = 0.0
             self._begin_reading(left)
             batches = self._native.poll(max_records, _MAX_BYTES, min(max(left, 0.0), self._slice()), linger)
         except _native.KafkaError as error:
@@ -423,6 +428,7 @@ class KafkaConsumer:
         try:
             # Members that only keep what they have are told so with an empty list; nothing changes for them.
             if partitions:
+                self._took_over = True
                 self._owned.update(dict.fromkeys(partitions))
                 self._on_assign(partitions)
         finally:
