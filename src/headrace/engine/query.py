@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 import duckdb
 import pyarrow as pa
 
-from headrace.engine.failures import cannot_compile
 from headrace.planner.connection import connection, connection_alone
+from headrace.planner.constants import cannot_compile
 from headrace.planner.user_functions import register
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from headrace.functions import macros_in, setup_sql
 from headrace.functions.declaration import MACRO_PREFIX
 from headrace.functions.user import UserFunctions
 from headrace.planner.connection import connection
+from headrace.planner.constants import cannot_compile, constant_calls
 from headrace.planner.typed import text
 from headrace.planner.user_functions import called_in, register
 from headrace.types.sql import duckdb_type, quote
@@ -65,6 +66,9 @@ _LONG: Final = 40
 
 _STAND_IN: Final = "stand_in"
 
+_ROWS: Final = f"{MACRO_PREFIX}rows"
+"""Name of the table, without rows, over which expressions with constants are compiled."""
+
 
 class BindError(Exception):
     """DuckDB does not take an expression. Its words are for us, never for the user."""
@@ -110,12 +114,15 @@ class Typer:
 
         Raises:
             BindError: DuckDB does not take it.
+            ProgramError: DuckDB takes it and cannot compile it, since a constant in it is no good. It has no place.
         """
         short, size = self._shortened(node)
         shown = text(short)
         found = self._known.get(shown)
         if found is None:
             bound = self._bind(f"SELECT {shown} AS x{self._relation(short)}")
+            if next(constant_calls(short), None) is not None:
+                self._compile(short)
             found = self._known[shown] = from_duckdb(bound.types[0])
         if size > _LONG and not pa.types.is_null(found) and not isinstance(node, exp.Lambda):
             node.meta[_STAND_IN] = self.local(found).name
@@ -155,6 +162,14 @@ class Typer:
             return False
         return True
 
+    def computes(self, constant: exp.Expression) -> bool:
+        """Say whether an expression that reads no column has a value."""
+        try:
+            self._connection.execute(f"SELECT {text(constant)}").fetchall()
+        except duckdb.Error:
+            return False
+        return True
+
     def functions(self) -> frozenset[str]:
         """Give the names of DuckDB's scalar functions, in lower case."""
         return _function_names("scalar", "macro")
@@ -176,13 +191,41 @@ class Typer:
         except duckdb.Error as fault:
             raise BindError(str(fault)) from fault
 
+    def filter_by(self, condition: exp.Expression) -> None:
+        """Let DuckDB compile a condition whose type is known: it computes more of it than of a column.
+
+        Raises:
+            ProgramError: a constant in it is no good. It has no place.
+        """
+        if next(constant_calls(condition), None) is not None:
+            self._compile(condition, "SELECT 1 FROM ({}) WHERE x")
+
+    def _compile(self, node: exp.Expression, around: str = "{}") -> None:
+        used = self._used(node)
+        # Over columns that are known to be null it would compute more than it does over rows.
+        columns = ", ".join(f"{quote(name)} {self._columns[name]}" for name in used) or "x BOOLEAN"
+        self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {_ROWS} ({columns})")
+        value = f"SELECT {text(node)} AS x FROM {_ROWS} AS input{self._groups(used)}"
+        try:
+            self._connection.execute(f"PREPARE {_ROWS} AS {around.format(value)}")
+        except (duckdb.FatalException, duckdb.OutOfMemoryException, duckdb.BinderException):
+            raise
+        except duckdb.Error as error:
+            raise cannot_compile(error) from error
+        self._connection.execute(f"DEALLOCATE {_ROWS}")
+
     def _relation(self, node: exp.Expression) -> str:
-        used = sorted({column.name for column in node.find_all(exp.Column)} & self._columns.keys())
+        used = self._used(node)
         if not used:
             return ""
         nulls = ", ".join(f"CAST(NULL AS {self._columns[name]}) AS {quote(name)}" for name in used)
-        group = f" GROUP BY {', '.join(quote(name) for name in used)}" if self._grouped else ""
-        return f" FROM (SELECT {nulls}) AS input{group}"
+        return f" FROM (SELECT {nulls}) AS input{self._groups(used)}"
+
+    def _used(self, node: exp.Expression) -> list[str]:
+        return sorted({column.name for column in node.find_all(exp.Column)} & self._columns.keys())
+
+    def _groups(self, used: list[str]) -> str:
+        return f" GROUP BY {', '.join(quote(name) for name in used)}" if self._grouped and used else ""
 
 
 @cache

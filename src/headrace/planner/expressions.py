@@ -6,20 +6,24 @@ the smallest part of the text that is wrong, and the message can say it in the u
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 from sqlglot import exp
 
+from headrace.errors import ProgramError
 from headrace.errors.codes import plan as codes
+from headrace.errors.codes.function import CANNOT_COMPILE
 from headrace.errors.suggest import did_you_mean
 from headrace.functions import lookup
 from headrace.functions.date_math import interval, millis
 from headrace.plan.topology import Facet
 from headrace.planner import calls, operators
+from headrace.planner.constants import constant_calls
 from headrace.planner.duckdb_types import BindError, Typer
-from headrace.planner.faults import refusal
+from headrace.planner.faults import placed, refusal
 from headrace.planner.relations import NoSuchField, pack
 from headrace.planner.scope import Header, Rows
 from headrace.planner.typed import Typed
@@ -31,7 +35,7 @@ from headrace.types.sql import arrow_type, duckdb_type, is_integer, is_text, typ
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from headrace.errors import ProgramError, Source, Span
+    from headrace.errors import Source, Span
 
 _UNKNOWN = pa.null()
 _PATTERNS = (exp.Like, exp.ILike, exp.Glob, exp.SimilarTo, exp.Escape)
@@ -108,23 +112,44 @@ class Expressions:
         Raises:
             ProgramError: with the smallest part of it that is wrong.
         """
-        if self.bound is not None:
-            known = self.bound(node, self)
-            if known is not None:
-                return known
-        if self.inner is not None:
-            taken = self.inner(node, self)
-            if taken is not None:
-                return self.typed(taken, nullable=True, origin=node)
-        handler = _HANDLERS.get(type(node))
-        if handler is not None:
-            return handler(self, node)
-        later = _LATER.get(type(node))
-        if isinstance(node, exp.In) and not node.args.get("query"):
-            return operators.among(self, node)
-        if later is not None or isinstance(node, exp.In):
-            raise self._not_yet(node, later or "IN (SELECT …)")
-        return self._generic(node)
+        # A nested expression is as deep as the stack: all of this is one frame.
+        try:
+            if self.bound is not None:
+                known = self.bound(node, self)
+                if known is not None:
+                    return known
+            if self.inner is not None:
+                taken = self.inner(node, self)
+                if taken is not None:
+                    return self.typed(taken, nullable=True, origin=node)
+            handler = _HANDLERS.get(type(node))
+            if handler is not None:
+                return handler(self, node)
+            later = _LATER.get(type(node))
+            if isinstance(node, exp.In) and not node.args.get("query"):
+                return operators.among(self, node)
+            if later is not None or isinstance(node, exp.In):
+                raise self._not_yet(node, later or "IN (SELECT …)")
+            return self._generic(node)
+        except ProgramError as fault:
+            if all(item.span is not None for item in fault.diagnostics):
+                raise
+            raise self._placed(fault, node) from fault
+
+    def _placed(self, fault: ProgramError, node: exp.Expression) -> ProgramError:
+        """Give what has no place that of an expression, or of the constant in it that is to blame."""
+        of_a_constant = any(item.code is CANNOT_COMPILE for item in fault.diagnostics)
+        to_blame = self._failing_constant(node) if of_a_constant else None
+        return placed(fault, self.at(to_blame or node))
+
+    def _failing_constant(self, node: exp.Expression) -> exp.Expression | None:
+        """Give the innermost of the constant calls in an expression that have no value."""
+        found = None
+        for call in constant_calls(node):
+            with contextlib.suppress(ProgramError):
+                if call is not node and not self.typer.computes(self.value(call).node):
+                    found = call
+        return found
 
     def _not_yet(self, node: exp.Expression, what: str) -> ProgramError:
         if isinstance(node, exp.Placeholder):
@@ -142,6 +167,10 @@ class Expressions:
         """Give the DuckDB expression of a condition; it must be true, false or null."""
         found = self.value(node)
         operators.need_boolean(self, found, node, clause)
+        try:
+            self.typer.filter_by(found.node)
+        except ProgramError as fault:
+            raise self._placed(fault, node) from fault
         return found.node
 
     def typed(self, node: exp.Expression, *, nullable: bool, origin: exp.Expression) -> Typed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from headrace.errors import Diagnostic, ProgramError, Severity, Source, Span
@@ -17,6 +18,12 @@ def refusal(
 ) -> ProgramError:
     """Make the exception for one fault."""
     return ProgramError((Diagnostic(code, message, span, help, notes),))
+
+
+def placed(fault: ProgramError, span: Span | None) -> ProgramError:
+    """Give a place to those of an exception's diagnostics that have none."""
+    found = (item if item.span is not None else replace(item, span=span) for item in fault.diagnostics)
+    return ProgramError(tuple(found), fault.source)
 
 
 class Faults:

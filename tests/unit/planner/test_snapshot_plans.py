@@ -157,6 +157,7 @@ def test_a_name_of_a_lambda_is_no_column() -> None:
         "WITH big AS (SELECT id, amount FROM orders WHERE amount > 3) SELECT b.id FROM big AS b JOIN big AS c USING (id)",
         "SELECT customer, SUM(amount) / COUNT(*) AS mean FROM orders GROUP BY customer HAVING COUNT(*) > 1 ORDER BY mean DESC",
         "SELECT id FROM orders WHERE id IN (SELECT MMSI FROM positions WHERE Speed > orders.quantity)",
+        "SELECT id FROM orders WHERE id IN (SELECT MMSI FROM positions WHERE orders.paid) AND UPPER('a') = customer",
         "SELECT ROW_NUMBER() OVER (PARTITION BY customer ORDER BY id) AS n FROM orders QUALIFY n = 1",
         "SELECT id FROM orders UNION ALL SELECT MMSI FROM positions ORDER BY id LIMIT 3",
         "SELECT line.item FROM orders LATERAL `lines` AS line WHERE line.quantity > 1",

@@ -86,6 +86,11 @@ WRONG = [
     ("SELECT id FROM orders ORDER BY «nothing»", "SQL0201", "column `nothing` does not exist in `orders`"),
     ("SELECT id FROM orders ORDER BY «7»", "SQL0201", "there is no column 7: the SELECT has 1"),
     ("SELECT id FROM orders GROUP BY «7»", "SQL0201", "there is no column 7: the SELECT has 1"),
+    (
+        "SELECT MAX(CASE «JSON_EXTRACT_FIRST('nope', '$.a')» WHEN 'x' THEN id END) FROM orders GROUP BY customer",
+        "SQL0406",
+        'the query cannot be compiled: Malformed JSON at byte 0 of input: invalid literal.  Input: "nope"',
+    ),
     ("SELECT id FROM orders «LIMIT 'x'»", "SQL0301", "LIMIT takes a whole number"),
     ("SELECT id FROM orders «LIMIT -1»", "SQL0301", "LIMIT takes a whole number"),
     ("SELECT id FROM orders «HAVING id > 1»", "SQL0318", "HAVING filters groups, and there are none"),

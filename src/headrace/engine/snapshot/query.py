@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import duckdb
 import pyarrow as pa
 
-from headrace.engine.failures import cannot_compile, failure_of
+from headrace.engine.failures import failure_of
 from headrace.engine.interrupts import interruptible
 from headrace.engine.snapshot.limits import Budget, Ending, Limits
 from headrace.engine.snapshot.scan import TopicScan
@@ -21,6 +21,7 @@ from headrace.engine.snapshot.watch import watched
 from headrace.errors import Diagnostic, HeadraceError, RunError
 from headrace.errors.codes.run import QUERY_ENDED, QUERY_FAILED
 from headrace.planner.connection import connection, connection_alone
+from headrace.planner.constants import cannot_compile
 from headrace.planner.user_functions import register
 
 if TYPE_CHECKING:

@@ -45,7 +45,8 @@ CANNOT_COMPILE = Code(
     "SQL0406",
     "query cannot be compiled",
     "DuckDB refuses the query before it has read a record. Nearly always a function is given a constant that it does not take, "
-    "such as a text that is no JSON; the message says which. No record is to blame, so `error.policy` does not count.",
+    "such as a text that is no JSON; the message says which, and the caret stands under the call. No record is to blame, so "
+    "`error.policy` does not count.",
 )
 
 UNCALLED_METHOD = Code(
