@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import time
 
+import pyarrow as pa
 import pytest
 
+from headrace.catalog import CatalogTopic, KnownTopics
 from headrace.errors import ProgramError
+from headrace.formats.interface import Format, Side
 from headrace.plan.snapshot import Bounds, SnapshotPlan
 from headrace.plan.topology import Facet
 from headrace.planner.snapshot import plan_query
 from headrace.sql import parse_program
+from headrace.types.change_records import change_record
 from tests.unit.planner.topics import known
 
 
@@ -136,6 +140,22 @@ def test_help_names_every_field_of_the_place() -> None:
 def test_what_stops_early_and_what_can_follow(text: str, limit: int | None, follows: bool) -> None:
     plan = query(text)
     assert (plan.limit, plan.follows) == (limit, follows)
+
+
+def test_a_table_of_change_records_has_the_rows_after_the_changes() -> None:
+    row = pa.struct([("id", pa.int64()), ("city", pa.string())])
+    changes = Side(Format.DEBEZIUM_JSON, change_record(row, text=True))
+    topics = KnownTopics.of([CatalogTopic("customers", Side(Format.LONG, pa.int64()), changes, 1)])
+
+    def read(text: str) -> tuple[tuple[str, ...] | None, list[tuple[str, ...]]]:
+        plan = plan_query(parse_program(text), topics)
+        return plan.names, [column.path for scan in plan.scans for column in scan.source.columns]
+
+    rows = ("id", "city"), [("after", "id"), ("after", "city")]
+    assert read("SELECT TABLE * FROM customers") == rows
+    assert read("WITH c AS (SELECT TABLE c.id, c.city FROM customers AS c) SELECT * FROM c") == rows
+    assert read("SELECT STREAM op FROM customers") == read("SELECT op FROM customers")
+    assert read("SELECT op FROM customers") == (("op",), [("op",)])
 
 
 def test_a_long_chain_costs_no_more_than_its_length() -> None:

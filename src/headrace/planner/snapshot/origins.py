@@ -15,6 +15,7 @@ from headrace.errors.codes import plan as codes
 from headrace.errors.suggest import did_you_mean
 from headrace.plan.snapshot import Bounds
 from headrace.plan.topology import Facet
+from headrace.planner.change_records import rows_of
 from headrace.planner.faults import refusal
 from headrace.planner.operators import need_comparable
 from headrace.planner.relations import NoSuchField, TopicReads, TopicRelation
@@ -24,7 +25,7 @@ from headrace.planner.snapshot.bounds import bounds_of
 from headrace.planner.snapshot.sources import Bound, DerivedRelation, Sources, View
 from headrace.planner.snapshot.states import is_state, state_table
 from headrace.planner.typed import Typed
-from headrace.sql.nodes import ArrayLateral, MatchRecognize
+from headrace.sql.nodes import ArrayLateral, MatchRecognize, Mode
 from headrace.sql.spans import nearest_span, place_all, set_span, span_of
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ def read(
     for index, origin in enumerate([clause.this, *(join.this for join in joins)]):
         before = len(worker.scans)
         node, relation = _origin(worker, origin, sources, named, formats)
+        if isinstance(relation, TopicRelation) and select.args.get("mode") == Mode.TABLE:
+            relation = rows_of(relation)
         scope = Scope(relation, origin.alias_or_name or f"source {index + 1}")
         sources.add(scope, origin)
         if isinstance(relation, TopicRelation):
