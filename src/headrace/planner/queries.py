@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sqlglot import exp
 
@@ -19,6 +19,7 @@ from headrace.planner.change_records import as_table
 from headrace.planner.expressions import Expressions
 from headrace.planner.faults import refusal
 from headrace.planner.joins.join import Joins, Origin
+from headrace.planner.joins.names import names_over
 from headrace.planner.joins.semi import (
     Asked,
     Compared,
@@ -29,7 +30,6 @@ from headrace.planner.joins.semi import (
     need_columns,
     need_no_nulls,
     need_plain,
-    need_single_source,
     query_for,
     table_of,
 )
@@ -57,8 +57,12 @@ if TYPE_CHECKING:
 
     from headrace.formats.interface import Windowing
     from headrace.planner.faults import Faults
+    from headrace.planner.joins.names import JoinNames
     from headrace.planner.relations import TopicReads
     from headrace.planner.topics import Topics
+
+_THE_JOIN: Final = "the join"
+"""Name of the rows of a SELECT with joins, for messages."""
 
 
 @dataclass(slots=True)
@@ -173,19 +177,24 @@ class Queries:
         if not all(origins):
             return []
         asked, where = asked_in(formats.where)
-        if asked:
-            need_single_source(select, asked)
-            return self._kept(select, origins[0], asked, replace(formats, where=where), named, mode)
-        if len(origins) == 1:
+        formats = replace(formats, where=where)
+        if len(origins) > 1:
+            return self._joined(select, nodes, origins, asked, formats, named, mode)
+        if not asked:
             return self.selects.compile(select, origins[0], formats, mode)
-        return self._joined(select, nodes, origins, formats, mode)
+        (relation, alias), *further = origins[0]
+        self.selects.need_bound(relation, clause.this)
+        first = Origin(relation, alias, clause.this, tuple(each for each, _ in further))
+        return self._kept(select, first, asked, formats, named, mode)
 
     def _joined(
         self,
         select: exp.Select,
         nodes: list[exp.Expression],
         origins: list[list[tuple[Relation, str]]],
+        asked: list[Asked],
         formats: Extracted,
+        named: Mapping[str, Named],
         mode: str | None,
     ) -> list[SelectRelation]:
         """Compile a SELECT with joins."""
@@ -198,34 +207,38 @@ class Queries:
         select = self._with_sliding(select, sources)
         joins = zip(select.args["joins"], sources[1:], strict=True)
         relation, where = self.joins.compile(sources[0], list(joins), formats.where, mode)
+        if asked:
+            said = formats.where
+            first = Origin(relation, _THE_JOIN, nodes[0])
+            return self._kept(select, first, asked, replace(formats, where=where), named, mode, said)
         if select.args.get("mode") is None:
             mode = Mode.TABLE if relation.table else Mode.STREAM
-        return self.selects.compile(select, [(relation, "the join")], replace(formats, where=where), mode)
+        return self.selects.compile(select, [(relation, _THE_JOIN)], replace(formats, where=where), mode)
 
     def _kept(
         self,
         select: exp.Select,
-        sources: list[tuple[Relation, str]],
+        first: Origin,
         asked: list[Asked],
         formats: Extracted,
         named: Mapping[str, Named],
         mode: str | None,
+        said: exp.Expression | None = None,
     ) -> list[SelectRelation]:
-        """Compile a SELECT whose WHERE asks whether other sources have rows."""
-        (relation, alias), *further = sources
-        node, where = select.args["from_"].this, formats.where
-        self.selects.need_bound(relation, node)
-        first = Origin(relation, alias, node, tuple(each for each, _ in further))
+        """Compile a SELECT whose WHERE asks whether other sources have rows; `said`: all that WHERE says besides."""
+        where = formats.where
+        said = said or where
         for each in asked:
             at_once = mode == Mode.STREAM or first.relation.table is False
-            found = self._other(each, first, where, named, at_once=at_once)
+            found = self._other(each, first, said, named, at_once=at_once)
             if found is None:
                 return []
             kept, where = self.joins.kept(first, found, each, where, mode)
-            first = Origin(kept, alias, node)
+            first = Origin(kept, first.alias, first.node)
         if select.args.get("mode") is None:
             mode = Mode.TABLE if first.relation.table else Mode.STREAM
-        return self.selects.compile(select, [(first.relation, alias)], replace(formats, where=where), mode)
+        source = first.relation, first.alias
+        return self.selects.compile(select, [source], replace(formats, where=where), mode)
 
     def _other(
         self,
@@ -250,7 +263,7 @@ class Queries:
         if not rows:
             return None
         relation, alias = rows[0]
-        outside, other = Scope(first.relation, first.alias), Scope(relation, alias)
+        outside, other = names_over(first.relation, first.alias), Scope(relation, alias)
         windowed = windows_below(first.relation) is not None and windows_below(relation) is not None
         if windowed and plain is not None:
             sides = first, Origin(relation, alias, source)
@@ -275,7 +288,12 @@ class Queries:
         return Found(once[0], found) if once else None
 
     def _need_no_nulls(
-        self, asked: Asked, found: Compared, where: exp.Expression | None, outside: Scope, other: Scope
+        self,
+        asked: Asked,
+        found: Compared,
+        where: exp.Expression | None,
+        outside: Scope | JoinNames,
+        other: Scope,
     ) -> None:
         """Refuse NOT IN of values that may be null."""
         typer, source = self.selects.typer, self.selects.source

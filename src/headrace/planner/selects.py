@@ -15,6 +15,7 @@ from headrace.plan.topology import Facet
 from headrace.planner.clock import takes_clock
 from headrace.planner.expressions import Expressions
 from headrace.planner.faults import refusal
+from headrace.planner.joins.draft import JoinRelation
 from headrace.planner.joins.names import JoinNames, names_over
 from headrace.planner.laterals import LateralRelation
 from headrace.planner.projection import projection
@@ -367,6 +368,7 @@ class Selects:
         """
         laterals = [item for item in select.args.get("laterals") or () if isinstance(item, ArrayLateral)]
         table = None if mode is None else mode == Mode.TABLE
+        met = relation.where if isinstance(relation, JoinRelation) else ()
         good = True
         if (rows or laterals) and table and not relation.has_kinds:
             below: tuple[exp.Expression, ...] = ()
@@ -389,12 +391,12 @@ class Selects:
             good = False
         if not is_grouped(select, within):
             relation = self._windows(select, relation, scope, time)
-        where, met = self._conditions(formats, within)
+        where, right = self._conditions(formats, within)
         keep = self._keep(mode, relation)
         built = SelectRelation(
-            relation, (), where, keep, self.names, star=False, time=time, clock=clock, table=table
+            relation, (), (*met, *where), keep, self.names, star=False, time=time, clock=clock, table=table
         )
-        return Rows(built, within, good and met)
+        return Rows(built, within, good and right)
 
     def _expressions(self, relation: Relation, alias: str) -> Expressions:
         return Expressions(names_over(relation, alias), self.typer, self.source)

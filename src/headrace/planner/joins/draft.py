@@ -364,11 +364,13 @@ class JoinRelation(OperatorRelation):
         scopes: its sources over these rows, in the order of the text.
         merged: columns that USING has made one of, by name.
         hidden: alias and name of those that `*` leaves out: another source shows them.
+        where: conditions that rows must meet besides; who reads the rows adds them to its own.
     """
 
     scopes: list[Scope] = field(default_factory=list)
     merged: dict[str, Typed] = field(default_factory=dict)
     hidden: set[tuple[str, str]] = field(default_factory=set)
+    where: tuple[exp.Expression, ...] = ()
 
     def type_of(self, facet: Facet) -> pa.DataType:
         """Give the type of the key, or the record of all columns."""

@@ -75,10 +75,12 @@ class _Side:
     hidden: set[tuple[str, str]] = field(default_factory=set)
     conditions: list[exp.Expression] = field(default_factory=list)
     further: tuple[Relation, ...] = ()
+    joined: bool = False
+    """It is a join that is behind: `_key` is that of its rows."""
 
     def names(self) -> JoinNames:
         """Give what names mean over its rows."""
-        return JoinNames(self.scopes, self.relation, self.merged, self.hidden, joined=False)
+        return JoinNames(self.scopes, self.relation, self.merged, self.hidden, joined=self.joined)
 
 
 @dataclass(slots=True)
@@ -141,7 +143,7 @@ class Joins:
         """Give the rows of a source of which another one has a row, or has none; and what is left of WHERE.
 
         Args:
-            first: the source.
+            first: the source; rows of a join keep the names of their sources.
             found: what is compared of the other one.
             asked: the condition.
             where: other conditions on the source.
@@ -170,13 +172,17 @@ class Joins:
         draft = joined.reads
         if isinstance(draft, JoinDraft) and draft.sort is not Sort.TABLES:
             draft.keep_key()
-        own, others = joined.scopes
-        rows: Relation = KeptRows(draft, scope=own)
+        *own, others = joined.scopes
+        missing: tuple[exp.Expression, ...] = ()
         if asked.negated:
             value = others.relation.pull(Facet.VALUE, (compared.names[0],))
-            missing = exp.Is(this=value.node, expression=exp.Null())
-            need_old_rows(rows)
-            rows = SelectRelation(rows, (), (missing,), (), self.names, star=True, table=rows.table)
+            missing = (exp.Is(this=value.node, expression=exp.Null()),)
+            need_old_rows(joined)
+        if isinstance(first.relation, JoinRelation):
+            return replace(joined, scopes=own, where=missing), _all(rest)
+        rows: Relation = KeptRows(draft, scope=own[0])
+        if missing:
+            rows = SelectRelation(rows, (), missing, (), self.names, star=True, table=rows.table)
         return rows, _all(rest)
 
     def window_of(
@@ -556,6 +562,8 @@ class Joins:
             refuse_aggregates(part, "ON", within)
             where.append(within.condition(part, "ON"))
         relation = side.relation
+        if isinstance(relation, JoinRelation):
+            where += relation.where
         keep: tuple[exp.Expression, ...] = ()
         if table and not relation.has_kinds and not relation.table:
             keep = (_has_key(relation),)
@@ -565,8 +573,18 @@ class Joins:
 
 
 def _side(origin: Origin) -> _Side:
-    scopes = [Scope(origin.relation, origin.alias)]
-    return _Side(origin.relation, scopes, origin.alias, origin.node, further=origin.further)
+    relation = origin.relation
+    if isinstance(relation, JoinRelation):
+        return _Side(
+            relation,
+            relation.scopes,
+            origin.alias,
+            origin.node,
+            relation.merged,
+            relation.hidden,
+            joined=True,
+        )
+    return _Side(relation, [Scope(relation, origin.alias)], origin.alias, origin.node, further=origin.further)
 
 
 def _feed(rows: SelectRelation, key: list[Typed], *, table: bool, single: bool) -> FeedDraft:

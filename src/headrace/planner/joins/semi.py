@@ -17,7 +17,7 @@ from headrace.errors.codes import plan as codes
 from headrace.plan.operators import OP
 from headrace.plan.topology import Facet
 from headrace.planner.faults import refusal
-from headrace.planner.joins.names import names_in
+from headrace.planner.joins.names import JoinNames, names_in
 from headrace.planner.rules.extract_formats import conjuncts, names_format
 from headrace.planner.stateful.drafts import OWN_META, OperatorRelation
 from headrace.sql.nodes import Duration, Mode, Select
@@ -139,19 +139,6 @@ def _asked(part: exp.Expression) -> Asked | None:
     return Asked(part, query.unnest(), negated, tuple(values))
 
 
-def need_single_source(select: exp.Select, asked: Sequence[Asked]) -> None:
-    """Refuse a condition on another source in a SELECT that has a join already.
-
-    Raises:
-        ProgramError: it has one.
-    """
-    if select.args.get("joins"):
-        message = "IN (SELECT …) and EXISTS (SELECT …) cannot stand in the WHERE of a join in a stream yet"
-        place = nearest_span(asked[0].node)
-        way_out = "write the join in a WITH, and the condition over it: `WITH j AS (SELECT … JOIN …); … SELECT … FROM j WHERE …`"
-        raise refusal(codes.NOT_YET, message, place, way_out)
-
-
 def need_plain(asked: Asked, plain: exp.Select | None) -> None:
     """Refuse EXISTS of a query that says more than which rows of one source there are.
 
@@ -178,7 +165,7 @@ def need_columns(asked: Asked, given: int) -> None:
         raise refusal(codes.JOIN_CONDITION, message, nearest_span(asked.query))
 
 
-def compared(asked: Asked, other: Scope, outside: Scope) -> Compared:
+def compared(asked: Asked, other: Scope, outside: Scope | JoinNames) -> Compared:
     """Sort what a plain query says: equalities with the rows outside, and conditions on its own rows.
 
     Raises:
@@ -354,7 +341,7 @@ def table_of(query: exp.Expression) -> exp.Subquery:
     return exp.Subquery(this=found)
 
 
-def _is_outside(node: exp.Expression, other: Scope, outside: Scope) -> bool | None:
+def _is_outside(node: exp.Expression, other: Scope, outside: Scope | JoinNames) -> bool | None:
     """Say whether an expression names rows outside; None if it names none at all.
 
     Raises:
@@ -366,9 +353,10 @@ def _is_outside(node: exp.Expression, other: Scope, outside: Scope) -> bool | No
     return found
 
 
-def _is_of(parts: Sequence[exp.Identifier], other: Scope, outside: Scope) -> bool:
+def _is_of(parts: Sequence[exp.Identifier], other: Scope, outside: Scope | JoinNames) -> bool:
     """Say whether a name belongs to the other source, which comes before what stands outside."""
-    if len(parts) > 1 and parts[0].name == outside.alias != other.alias:
+    called = [scope.alias for scope in outside.scopes] if isinstance(outside, JoinNames) else [outside.alias]
+    if len(parts) > 1 and parts[0].name != other.alias and parts[0].name in called:
         outside.resolve(parts)
         return False
     try:
