@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from headrace.engine.clock import Stamps
+from headrace.engine.commit_interval import CommitInterval
 from headrace.engine.delivery import AtLeastOnce, Delivery, ExactlyOnce, Kind, RefusedError, Undelivered
 from headrace.engine.faults import Fault, Stage
 from headrace.engine.policy import (
@@ -144,7 +145,7 @@ class Session:
         self._failed: list[FailedRecord] = []
         self._since_commit = 0
         self._last_count = 0
-        self._last_commit = time.monotonic()
+        self._interval = CommitInterval(self._settings.commit_interval)
         self._stop_seen: float | None = None
         self._callback_error: HeadraceError | None = None
         self._abandoned = False
@@ -232,8 +233,7 @@ class Session:
         longest = _IDLE_POLL_AT_END if self._around.options.until_end else _IDLE_POLL
         if not self._has_work():
             return longest
-        due = self._last_commit + self._settings.commit_interval - time.monotonic()
-        return min(longest, max(0.0, due))
+        return min(longest, self._interval.left())
 
     def _drop(self, batches: Sequence[pa.RecordBatch]) -> None:
         """Send the consumer back to the first of these records; they will come again."""
@@ -310,14 +310,12 @@ class Session:
         if self._around.options.until_end and not self._last_count:
             # Everything that is there has been read: the end may be reached by this commit.
             return True
-        waited = time.monotonic() - self._last_commit
-        return waited >= self._settings.commit_interval or self._since_commit >= min(
-            self._most_in_flight, self._around.options.in_flight_records
-        )
+        most = min(self._most_in_flight, self._around.options.in_flight_records)
+        return self._since_commit >= most or not self._interval.left()
 
     def _commit(self) -> bool:
         """Commit what is processed; False if the work must be done again (the rewind is then due)."""
-        begun = time.monotonic()
+        begun = self._interval.now()
         if not self._has_work():
             # What comes after a pause longer than the interval is committed at once, not an interval later.
             return True
@@ -341,10 +339,7 @@ class Session:
         self._state.committed = {**self._state.committed, **offsets}
         self._since_commit = self._repeats = 0
         self.commits += 1
-        ended = time.monotonic()
-        # The interval is from beginning to beginning; but half of it is for records, however long a commit takes.
-        self._last_commit = max(begun, ended - self._settings.commit_interval / 2)
-        self._metrics.committed(ended - begun)
+        self._metrics.committed(self._interval.committed(begun))
         return True
 
     def _settle(self, undelivered: Sequence[Undelivered], offsets: Mapping[TopicPartition, int]) -> bool:
