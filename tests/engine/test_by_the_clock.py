@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
-import time
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from headrace.catalog import Catalog
@@ -13,10 +11,9 @@ from headrace.engine import Clock, Processor, ProcessorOptions
 from headrace.planner import plan_program
 from headrace.sql import parse_program
 from tests.engine.programs import create, fill, numbers, read, unique
+from tests.engine.running import running, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from headrace.log.interface import Log
     from headrace.plan.topology import Topology
 
@@ -34,32 +31,11 @@ def planned(log: Log, name: str, query: str, size: str) -> Topology:
         return plan_program(parse_program(text, "clock.sql"), catalog)
 
 
-@contextmanager
-def running(log: Log, topology: Topology, name: str, clock: Clock | None = None) -> Iterator[Processor]:
-    options = ProcessorOptions(name) if clock is None else ProcessorOptions(name, clock=clock)
-    processor = Processor(topology, log, None, options)
-    thread = threading.Thread(target=processor.run)
-    thread.start()
-    try:
-        yield processor
-    finally:
-        processor.stop()
-        thread.join(30)
-    assert not thread.is_alive()
-
-
 def counted(log: Log, name: str) -> list[int]:
     with closing(log.admin()) as admin:
         if admin.describe(f"{name}-out") is None:
             return []
     return [json.loads(row["value"])["c"] for row in read(log, f"{name}-out")]
-
-
-def wait_until(met: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not met():
-        assert time.monotonic() < deadline, "nothing closed in time"
-        time.sleep(0.05)
 
 
 def test_everything_closes_while_no_record_comes(log: Log) -> None:
@@ -69,8 +45,9 @@ def test_everything_closes_while_no_record_comes(log: Log) -> None:
             create(log, f"{name}-{topic}")
             fill(log, f"{name}-{topic}", numbers([1]), keys=[b"other"])
         fill(log, f"{name}-in", numbers(range(50)), timestamps=[50_000 - 1000 * row for row in range(50)])
-        with running(log, planned(log, name, query, "300ms"), name):
-            wait_until(lambda name=name: sum(counted(log, name)) == 51)  # type: ignore[misc]
+        topology = planned(log, name, query, "300ms")
+        with running(Processor(topology, log, None, ProcessorOptions(name))):
+            wait_for(lambda name=name: sum(counted(log, name)) == 51)  # type: ignore[misc]
 
 
 def test_what_a_run_to_the_end_leaves_open_the_next_one_closes(log: Log) -> None:
@@ -81,8 +58,9 @@ def test_what_a_run_to_the_end_leaves_open_the_next_one_closes(log: Log) -> None
     now = 86_400_000 * 20_000
     Processor(topology, log, None, ProcessorOptions(name, until_end=True, clock=Clock(lambda: now))).run()
     assert counted(log, name) == []
-    with running(log, topology, name, Clock(lambda: now + 86_400_000)):
-        wait_until(lambda: sum(counted(log, name)) == 20)
+    options = ProcessorOptions(name, clock=Clock(lambda: now + 86_400_000))
+    with running(Processor(topology, log, None, options)):
+        wait_for(lambda: sum(counted(log, name)) == 20)
 
 
 def test_a_clock_that_was_put_back_stands_still_and_nothing_is_late(log: Log) -> None:
@@ -98,5 +76,6 @@ def test_a_clock_that_was_put_back_stands_still_and_nothing_is_late(log: Log) ->
         assert processor.metrics.snapshot().late == {}
         fill(log, f"{name}-in", numbers([1, 1]))
     assert counted(log, name) == []
-    with running(log, topology, name, Clock(lambda: day + 1000)):
-        wait_until(lambda: counted(log, name) == [6])
+    options = ProcessorOptions(name, clock=Clock(lambda: day + 1000))
+    with running(Processor(topology, log, None, options)):
+        wait_for(lambda: counted(log, name) == [6])

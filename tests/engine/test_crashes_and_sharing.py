@@ -11,6 +11,7 @@ from headrace.engine import Processor, ProcessorOptions
 from headrace.plan.topology import Guarantee, RunSettings
 from tests.engine.processes import Child
 from tests.engine.programs import committed, create, doubling, expected, fill, numbers, results, unique
+from tests.engine.running import running, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -115,21 +116,14 @@ def test_new_partitions_are_picked_up(log: Log) -> None:
     source, sink, application = create(log, unique("in"), 1), unique("out"), unique("app")
     settings = RunSettings(client={"topic.metadata.refresh.interval.ms": "500"})
     processor = Processor(doubling(source, sink, settings), log, None, ProcessorOptions(application))
-    running = threading.Thread(target=processor.run)
-    running.start()
-    try:
+    with running(processor):
         fill(log, source, numbers(range(100)))
         admin = log.admin()
         admin.add_partitions(source, 3)
         admin.close()
         fill(log, source, numbers(range(100, 200)), partition=1)
         fill(log, source, numbers(range(200, 300)), partition=2)
-        deadline = time.monotonic() + 30
-        while sum(processor.metrics.snapshot().consumed.values()) < 300 and time.monotonic() < deadline:
-            time.sleep(0.05)
-    finally:
-        processor.stop()
-        running.join()
+        wait_for(lambda: sum(processor.metrics.snapshot().consumed.values()) >= 300)
     assert results(log, sink) == expected(range(300))
 
 
@@ -138,11 +132,7 @@ def test_an_idle_processor_commits_nothing(log: Log) -> None:
     processor = Processor(
         doubling(source, sink, RunSettings(commit_interval=0.02)), log, None, ProcessorOptions(unique("app"))
     )
-    running = threading.Thread(target=processor.run)
-    running.start()
-    while not processor.ready():
-        time.sleep(0.01)
-    time.sleep(0.3)
-    processor.stop()
-    running.join()
+    with running(processor):
+        wait_for(processor.ready)
+        time.sleep(0.3)
     assert sum(processor.metrics.snapshot().commit_seconds.counts) == 0

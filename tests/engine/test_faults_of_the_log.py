@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -25,38 +24,15 @@ from headrace.plan.topology import ErrorPolicy, Guarantee, RunSettings
 from headrace.planner import plan_program
 from headrace.sql import parse_program
 from tests.engine.programs import committed, create, doubling, expected, fill, numbers, read, results, unique
+from tests.engine.running import running
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from headrace.log.interface import Log
     from headrace.plan.topology import Topology
     from tests.servers.kafka import KafkaAddress, KafkaServer
 
 WIDE = Side(Format.JSON, pa.struct([("n", pa.int64()), ("wide", pa.string())]))
 WIDENING = "SELECT _row, c0 AS v0, repeat('x', CASE WHEN c0 % 5 = 2 THEN 20000 ELSE 10 END) AS v1 FROM input"
-
-
-@contextmanager
-def running(processor: Processor) -> Iterator[None]:
-    """Run in a thread while entered; what `run` raises comes out at the end."""
-    failures: list[BaseException] = []
-
-    def body() -> None:
-        try:
-            processor.run()
-        except BaseException as error:  # raised below, on the test's thread
-            failures.append(error)
-
-    thread = threading.Thread(target=body)
-    thread.start()
-    try:
-        yield
-    finally:
-        processor.stop()
-        thread.join()
-    if failures:
-        raise failures[0]
 
 
 def wait_until_committed(log: Log, application: str, topic: str, count: int, timeout: float = 40.0) -> None:

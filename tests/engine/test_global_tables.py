@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
-import time
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,9 +16,10 @@ from headrace.planner import plan_program
 from headrace.sql import parse_program
 from headrace.telemetry.metrics import ErrorKind
 from tests.engine.programs import create, fill, read
+from tests.engine.running import running, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from headrace.log.interface import Log
@@ -65,29 +64,10 @@ def results(log: Log) -> dict[int, str]:
     return {row["id"]: row["name"] for row in found}
 
 
-@contextmanager
-def running(topology: Topology, log: Log) -> Iterator[None]:
-    processor = Processor(topology, log, None, ProcessorOptions("app", lag_interval=0))
-    thread = threading.Thread(target=processor.run)
-    thread.start()
-    try:
-        yield
-    finally:
-        processor.stop()
-        thread.join()
-
-
-def wait_for(met: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
-    while not met():
-        assert time.monotonic() < end, "it does not come about"
-        time.sleep(0.02)
-
-
 def test_updates_count_for_what_comes_after_them_and_a_new_start_reads_all_again(log: Log) -> None:
     put_city(log, "b", "Basle")
     topology = planned(log)
-    with running(topology, log):
+    with running(Processor(topology, log, None, ProcessorOptions("app", lag_interval=0))):
         ride(log, *range(8))
         wait_for(lambda: len(results(log)) == 8)
         assert results(log) == dict.fromkeys(range(8), "Basle")

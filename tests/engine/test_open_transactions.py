@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -17,6 +15,7 @@ from headrace.log.interface import ConsumerOptions, ProducerOptions, TopicPartit
 from headrace.plan.topology import RunSettings
 from headrace.telemetry.metrics import Metrics
 from tests.engine.programs import create, doubling, fill, numbers, unique
+from tests.engine.running import running, wait_for
 from tests.engine.stateful import counting
 
 if TYPE_CHECKING:
@@ -92,14 +91,7 @@ def test_a_processor_looks_at_what_it_owns(kafka_log: Log, monkeypatch: pytest.M
     processor = Processor(
         doubling(source, sink, RunSettings()), kafka_log, None, ProcessorOptions(unique("app"))
     )
-    thread = threading.Thread(target=processor.run)
-    thread.start()
-    try:
+    with running(processor):
         with closing(begun(kafka_log, source)):
-            deadline = time.monotonic() + 30
-            while not told(processor.metrics) and time.monotonic() < deadline:
-                time.sleep(0.02)
+            wait_for(lambda: told(processor.metrics) > 0)
         assert told(processor.metrics) == 1
-    finally:
-        processor.stop()
-        thread.join()

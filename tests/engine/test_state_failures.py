@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-import time
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from headrace.plan.operators import Emit
 from headrace.plan.topology import ErrorPolicy, Guarantee, RunSettings
 from headrace.telemetry.exposition import registry_of
 from tests.engine.programs import create, fill, numbers, read, unique
+from tests.engine.running import running, wait_for
 from tests.engine.stateful import counting, expected_histories, histories, windowed
 
 if TYPE_CHECKING:
@@ -131,16 +131,6 @@ def test_windows_close_when_nothing_comes_any_more(log: Log) -> None:
     give(log, source, ["a", "b"], [1_000_100, 1_000_900])
     topology = windowed(source, sink, replace(QUICK, idle_timeout=0.2))
     processor = Processor(topology, log, None, ProcessorOptions(unique("app"), lag_interval=0))
-    thread = threading.Thread(target=processor.run)
-    thread.start()
-    try:
-        deadline = time.monotonic() + 30
-        admin = log.admin()
-        while admin.describe(sink) is None or not read(log, sink):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        admin.close()
-    finally:
-        processor.stop()
-        thread.join()
+    with running(processor), closing(log.admin()) as admin:
+        wait_for(lambda: admin.describe(sink) is not None and bool(read(log, sink)))
     assert histories(log, sink) == {"a": [(1_000_000, 1)], "b": [(1_000_000, 1)]}

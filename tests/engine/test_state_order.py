@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import threading
-import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -21,6 +19,7 @@ from headrace.planner import plan_program
 from headrace.sql import parse_program
 from tests.engine.processes import Child
 from tests.engine.programs import create, fill, numbers, read, unique
+from tests.engine.running import running, wait_for
 from tests.engine.stateful import expected_histories, histories, last, looking_up, rekeyed
 
 if TYPE_CHECKING:
@@ -193,20 +192,10 @@ def test_repartition_topics_are_emptied_behind(
     processor = Processor(
         topology, kafka_log, None, ProcessorOptions(application, lag_interval=0, state_dir=tmp_path)
     )
-    thread = threading.Thread(target=processor.run)
-    thread.start()
     places = [TopicPartition(f"{application}-digits-repartition", number) for number in range(2)]
-    try:
-        deadline = time.monotonic() + 30
-        with closing(kafka_log.consumer(ConsumerOptions())) as looker:
-            while not processor.ready() or not all(
-                0 < low == end for low, end in looker.watermarks(places).values()
-            ):
-                assert time.monotonic() < deadline
-                time.sleep(0.1)
-    finally:
-        processor.stop()
-        thread.join()
+    with running(processor), closing(kafka_log.consumer(ConsumerOptions())) as looker:
+        wait_for(processor.ready)
+        wait_for(lambda: all(0 < low == end for low, end in looker.watermarks(places).values()))
     fill(kafka_log, source, numbers(range(1000, 1100)))
     run(topology, kafka_log, application)
     wanted = expected_histories((str(value % 10), value) for value in range(1100))

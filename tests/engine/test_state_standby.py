@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from headrace.engine import Processor, ProcessorOptions
@@ -15,10 +13,10 @@ from headrace.plan.topology import RunSettings
 from headrace.telemetry.events import TaskRestored
 from headrace.telemetry.metrics import Metrics
 from tests.engine.programs import create, fill, numbers, unique
+from tests.engine.running import running, wait_for
 from tests.engine.stateful import counting, expected_histories, histories, last
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import pytest
@@ -39,24 +37,9 @@ def give(log: Log, source: str, values: range) -> None:
     fill(log, source, numbers(values), keys=[key_of(value).encode() for value in values])
 
 
-@contextmanager
-def running(topology: Topology, log: Log, application: str, state: Path) -> Iterator[Processor]:
+def following(topology: Topology, log: Log, application: str, state: Path) -> Processor:
     options = ProcessorOptions(application, state_dir=state, lag_interval=0, standby_interval=INTERVAL)
-    processor = Processor(topology, log, None, options)
-    thread = threading.Thread(target=processor.run)
-    thread.start()
-    try:
-        yield processor
-    finally:
-        processor.stop()
-        thread.join()
-
-
-def wait_for(met: Callable[[], bool]) -> None:
-    end = time.monotonic() + 40
-    while not met():
-        assert time.monotonic() < end, "it does not come about"
-        time.sleep(0.1)
+    return Processor(topology, log, None, options)
 
 
 def restored(caplog: pytest.LogCaptureFixture) -> dict[str, int]:
@@ -80,9 +63,9 @@ def test_an_instance_has_the_state_of_tasks_that_another_runs(
     def folders(state: Path) -> int:
         return sum(path.is_dir() for path in state.glob("*/*/*"))
 
-    with running(topology, log, application, one) as first:
+    with running(following(topology, log, application, one)) as first:
         wait_for(lambda: folders(one) == 4)
-        with running(topology, log, application, two) as second:
+        with running(following(topology, log, application, two)) as second:
             give(log, source, range(2000))
             wait_for(lambda: total() >= 2000)
             # Those that it runs and those that it follows.

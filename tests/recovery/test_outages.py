@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,13 +27,13 @@ from headrace.log import open_log
 from headrace.log.interface import ConsumerOptions, TopicPartition
 from headrace.plan.topology import RunSettings
 from tests.engine.programs import create, fill, numbers, read, unique
+from tests.engine.running import running
 from tests.engine.stateful import counting, expected_histories, histories
 from tests.logs.members import Reader
 from tests.recovery.programs import Workload, plan
 from tests.servers.kafka import OFFSETS_PARTITIONS, KafkaServer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from headrace.log.interface import Log
@@ -46,18 +46,10 @@ def give(log: Log, source: str, values: range) -> None:
     fill(log, source, numbers(values), keys=[f"k{value % KEYS}".encode() for value in values])
 
 
-@contextmanager
-def running(log: Log, work: Workload, state: Path) -> Iterator[Processor]:
-    """Run the program of a workload in a thread."""
+def processor_of(log: Log, work: Workload, state: Path) -> Processor:
+    """Make one that runs the program of a workload."""
     options = ProcessorOptions(work.name, batch_records=100, state_dir=state)
-    processor = Processor(plan(log, work.program, work.name, QUICK), log, None, options)
-    thread = threading.Thread(target=processor.run)
-    thread.start()
-    try:
-        yield processor
-    finally:
-        processor.stop()
-        thread.join()
+    return Processor(plan(log, work.program, work.name, QUICK), log, None, options)
 
 
 def await_consumed(processor: Processor, records: int) -> None:
@@ -92,7 +84,7 @@ def test_a_broker_that_is_killed_and_one_that_is_away_for_half_a_minute(
     with open_log(own_kafka.url) as log:
         work = Workload(log, "sums", unique("app"))
         work.grow(8_000)
-        with running(log, work, tmp_path) as processor:
+        with running(processor_of(log, work, tmp_path)) as processor:
             await_consumed(processor, 1_000)
             for away in (0.0, 30.0):
                 read = consumed(processor)
@@ -114,7 +106,10 @@ def test_a_coordinator_that_is_killed_among_three_nodes(tmp_path: Path) -> None:
         grows = create(log, unique("grows"), 1)
         fill(log, grows, numbers(range(10)))
         work.grow(4_000)
-        with running(log, work, tmp_path) as processor, Reader(log, group=_namesake(work.name)) as reader:
+        with (
+            running(processor_of(log, work, tmp_path)) as processor,
+            Reader(log, group=_namesake(work.name)) as reader,
+        ):
             reader.subscribe(grows).read(10)
             await_consumed(processor, 1_000)
             # Producers without transactions are in the middle of their work as well.
@@ -162,6 +157,7 @@ from headrace.engine import Processor, ProcessorOptions
 from headrace.errors import RunError
 from headrace.log import open_log
 from headrace.plan.topology import RunSettings
+from tests.engine.running import running
 from tests.engine.stateful import counting
 
 url, source, sink, application, state = sys.argv[1:]
