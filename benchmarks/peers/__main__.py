@@ -185,13 +185,7 @@ def main() -> None:
     made.add_argument("--programs", default="", help="names by commas; all by default")
     made.add_argument("--cores", default="", help="that engines may use, such as 0,1; all by default")
     options = made.parse_args()
-    settings = {
-        "records": options.records,
-        "guarantee": options.guarantee,
-        "commit": options.commit,
-        "threads": options.threads,
-        "cores": options.cores,
-    }
+    settings = ("records", "guarantee", "commit", "threads", "cores")
     written = journal(MODULE, "peers.json", ENGINES, options, settings)
     options.cores = [int(core) for core in options.cores.split(",") if core]
     programs = [item for item in PROGRAMS if not options.programs or item.name in options.programs.split(",")]

@@ -260,12 +260,7 @@ def main() -> None:
     made.add_argument("--seconds", type=float, default=30.0, help="from the first result on")
     made.add_argument("--burst", type=int, default=1_000_000, help="records that tell the capacity")
     options = made.parse_args()
-    settings = {
-        "commit": options.commit,
-        "threads": options.threads,
-        "seconds": options.seconds,
-        "burst": options.burst,
-    }
+    settings = ("commit", "threads", "seconds", "burst")
     written = journal(MODULE, "latency.json", ENGINES, options, settings)
     engines = chosen(ENGINES, options)
     with KafkaServer() as server, open_log(server.url) as log:

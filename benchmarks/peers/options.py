@@ -11,7 +11,7 @@ from benchmarks.journal import Journal
 from benchmarks.machine import machine, session, versions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from benchmarks.peers.engines import Engine
 
@@ -55,7 +55,7 @@ def journal(
     name: str,
     engines: Sequence[Engine],
     options: argparse.Namespace,
-    settings: Mapping[str, Any],
+    settings: Sequence[str],
 ) -> Journal:
     """Open the file of the figures in the folder of the options, and say on which machine they are made.
 
@@ -64,9 +64,10 @@ def journal(
         name: of the file.
         engines: all that there are: which of them are measured may change from one call to the next.
         options: parsed.
-        settings: with which every figure of the file is measured.
+        settings: names of the options with which every figure of the file is measured.
     """
+    measured_with = {setting: getattr(options, setting) for setting in settings}
     known = {**versions(), **{engine.name: engine.version for engine in engines}}
     here, now = machine(), session(module)
     print(f"{now['command']}\n{now['date']}, {here['cores']} cores, load {now['load']}\n", flush=True)
-    return Journal(options.out / name, {"machine": here, "versions": known, "settings": settings}, now)
+    return Journal(options.out / name, {"machine": here, "versions": known, "settings": measured_with}, now)

@@ -230,7 +230,7 @@ def main() -> None:
     made = parser(MODULE, __doc__, ENGINES, runs=1, commit=0.1)
     made.add_argument("--keys", default="100000,1000000,10000000", help="sizes of state, by commas")
     options = made.parse_args()
-    settings = {"guarantee": options.guarantee, "commit": options.commit, "threads": options.threads}
+    settings = ("guarantee", "commit", "threads")
     written = journal(MODULE, "restart.json", ENGINES, options, settings)
     engines = chosen(ENGINES, options)
     print(f"{'seconds':<16}{'keys':>12}  way {'first':>10}{'all':>10}", flush=True)
