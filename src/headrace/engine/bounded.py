@@ -5,25 +5,23 @@ The engine reads it as any other log, so that a bounded run does exactly what a 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as compute
 
 from headrace.log.interface import TopicPartition
+from headrace.log.passing import PassingLog, PassingProducer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from types import TracebackType
 
     import numpy.typing as npt
 
     from headrace.log.interface import (
-        Admin,
         Consumer,
         ConsumerOptions,
-        DeliveryFailure,
         Log,
         Offsets,
         OnPartitions,
@@ -35,42 +33,22 @@ pc: Any = compute
 """Its functions; the stubs have them for some types of arrays only."""
 
 
-class BoundedLog:
+class BoundedLog(PassingLog):
     """A log up to given offsets."""
 
     def __init__(self, log: Log, ends: Offsets) -> None:
         """Take the log, which stays open, and for partitions the offset of the first record that is not read any more."""
-        self._log = log
+        super().__init__(log)
         self._ends = dict(ends)
-
-    @property
-    def name(self) -> str:
-        """See `Log`."""
-        return self._log.name
 
     def consumer(self, options: ConsumerOptions) -> Consumer:
         """See `Log`; without a group it is one of the whole log."""
-        consumer = self._log.consumer(options)
+        consumer = super().consumer(options)
         return consumer if options.group is None else _BoundedConsumer(consumer, self._ends)
 
     def producer(self, options: ProducerOptions) -> Producer:
         """See `Log`."""
-        return _Producer(self._log.producer(options))
-
-    def admin(self) -> Admin:
-        """See `Log`."""
-        return self._log.admin()
-
-    def close(self) -> None:
-        """Leave the log as it is."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+        return _Producer(super().producer(options))
 
 
 class _BoundedConsumer:
@@ -196,32 +174,11 @@ class _BoundedConsumer:
         self._paused.difference_update(places)
 
 
-class _Producer:
+class _Producer(PassingProducer):
     """A producer that commits offsets of bounded consumers: the log knows its own consumers alone."""
 
-    def __init__(self, producer: Producer) -> None:
-        self._inner = producer
-
-    def send(self, topic: str, records: pa.RecordBatch) -> int:
-        return self._inner.send(topic, records)
-
-    def flush(self, timeout: float) -> list[DeliveryFailure]:
-        return self._inner.flush(timeout)
-
-    def positions(self) -> dict[TopicPartition, int]:
-        return self._inner.positions()
-
-    def begin(self) -> None:
-        self._inner.begin()
-
     def commit(self, offsets: Offsets, consumer: Consumer) -> None:
-        self._inner.commit(offsets, consumer.inner if isinstance(consumer, _BoundedConsumer) else consumer)
-
-    def abort(self) -> None:
-        self._inner.abort()
-
-    def close(self) -> None:
-        self._inner.close()
+        super().commit(offsets, consumer.inner if isinstance(consumer, _BoundedConsumer) else consumer)
 
 
 def _limits(ends: Offsets) -> dict[str, npt.NDArray[np.int64]]:
