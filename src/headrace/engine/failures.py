@@ -17,6 +17,9 @@ _STREAMED: Final[dict[str, type[duckdb.Error]]] = {
 }
 """How the text of DuckDB's errors begins: those of a result that streams come through Arrow as errors of input and output."""
 
+_EMPTY_REDUCED: Final = "Cannot perform list_reduce on an empty input list"
+"""An error of DuckDB that has no kind."""
+
 
 def failure_of(error: Exception) -> str:
     """Give the reason in words that may be logged."""
@@ -35,7 +38,7 @@ def failure_of(error: Exception) -> str:
         return "a value cannot be converted to the type that the query asks for"
     if isinstance(error, duckdb.OutOfRangeException):
         return "a number is out of the range of its type"
-    if isinstance(error, duckdb.InvalidInputException):
+    if isinstance(error, duckdb.InvalidInputException) or _EMPTY_REDUCED in str(error):
         return "a function does not accept a value"
     if isinstance(error, duckdb.NotImplementedException) and "Unknown TimeZone" in str(error):
         return "a time zone is not known"

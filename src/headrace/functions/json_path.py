@@ -93,6 +93,9 @@ def translate(path: str) -> DuckdbPath:
             found = _STEP.match(text, at)
             if found is None or (found["step"] is not None and int(found["step"]) == 0):
                 raise _fault(path, max(at - shift, 0))
+            if _quoted(found) in ("", "*"):
+                message = "a JSON path cannot lead through a field without a name, or one called `*`"
+                raise JsonPathError(message, max(at - shift, 0), found.end() - shift)
             at = found.end()
             if found["colon"]:
                 choice = Slice(_number(found["begin"]), _number(found["end"]), int(found["step"] or 1))
@@ -117,8 +120,13 @@ def _longer(path: DuckdbPath, found: re.Match[str]) -> DuckdbPath:
     if found["index"] is not None:
         index = int(found["index"])
         return replace(path, text=path.text + (f"[{index}]" if index >= 0 else f"[#{index}]"))
-    quoted = found["single"] if found["single"] is not None else found["double"]
-    return replace(path, text=f"{path.text}.{json_name(unescaped(quoted))}")
+    return replace(path, text=f"{path.text}.{json_name(_quoted(found) or '')}")
+
+
+def _quoted(found: re.Match[str]) -> str | None:
+    """Give the name between quotes of a step; None if it has none. DuckDB takes `"*"` for all fields, and `""` for a fault."""
+    text = found["single"] if found["single"] is not None else found["double"]
+    return None if text is None else unescaped(text)
 
 
 def _number(digits: str | None) -> int | None:

@@ -22,6 +22,12 @@ def _double(name: str, duckdb: str, what: str, *examples: Example) -> Function:
     )
 
 
+def _whole(duckdb: str) -> tuple[str, ...]:
+    """Give the overloads of a function to whole numbers: DuckDB would turn integers into DOUBLE, and lose digits of long ones."""
+    same = tuple(f"(x {kind}) AS x" for kind in ("INTEGER", "BIGINT", "HUGEINT"))
+    return (*same, f"(x) AS {duckdb}(x)")
+
+
 FUNCTIONS: Final = (
     Function(
         name="ABS",
@@ -66,8 +72,8 @@ FUNCTIONS: Final = (
         family=FAMILY,
         signatures=(signature("x NUMBER", "type of x"),),
         description="Gives the smallest whole number that is not less.",
-        duckdb="ceil",
-        examples=(Example("CEIL(1.2)", "2"), Example("CEIL(-1.2)", "-1")),
+        macro=_whole("ceil"),
+        examples=(Example("CEIL(1.2)", "2"), Example("CEIL(9007199254740993)", "9007199254740993")),
     ),
     _double(
         "COS",
@@ -95,8 +101,8 @@ FUNCTIONS: Final = (
         family=FAMILY,
         signatures=(signature("x NUMBER", "type of x"),),
         description="Gives the largest whole number that is not greater.",
-        duckdb="floor",
-        examples=(Example("FLOOR(1.8)", "1"), Example("FLOOR(-1.2)", "-2")),
+        macro=_whole("floor"),
+        examples=(Example("FLOOR(-1.2)", "-2"), Example("TYPEOF(FLOOR(5))", "'INT'")),
     ),
     Function(
         name="MAX",

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 FAMILY: Final = "string"
 
+_LONGEST: Final = 2**31 - 2
+"""No text has so many characters, and DuckDB's `substr` takes no position far behind it."""
+
 
 def _substring(args: Sequence[exp.Expression], span: Span | None) -> exp.Expression:
     """Render literal positions straight to DuckDB's `substr`, which is several times cheaper than the general rule."""
@@ -31,8 +34,16 @@ def _substring(args: Sequence[exp.Expression], span: Span | None) -> exp.Express
 
 def _natural(node: exp.Expression) -> int | None:
     if isinstance(node, exp.Literal) and not node.is_string and str(node.this).isdigit():
-        return int(node.this)
+        return min(int(node.this), _LONGEST)
     return None
+
+
+def _within_text(position: str) -> str:
+    """Give the expression of a position in the text `s` that is not negative, nor behind its end; null for null."""
+    return (
+        f"CASE WHEN {position} < 0 THEN greatest(length(s) + {position}, 0) "
+        f"WHEN {position} > length(s) THEN length(s) ELSE {position} END"
+    )
 
 
 FUNCTIONS: Final = (
@@ -119,7 +130,8 @@ FUNCTIONS: Final = (
         aliases=("CONCATENATE",),
         family=FAMILY,
         signatures=(signature("value ANY", "STRING", variadic=1),),
-        description="Joins the texts of all arguments. Null counts as an empty text; use `||` where null should give null.",
+        description="Joins the texts of all arguments; records, maps and arrays as JSON. Null counts as an empty text; use `||` "
+        "where null should give null.",
         nulls=Nulls.NEVER,
         duckdb="concat",
         examples=(
@@ -423,18 +435,16 @@ FUNCTIONS: Final = (
         "position counts from the end. Positions outside the text are cut to it; `to` before `from` gives an empty text.",
         renderer=_substring,
         macro=(
-            "(s, f) AS substr(s, CASE WHEN f < 0 THEN greatest(length(s) + f, 0) ELSE f END + 1)",
-            "(s, f, t) AS substr(s, CASE WHEN f < 0 THEN greatest(length(s) + f, 0) ELSE f END + 1, "
-            "CASE WHEN f IS NULL OR t IS NULL THEN NULL ELSE greatest("
-            "CASE WHEN t < 0 THEN length(s) + t ELSE t END "
-            "- CASE WHEN f < 0 THEN greatest(length(s) + f, 0) ELSE f END, 0) END)",
+            f"(s, f) AS substr(s, {_within_text('f')} + 1)",
+            f"(s, f, t) AS substr(s, {_within_text('f')} + 1, CASE WHEN f IS NULL OR t IS NULL THEN NULL "
+            f"ELSE greatest({_within_text('t')} - {_within_text('f')}, 0) END)",
         ),
         examples=(
             Example("SUBSTRING('vessel', 3)", "'sel'"),
             Example("SUBSTRING('vessel', 1, 3)", "'es'"),
             Example("SUBSTRING('vessel', -2)", "'el'"),
             Example("SUBSTRING('vessel', 0, -1)", "'vesse'"),
-            Example("SUBSTRING('vessel', 9, 12)", "''"),
+            Example("SUBSTRING('vessel', 4, 9007199254740993)", "'el'"),
         ),
     ),
     Function(

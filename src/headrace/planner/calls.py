@@ -35,6 +35,9 @@ _OTHER_NAMES = {"IFNULL": "COALESCE", "NVL": "COALESCE"}
 _PROCTIME = "PROCTIME"
 _AT_THE_TOPIC = "take it where the topic is read, in a WITH: `SELECT STREAM * FROM t EVENTTIME BY PROCTIME()`"
 
+_OF_CONSTANTS = "Invalid Input Error"
+"""How DuckDB's words begin where a function does not accept the value of a constant."""
+
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
 
 
@@ -56,6 +59,14 @@ def call(within: Expressions, node: exp.Expression) -> Typed:
         except BindError:
             pass  # it is neither ours nor DuckDB's; ours says why
     given = [argument.node for argument in arguments]
+    if function.name == "CONCAT":
+        # DuckDB joins arrays to an array, refuses one beside a text, and writes records in a form of its own.
+        given = [
+            exp.Anonymous(this="hr_mkstring", expressions=[argument.node.copy()])
+            if pa.types.is_nested(argument.type)
+            else argument.node
+            for argument in arguments
+        ]
     if function.kind is Kind.HEADER:
         given.insert(0, within.headers(node).node)
     rendered = function.render(given, within.at(node))
@@ -67,8 +78,8 @@ def call(within: Expressions, node: exp.Expression) -> Typed:
         nullable = all(argument.nullable for argument in arguments)
     try:
         return within.bind(rendered, nullable=nullable)
-    except BindError:
-        raise _misfit(within, node, name, arguments) from None
+    except BindError as fault:
+        raise _misfit(within, node, name, arguments, fault) from None
 
 
 def _clock(within: Expressions, node: exp.Anonymous) -> Typed:
@@ -129,8 +140,8 @@ def _duckdb_call(within: Expressions, node: exp.Anonymous, name: str) -> Typed:
     arguments = within.arguments(node)
     try:
         return _rendered(within, name, arguments)
-    except BindError:
-        raise _misfit(within, node, name, arguments) from None
+    except BindError as fault:
+        raise _misfit(within, node, name, arguments, fault) from None
 
 
 def _packed(node: exp.Anonymous) -> exp.Struct:
@@ -178,10 +189,15 @@ def _aggregate(within: Expressions, node: exp.Expression, name: str) -> Exceptio
     return refusal(codes.BAD_GROUPING, message, within.at(node), way_out)
 
 
-def _misfit(within: Expressions, node: exp.Anonymous, name: str, arguments: list[Typed]) -> Exception:
+def _misfit(
+    within: Expressions, node: exp.Anonymous, name: str, arguments: list[Typed], fault: BindError
+) -> Exception:
     shown = ", ".join(
         within.describe(part, found) if not isinstance(part, exp.Lambda) else f"`{within.words(part)}`"
         for part, found in zip(node.expressions, arguments, strict=True)
     )
     message = f"`{name.upper()}` does not take {shown}" if shown else f"`{name.upper()}` takes arguments"
-    return refusal(codes.TYPE_MISMATCH, message, within.at(node))
+    begin, _, reason = str(fault).partition("\n")[0].partition(": ")
+    # A constant such as a regular expression is read when the call is bound: no other value can be in these words.
+    way_out = f"DuckDB says: {reason}" if begin == _OF_CONSTANTS and reason else None
+    return refusal(codes.TYPE_MISMATCH, message, within.at(node), way_out)

@@ -246,7 +246,9 @@ def from_duckdb(kind: DuckDBPyType) -> pa.DataType:
     if name in ("list", "array"):
         return pa.list_(from_duckdb(_type(kind.children[0][1])))
     if name == "map":
-        return pa.map_(*(from_duckdb(_type(child)) for _, child in kind.children))
+        keys, items = (from_duckdb(_type(child)) for _, child in kind.children)
+        # Arrow has no map of null keys; DuckDB types one, and refuses its value.
+        return pa.map_(pa.string() if pa.types.is_null(keys) else keys, items)
     if name == "struct":
         return pa.struct([(field, from_duckdb(_type(child))) for field, child in kind.children])
     return _SCALARS.get(name, pa.string())

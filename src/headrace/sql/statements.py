@@ -201,10 +201,7 @@ class StatementGrammar(CommandGrammar):
         """A query with columns or a condition reads from somewhere; one of constants need not."""
         if not isinstance(query, exp.Select) or query.args.get("from_") is not None:
             return
-        # The columns of an inner query are its own affair.
-        nodes = query.walk(prune=lambda node: node is not query and isinstance(node, exp.Query))
-        columns = any(isinstance(node, exp.Column | exp.Star) for node in nodes)
-        if columns or query.args.get("where") is not None:
+        if _names_columns(query) or query.args.get("where") is not None:
             span = span_of(query) or self.previous.span
             self.fail(
                 codes.MISSING_FROM,
@@ -308,6 +305,22 @@ class StatementGrammar(CommandGrammar):
                 break
         self.close(opening)
         return tuple(found)
+
+
+def _names_columns(query: exp.Select) -> bool:
+    """Say whether a query names columns of a source: neither the names of lambdas count, nor those of an inner query."""
+    nodes: list[tuple[exp.Expression, frozenset[str]]] = [(query, frozenset())]
+    while nodes:
+        node, local = nodes.pop()
+        if isinstance(node, exp.Star) or (isinstance(node, exp.Column) and node.parts[0].name not in local):
+            return True
+        if isinstance(node, exp.Column) or (isinstance(node, exp.Query) and node is not query):
+            continue
+        if isinstance(node, exp.Lambda):
+            nodes.append((node.this, local | {item.name for item in node.expressions}))
+        else:
+            nodes += [(part, local) for part in node.iter_expressions()]
+    return False
 
 
 def _number(text: str) -> int | float | None:

@@ -216,3 +216,8 @@ def test_wrong_queries_are_refused(text: str, code: str) -> None:
         query(text)
     assert refused.value.diagnostics[0].code.id == code
     assert refused.value.source is not None
+
+
+def test_a_map_of_null_keys_has_a_type_though_its_value_fails() -> None:
+    plan = query("SELECT MAP_OF([NULL], [1]) AS m")
+    assert plan.names == ("m",)

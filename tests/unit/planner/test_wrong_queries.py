@@ -31,6 +31,16 @@ WRONG = [
     ("SELECT «UPER»(customer) FROM orders", "SQL0204", "there is no function `UPER`"),
     ("SELECT «UPPER(customer, 2)» FROM orders", "SQL0401", "`UPPER` takes 1 argument, not 2"),
     (
+        "SELECT «REGEXP(customer, '[')» FROM orders",
+        "SQL0301",
+        "`REGEXP` does not take `customer` (string), `'['` (string)",
+    ),
+    (
+        "SELECT JSON_EXTRACT_FIRST(customer, '$«[\"*\"]»') FROM orders",
+        "SQL0404",
+        "a JSON path cannot lead through a field without a name, or one called `*`",
+    ),
+    (
         "SELECT COUNT(*), «id» FROM orders",
         "SQL0318",
         "this column is neither in GROUP BY nor inside an aggregate",

@@ -34,3 +34,27 @@ def test_anything_else_is_refused(text: str, message: str, marked: str) -> None:
     assert text[diagnostic.span.start : diagnostic.span.end] == marked
     assert caught.value.source is not None
     assert caught.value.source.name == "-e"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT TRANSFORM([1, 2], x -> x + 1)",
+        "SELECT TRANSFORM([[1], [2]], x -> FILTER(x, y -> y > SIZEOF(x)))",
+        "SELECT REDUCE([1, 2], (a, x) -> a + x), (SELECT max(n) FROM t)",
+        "SELECT [x.a.b FOR x IN [{'a': {'b': 1}}] IF x.a.b > 0]",
+        f"SELECT {' + '.join(['1'] * 800)}",
+    ],
+)
+def test_names_of_lambdas_need_no_topic(text: str) -> None:
+    (query,) = parse_query(text).statements
+    assert isinstance(query, Query)
+
+
+@pytest.mark.parametrize(
+    "text", ["SELECT TRANSFORM([1], x -> y)", "SELECT TRANSFORM([1], x -> x), x", "SELECT count(*)"]
+)
+def test_columns_need_a_topic(text: str) -> None:
+    with pytest.raises(ProgramError) as caught:
+        parse_query(text)
+    assert [item.message for item in caught.value.diagnostics] == ["the query has no FROM"]
