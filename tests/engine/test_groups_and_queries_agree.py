@@ -14,6 +14,7 @@ from headrace.engine import Processor, ProcessorOptions
 from headrace.engine.snapshot import SnapshotQuery
 from headrace.formats import make_encoder
 from headrace.formats.interface import Format, Side
+from headrace.functions import Kind, all_functions
 from headrace.log import open_log
 from headrace.planner import plan_program
 from headrace.planner.duckdb_types import storable
@@ -178,6 +179,40 @@ def test_the_last_results_are_those_of_a_query(name: str, log: Log) -> None:
             if not same(there[key][f"a{index}"], row[f"a{index}"])
         ]
         assert not wrong, key
+
+
+def test_the_examples_of_aggregates_hold_in_queries() -> None:
+    examples = [item for found in all_functions() if found.kind is Kind.AGGREGATE for item in found.examples]
+    calls = ", ".join(f"{example.call} AS a{index}" for index, example in enumerate(examples))
+    with open_log("sqlite::memory:") as opened:
+        create(opened, "xs", 1)
+        fill(opened, "xs", [json.dumps({"x": value}).encode() for value in (2, 1, 2, None)])
+        (found,) = queried(opened, f"SELECT {calls} FROM xs")
+        (expected,) = queried(
+            opened,
+            f"SELECT {', '.join(f'{example.result} AS a{index}' for index, example in enumerate(examples))}",
+        )
+    wrong = [
+        (example.call, found[name], expected[name])
+        for index, example in enumerate(examples)
+        if not same(found[name := f"a{index}"], expected[name])
+        # The sketch gives the least number above 0 for 0.
+        and not (example.call.startswith("APPROX") and abs(found[name]) < 1e-300)
+    ]
+    assert not wrong
+
+
+def test_first_and_last_leave_nulls_out() -> None:
+    with open_log("sqlite::memory:") as opened:
+        create(opened, "xs", 1)
+        fill(opened, "xs", [json.dumps({"x": value}).encode() for value in (None, 2, 3, 1, None)])
+        columns = "FIRST(x) AS f, LAST(x) AS l, LAST(x) FILTER (WHERE x > 1 OR x IS NULL) AS g"
+        expected = [{"f": 2, "l": 1, "g": 3}]
+        assert queried(opened, f"SELECT {columns} FROM xs") == expected
+        assert streamed(opened, "out", f"SELECT STREAM {columns} FROM xs") == expected
+        over = "OVER (ORDER BY _meta.offset)"
+        rows = queried(opened, f"SELECT FIRST(x) {over} AS f, LAST(x) {over} AS l FROM xs")
+        assert [(row["f"], row["l"]) for row in rows] == [(None, None), (2, 2), (2, 3), (2, 1), (2, 1)]
 
 
 def test_having_keeps_the_groups_that_match(log: Log) -> None:

@@ -38,6 +38,10 @@ def failure_of(error: Exception) -> str:
         return "a value cannot be converted to the type that the query asks for"
     if isinstance(error, duckdb.OutOfRangeException):
         return "a number is out of the range of its type"
+    if isinstance(error, duckdb.InvalidInputException) and "More than one row returned by a subquery" in str(
+        error
+    ):
+        return "a query inside an expression gives more than one row"
     if isinstance(error, duckdb.InvalidInputException) or _EMPTY_REDUCED in str(error):
         return "a function does not accept a value"
     if isinstance(error, duckdb.NotImplementedException) and "Unknown TimeZone" in str(error):

@@ -26,6 +26,7 @@ Finish = Callable[[exp.Expression], exp.Expression]
 
 _RENAMED = {"ANYF": "any_value", "MAXK": "max", "MINK": "min"}
 _COUNTED = ("MAXK", "MINK")
+_BY_ARRIVAL = ("FIRST", "LAST")
 _WINDOW_FUNCTIONS = (
     "row_number",
     "rank",
@@ -122,6 +123,10 @@ def _parts(node: exp.Anonymous, within: Expressions) -> tuple[exp.Expression, Fi
     if own is not None and len(arguments) == 2:
         call, finish = own(arguments[0])
         return call, lambda found: _first(finish(found), arguments[1])
+    if name.upper() in _BY_ARRIVAL and len(arguments) == 1:
+        return _present(exp.Anonymous(this=name.lower(), expressions=arguments), arguments[0]), _as_it_is
+    if name.upper() == "APPROX_QUANTILE" and len(arguments) == 2:
+        arguments[0] = exp.cast(arguments[0], "DOUBLE", dialect="duckdb")
     renamed = _RENAMED.get(name.upper(), name.lower())
     return exp.Anonymous(this=renamed, expressions=arguments), _result(node, within)
 
@@ -182,8 +187,10 @@ def _list_unique(values: exp.Expression) -> tuple[exp.Expression, Finish]:
 
 
 def _present(call: exp.Expression, values: exp.Expression) -> exp.Expression:
-    """Leave out the nulls, which DuckDB's lists would hold."""
-    missing = exp.Is(this=values.copy(), expression=exp.Null())
+    """Leave out the nulls, which DuckDB's lists would hold, and its FIRST and LAST would give."""
+    while isinstance(values, exp.Order | exp.Distinct):
+        values = values.this if isinstance(values, exp.Order) else values.expressions[0]
+    missing = exp.Is(this=exp.Paren(this=values.copy()), expression=exp.Null())
     return exp.Filter(this=call, expression=exp.Where(this=exp.Not(this=missing)))
 
 
@@ -293,6 +300,10 @@ def over(node: exp.Window, within: Expressions) -> exp.Expression:
             way_out = did_you_mean(name.lower(), known)
             raise refusal(codes.TYPE_MISMATCH, message, name_span(inner) or nearest_span(inner), way_out)
         function, finish = _parts(inner, within)
+        if name.upper() in _BY_ARRIVAL and isinstance(function, exp.Filter) and nulls is None:
+            # Over a window DuckDB's FIRST and LAST are FIRST_VALUE and LAST_VALUE, which take no FILTER.
+            value = _NULL_CHOOSING[f"{name.lower()}_value"](this=function.this.expressions[0])
+            function = exp.IgnoreNulls(this=value)
     else:
         raise refusal(codes.NOT_YET, "OVER follows the call of a function", nearest_span(node))
     built = exp.Window(this=nulls(this=function) if nulls else function, over="OVER")
