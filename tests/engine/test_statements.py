@@ -266,6 +266,40 @@ def test_values_without_columns_fill_the_value_in_order(memory: Session) -> None
     assert memory.say("SELECT _key, a, b FROM t") == [(None, 1, "x")]
 
 
+@pytest.mark.parametrize(
+    ("text", "code", "message"),
+    [
+        ("INSERT INTO t (a, a) VALUES (1, 2)", "SQL0205", "column `a` is named twice"),
+        ("INSERT INTO t SELECT 1 AS a, 2 AS a", "SQL0205", "column `a` is named twice"),
+        (
+            "INSERT INTO t (r.n, r) VALUES (1, {'n': 2})",
+            "SQL0205",
+            "`r.n` and `r` are named, and one holds the other",
+        ),
+        (
+            "INSERT INTO t (_key, _key) VALUES ('x', 'y')",
+            "SQL0205",
+            "column `_key` is named twice",
+        ),
+        (
+            "INSERT INTO t VALUES ('k', 1, {'n': 2})",
+            "SQL0307",
+            "without names the values are those of `a`, `r`, and each row has 3 values",
+        ),
+        ("INSERT INTO t (a) VALUES (1, 2)", "SQL0307", "1 column is named, and each row has 2 values"),
+    ],
+)
+def test_no_value_of_an_insert_is_lost(memory: Session, text: str, code: str, message: str) -> None:
+    memory.say("CREATE TABLE t (a int, r.n int) FORMAT (STRING, JSON)")
+    assert memory.refusal(text) == (code, message)
+
+
+def test_a_view_is_no_topic(memory: Session) -> None:
+    memory.say("CREATE VIEW v AS SELECT 1 AS a")
+    for text in ("DESCRIBE v", "DESCRIBE FORMATTED v", "TRUNCATE TABLE v"):
+        assert memory.refusal(text) == ("CAT0101", "`v` is a view, and no topic")
+
+
 def test_keys_with_windows_are_named_where_nothing_else_tells_them(memory: Session) -> None:
     memory.say("CREATE TABLE w (n int) FORMAT (BYTES, JSON)")
     insert = "INSERT INTO w (_key.key, _key.start, n) VALUES"

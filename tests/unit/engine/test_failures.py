@@ -17,8 +17,14 @@ from headrace.engine.failures import failure_of
             "a function does not accept a value",
         ),
         ("SELECT (SELECT unnest([1, 2]))", "a query inside an expression gives more than one row"),
-        ("SELECT CAST('seven' AS INTEGER)", "a value cannot be converted to the type that the query asks for"),
-        ("SELECT CAST(2147483647 AS INTEGER) + CAST(1 AS INTEGER)", "a number is out of the range of its type"),
+        (
+            "SELECT CAST('seven' AS INTEGER)",
+            "a value cannot be converted to the type that the query asks for",
+        ),
+        (
+            "SELECT CAST(2147483647 AS INTEGER) + CAST(1 AS INTEGER)",
+            "a number is out of the range of its type",
+        ),
     ],
 )
 def test_a_failure_is_named_without_its_values(query: str, said: str) -> None:

@@ -57,6 +57,9 @@ class Workspace:
             ProgramError: there is none.
         """
         topic = self.topic_name(name)
+        if topic in self.catalog.definitions.views:
+            message, way_out = f"`{topic}` is a view, and no topic", f"`SHOW VIEW {topic}` gives its query"
+            raise refused(codes.UNKNOWN_TOPIC, message, span, way_out)
         with closing(self.log.admin()) as admin:
             found = admin.describe(topic)
             if found is None:

@@ -105,8 +105,7 @@ def _plan(
     assert rows.names is not None
     paths = insert.columns or _paths(insert, rows.names, target)
     if len(paths) != len(rows.names):
-        message = f"{len(paths)} columns are named, and each row has {len(rows.names)} values"
-        raise refusal(codes.INCOMPATIBLE_TARGET, message, insert.target_span)
+        raise _other_number(insert, paths, len(rows.names))
     key: list[OutputColumn] = []
     value: list[OutputColumn] = []
     for index, path in enumerate(paths):
@@ -114,6 +113,8 @@ def _plan(
         side = target.key if facet == _KEY else target.value
         _check_path(side, facet, rest, insert)
         (key if facet == _KEY else value).append(OutputColumn(f"c{index}", rest))
+    for facet, columns in ((_KEY, key), (_VALUE, value)):
+        _check_once(facet, [column.path for column in columns], insert)
     named = replace(rows, names=tuple(f"c{index}" for index in range(len(paths))))
     return Insertion(named, target, tuple(key), tuple(value))
 
@@ -185,6 +186,36 @@ def _place(path: Path) -> tuple[str, Path]:
     if path[0] in (_KEY, _VALUE):
         return path[0], path[1:]
     return _VALUE, path
+
+
+def _other_number(insert: Insert, paths: Sequence[Path], values: int) -> Exception:
+    """Give the refusal of rows that have more or fewer values than there are columns."""
+    has = f"each row has {values} value{'' if values == 1 else 's'}"
+    if insert.columns:
+        message = f"{len(paths)} column{' is' if len(paths) == 1 else 's are'} named, and {has}"
+        return refusal(codes.INCOMPATIBLE_TARGET, message, insert.target_span)
+    names = ", ".join(f"`{'.'.join(path)}`" for path in paths)
+    message = f"without names the values are those of {names}, and {has}"
+    way_out = f"name the columns, the key too: `INSERT INTO {insert.target} (_key, {'.'.join(paths[0])}, …) VALUES …`"
+    return refusal(codes.INCOMPATIBLE_TARGET, message, insert.target_span, way_out)
+
+
+def _check_once(facet: str, paths: Sequence[Path], insert: Insert) -> None:
+    """Refuse a column that is given twice, and a record beside a field of it: one of the values would be lost."""
+    for index, path in enumerate(paths):
+        for other in paths[:index]:
+            least = min(len(path), len(other))
+            if path[:least] != other[:least]:
+                continue
+            first, second = (
+                ".".join((facet, *item) if facet == _KEY or not item else item) for item in (other, path)
+            )
+            message = (
+                f"column `{second}` is named twice"
+                if first == second
+                else f"`{first}` and `{second}` are named, and one holds the other"
+            )
+            raise refusal(codes.DUPLICATE_OUTPUT, message, insert.target_span, "name each column once")
 
 
 def _check_path(side: Side, facet: str, path: Path, insert: Insert) -> None:
