@@ -82,12 +82,19 @@ def look_at_json(values: Iterable[bytes]) -> JsonSample:
     for value in values:
         count += 1
         try:
-            parsed = json.loads(value)
+            # As text, since of bytes Python would take UTF-16 too, and a byte order mark.
+            parsed = json.loads(value.decode(), parse_constant=_refuse)
         except (ValueError, RecursionError):
             bad += 1
             continue
         shape.add(parsed)
     return JsonSample(shape, bad, count)
+
+
+def _refuse(constant: str) -> None:
+    """Take no `NaN` and no `Infinity`, which JSON does not have: the record will not be read."""
+    message = f"{constant} is no JSON"
+    raise ValueError(message)
 
 
 def infer_json(values: Iterable[bytes]) -> tuple[pa.DataType | None, int]:

@@ -154,7 +154,9 @@ def _json(data: tuple[bytes, ...], *, sure: bool) -> Side | None:
     records = [item for item in data if item.lstrip()[:1] in (b"{", b"[")]
     if not sure and len(records) * 2 < len(data):
         return _quoted(data)
-    kind, bad = infer_json(data if sure else records)
+    objects = [item for item in records if item.lstrip()[:1] == b"{"]
+    # Among objects anything else is a bad record, which tells nothing of the others.
+    kind, bad = infer_json(objects if len(objects) * 2 > len(data) else data if sure else records)
     if kind is None or bad * 2 >= len(data):
         return None
     return Side(Format.JSON, kind)

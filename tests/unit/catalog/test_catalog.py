@@ -124,6 +124,17 @@ def test_avro_without_a_subject_is_told_by_the_id_in_its_bytes(log: EmbeddedLog)
     assert (topic.value.format, topic.value.schema) == (Format.AVRO, SCHEMA)
 
 
+@pytest.mark.parametrize("form", [None, Format.JSON])
+@pytest.mark.parametrize("bad", [b"[1]", b'["x", {"a": 1}]', b'"x"', b"17", b'{"a": NaN}', b'{"a"', b"true"])
+def test_a_bad_record_does_not_hide_the_columns_of_the_others(
+    log: EmbeddedLog, bad: bytes, form: Format | None
+) -> None:
+    fill(log, [b'{"a": 1}', bad, b'{"a": 2}'], partitions=1)
+    topic = Catalog(log).topic("t", value_format=form)
+    assert topic is not None
+    assert (topic.value.format, topic.value.type) == (Format.JSON, pa.struct([("a", pa.int64())]))
+
+
 def test_the_format_that_the_program_names_is_taken(log: EmbeddedLog) -> None:
     fill(log, [b"1234"])
     topic = Catalog(log).topic("t", value_format=Format.INT)

@@ -56,6 +56,13 @@ def test_what_is_no_json_is_counted() -> None:
     assert infer_json([b"{", b'{"a": 1}', b"\xff"]) == (pa.struct([("a", pa.int64())]), 2)
 
 
+@pytest.mark.parametrize(
+    "bad", [b'{"a": NaN}', b'{"a": -Infinity}', b'\xef\xbb\xbf{"a": "x"}', '{"a": 1.5}'.encode("utf-16")]
+)
+def test_what_cannot_be_read_has_no_say(bad: bytes) -> None:
+    assert infer_json([b'{"a": 1}', bad]) == (pa.struct([("a", pa.int64())]), 1)
+
+
 def test_deep_nesting_ends_in_text() -> None:
     value: Any = 1
     for _ in range(100):
