@@ -144,6 +144,17 @@ QUERIES = [
         "SELECT id, count(*) OVER (ORDER BY made RANGE BETWEEN INTERVAL 3 HOURS PRECEDING AND CURRENT ROW) FROM payments"
     ),
     Pair(
+        "SELECT id, count(*) OVER (ORDER BY made RANGE 3h PRECEDING), "
+        "count(*) OVER (ORDER BY epoch_ms(made) RANGE BETWEEN INTERVAL '3 hours' PRECEDING AND 2m FOLLOWING) FROM payments",
+        "SELECT id, count(*) OVER (ORDER BY made RANGE INTERVAL 3 HOURS PRECEDING), "
+        "count(*) OVER (ORDER BY epoch_ms(made) RANGE BETWEEN 10800000 PRECEDING AND 120000 FOLLOWING) FROM payments",
+    ),
+    Pair(
+        "SELECT id, nth_value(note, 2) IGNORE NULLS OVER (ORDER BY id), first_value(note) RESPECT NULLS OVER (ORDER BY id) "
+        "FROM orders",
+        "SELECT id, nth_value(note, 2 IGNORE NULLS) OVER (ORDER BY id), first_value(note) OVER (ORDER BY id) FROM orders",
+    ),
+    Pair(
         "SELECT id, sum(quantity) OVER (ORDER BY id ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING EXCLUDE CURRENT ROW) "
         "FROM orders"
     ),

@@ -123,6 +123,9 @@ class CallGrammar(TypeGrammar, WindowGrammar):
         start = self.position
         name = self.advance()
         arguments = self.call_arguments(lambdas=name.upper in _TAKE_LAMBDAS)
+        if arguments and self.peek(2).upper == "OVER":
+            # Behind the brackets, as the standard has it, it means the same.
+            self._choice_of_nulls(arguments, start)
         node: exp.Expression = self.mark(exp.Anonymous(this=name.value, expressions=arguments), start)
         node.meta["name_start"], node.meta["name_end"] = name.start, name.end
         if self.at_words("WITHIN", "GROUP"):
@@ -162,11 +165,15 @@ class CallGrammar(TypeGrammar, WindowGrammar):
             order = self.order_by()
             order.set("this", items[-1])
             items[-1] = order
+        self._choice_of_nulls(items, begin)
+        return items
+
+    def _choice_of_nulls(self, items: list[exp.Expression], begin: int) -> None:
+        """Read IGNORE NULLS or RESPECT NULLS, if it comes next: it stands around the last of the arguments."""
         if self.at_words("IGNORE", "NULLS") or self.at_words("RESPECT", "NULLS"):
             node_type = exp.IgnoreNulls if self.at_word("IGNORE") else exp.RespectNulls
             self.position += 2
             items[-1] = self.mark(node_type(this=items[-1]), begin)
-        return items
 
     def _argument(self) -> exp.Expression:
         start = self.position
@@ -473,8 +480,20 @@ class CallGrammar(TypeGrammar, WindowGrammar):
         if self.take_words("CURRENT", "ROW"):
             node.set(key, "CURRENT ROW")
             return
-        node.set(key, "UNBOUNDED" if self.take_word("UNBOUNDED") else self.expression(20))
+        if self.take_word("UNBOUNDED"):
+            bound: exp.Expression | str = "UNBOUNDED"
+        else:
+            is_length = node.args["kind"] == "RANGE" and self._at_duration()
+            bound = self.duration() if is_length else self.expression(20)
+        node.set(key, bound)
         node.set(f"{key}_side", self.expect_word("PRECEDING", "FOLLOWING").upper)
+
+    def _at_duration(self) -> bool:
+        """Tell whether a number with a unit of time comes next, `10m` or `10 minutes`."""
+        following = self.peek()
+        is_bound = following.upper in ("PRECEDING", "FOLLOWING")
+        is_number = self.token.kind is Kind.NUMBER and following.kind is Kind.WORD and not is_bound
+        return self.token.kind is Kind.DURATION or is_number
 
 
 def _moved(position: exp.Expression, by: exp.Expression) -> exp.Expression:

@@ -187,8 +187,12 @@ def length_of(node: exp.Expression) -> int | None:
             return None
     if isinstance(node, exp.Interval):
         unit, number = node.args.get("unit"), node.this
-        scale = _UNITS.get(str(unit.name).upper().removesuffix("S")) if unit is not None else None
-        if scale is None or not isinstance(number, exp.Literal) or not number.name.isdigit():
+        if not isinstance(number, exp.Literal):
             return None
-        return int(number.name) * scale
+        # `INTERVAL '10' MINUTE` and `INTERVAL '10 minutes'` are the same.
+        words = [*number.name.split(), *([] if unit is None else [str(unit.name)])]
+        if len(words) != 2 or not words[0].isdecimal():
+            return None
+        scale = _UNITS.get(words[1].upper().removesuffix("S"))
+        return None if scale is None else int(words[0]) * scale
     return int(node.to_py()) if isinstance(node, exp.Literal) and node.is_int else None

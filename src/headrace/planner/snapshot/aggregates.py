@@ -15,7 +15,9 @@ from headrace.functions.aggregate import aggregate_named
 from headrace.planner.counts import values_kept
 from headrace.planner.duckdb_types import BindError
 from headrace.planner.faults import refusal
+from headrace.planner.joins.intervals import length_of
 from headrace.sql.calls import name_span
+from headrace.sql.nodes import Duration
 from headrace.sql.spans import nearest_span, span_of
 from headrace.types.sql import duckdb_type
 
@@ -158,7 +160,7 @@ def _with_nulls(node: exp.Anonymous, arguments: list[exp.Expression]) -> exp.Exp
     """Give a call with IGNORE NULLS, for which sqlglot wants a node of the function's own."""
     name = str(node.this)
     known = _NULL_CHOOSING.get(name.lower())
-    keys = ("this", "expression") if known is exp.NthValue else ("this", "offset", "default")
+    keys = ("this", "offset") if known is exp.NthValue else ("this", "offset", "default")
     if known is None or len(arguments) > len(keys) - (known in (exp.FirstValue, exp.LastValue)) * 2:
         message = f"IGNORE NULLS does not go with `{name}`"
         raise refusal(
@@ -313,7 +315,7 @@ def over(node: exp.Window, within: Expressions) -> exp.Expression:
     if parts.get("order") is not None:
         built.set("order", order(parts["order"], within))
     if parts.get("spec") is not None:
-        built.set("spec", _frame(parts["spec"], within))
+        built.set("spec", _frame(parts["spec"], parts.get("order"), within))
     own = inner.this if isinstance(inner, exp.Filter) else inner
     return _checked(finish(built), own, within)
 
@@ -371,12 +373,20 @@ def within_group(node: exp.WithinGroup, within: Expressions) -> exp.Expression:
     return exp.Anonymous(this=name, expressions=[*arguments[:-1], ordered])
 
 
-def _frame(node: exp.WindowSpec, within: Expressions) -> exp.WindowSpec:
+def _frame(node: exp.WindowSpec, ordered: exp.Order | None, within: Expressions) -> exp.WindowSpec:
     built = node.copy()
     for key in ("start", "end"):
         part = node.args.get(key)
-        if isinstance(part, exp.Expression):
+        if not isinstance(part, exp.Expression):
+            continue
+        length = length_of(part) if isinstance(part, exp.Interval | Duration) else None
+        if length is None or ordered is None:
             built.set(key, within.value(part).node)
+        elif pa.types.is_integer(within.value(ordered.expressions[0].this).type):
+            # Times such as `_meta.timestamp` are milliseconds.
+            built.set(key, exp.Literal.number(length))
+        else:
+            built.set(key, exp.Interval(this=exp.Literal.string(f"{length} milliseconds")))
     return built
 
 

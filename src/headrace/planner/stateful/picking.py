@@ -19,6 +19,8 @@ from headrace.planner.typed import Typed
 from headrace.sql.spans import nearest_span
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from headrace.planner.expressions import Expressions
 
 _LAG: Final = "LAG"
@@ -40,7 +42,10 @@ def refuse_lead(node: exp.Window) -> None:
     """Refuse to look at rows that come later."""
     if _name(node) == "LEAD":
         message = "LEAD looks at rows that are not there yet"
-        way_out = "take LAG: it gives a value of the row before beside each row"
+        way_out = (
+            "take LAG, which gives a value of the row before beside each row; "
+            "MATCH_RECOGNIZE gives a row and the next one together, once that has come"
+        )
         raise refusal(codes.BAD_OVER, message, nearest_span(node), way_out)
 
 
@@ -52,8 +57,7 @@ def rows_back(node: exp.Window) -> int | None:
     """
     if _name(node) != _LAG:
         return None
-    arguments = _arguments(node.this, _LAG)
-    return _whole(arguments[1], 0, "how far LAG goes back") if len(arguments) > 1 else 1
+    return _back(_arguments(node.this, _LAG))
 
 
 def picked(node: exp.Window) -> tuple[exp.Anonymous, Finish]:
@@ -64,9 +68,7 @@ def picked(node: exp.Window) -> tuple[exp.Anonymous, Finish]:
     """
     call, name = node.this, _name(node)
     value, *others = _arguments(call, name)
-    skips = isinstance(value, exp.IgnoreNulls)
-    if isinstance(value, exp.IgnoreNulls | exp.RespectNulls):
-        value = value.this
+    skips = isinstance(call.expressions[-1], exp.IgnoreNulls)
     if skips and name == _LAG:
         message = "LAG takes the rows as they come, those with nulls too"
         way_out = "leave out IGNORE NULLS, or the rows with nulls by WHERE"
@@ -83,7 +85,7 @@ def picked(node: exp.Window) -> tuple[exp.Anonymous, Finish]:
         place = _whole(others[0], 1, "the number of the row")
         inner = call_instead(call, "COLLECT", [kept, exp.Literal.number(place)])
         return inner, lambda found, _: out(_item(found, exp.Literal.number(place)))
-    back = rows_back(node) or 0
+    back = _back([value, *others])
     default = others[1] if len(others) > 1 else None
 
     def lag(found: Typed, above: Expressions) -> Typed:
@@ -108,7 +110,14 @@ def _arguments(call: exp.Anonymous, name: str) -> list[exp.Expression]:
         wanted = f"{least}" if least == most else f"{least} to {most}"
         message = f"`{name}` takes {wanted} argument{'s' if most > 1 else ''}, the first of them a value"
         raise refusal(codes.BAD_OVER, message, nearest_span(call))
+    if isinstance(found[-1], exp.IgnoreNulls | exp.RespectNulls):
+        found[-1] = found[-1].this
     return found
+
+
+def _back(arguments: Sequence[exp.Expression]) -> int:
+    """Give how far LAG goes back."""
+    return _whole(arguments[1], 0, "how far LAG goes back") if len(arguments) > 1 else 1
 
 
 def _whole(node: exp.Expression, least: int, what: str) -> int:
