@@ -240,6 +240,18 @@ pub struct Over {
     pub preceding: Option<usize>,
     /// So many value columns, the first ones, are arguments.
     pub arguments: usize,
+    /// The rows before each are those of a stretch of time, with those of its own time.
+    #[serde(default)]
+    pub stretch: Option<Stretch>,
+}
+
+/// How far back in event time the rows that count for a row lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Stretch {
+    /// Milliseconds; None: all rows before count.
+    pub length: Option<i64>,
+    /// How long after its time a row may come.
+    pub grace: i64,
 }
 
 impl Spec {

@@ -470,6 +470,37 @@ class SortOracle:
         return [Out(partition, seq, row.time, RowKind.INSERT, row.key + row.value) for row in gone]
 
 
+class TimedOverOracle(SortOracle):
+    """Rows in the order of their times with the results over those up to their time, from `length` before it on."""
+
+    def __init__(self, length: int | None, grace: int) -> None:
+        super().__init__((), grace)
+        self.length = length
+        self.came: list[Row] = []
+
+    def process(self, change: Change) -> list[Out]:
+        late = len(self.late)
+        out = super().process(change)
+        if len(self.late) == late:
+            self.came.append(change.cause)
+        return out
+
+    def advance(self, partition: int, seq: int, time: int) -> list[Out]:
+        gone = [row for row in self.rows if row.time + self.grace < max(self.time, time)]
+        found = super().advance(partition, seq, time)
+        gone.sort(key=lambda row: row.time)
+        return [
+            Out(out.partition, seq, out.time, out.op, row.key + self.results(row) + row.value)
+            for row, out in zip(gone, found, strict=True)
+        ]
+
+    def results(self, row: Row) -> Values:
+        since = -math.inf if self.length is None else row.time - self.length
+        frame = [item for item in self.came if item.key == row.key and since <= item.time <= row.time]
+        frame.sort(key=lambda item: item.time)
+        return over_results([item.value for item in frame])
+
+
 class OverOracle(Timeless):
     """Each row with the sum and the number of values, the number of rows, and the last text, of itself and the rows before it."""
 
@@ -510,11 +541,15 @@ class OverOracle(Timeless):
         for place, row in enumerate(rows):
             first = 0 if self.preceding is None else max(0, place - self.preceding)
             frame = rows[first : place + 1]
-            numbers = [number for number, *_ in frame if number is not None]
-            texts = [text for _, text, *_ in frame if text is not None]
-            results = (sum(numbers) if numbers else None, len(frame), texts[-1] if texts else None)
-            found.append((row, (*results, *row)))
+            found.append((row, (*over_results(frame), *row)))
         return found
+
+
+def over_results(frame: list[Values]) -> Values:
+    """Give the sum and the number of values, the number of rows, and the last text."""
+    numbers = [number for number, *_ in frame if number is not None]
+    texts = [text for _, text, *_ in frame if text is not None]
+    return (sum(numbers) if numbers else None, len(frame), texts[-1] if texts else None)
 
 
 def is_behind(row: Values, other: Values, order: tuple[Order, ...]) -> bool:

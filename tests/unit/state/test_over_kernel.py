@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
 from random import Random
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from headrace.plan.operators import Changes, Order, RowKind
 from tests.unit.formats.decoding import examples
-from tests.unit.state.join_oracles import OverOracle
+from tests.unit.state.join_oracles import OverOracle, Row, TimedOverOracle
 from tests.unit.state.join_runs import (
     Event,
     Maker,
@@ -41,7 +42,13 @@ CALLS = [
 ]
 
 
-def over(key: list[pa.DataType], changes: Changes, preceding: int | None, order: list[Order]) -> Subject:
+def over(
+    key: list[pa.DataType],
+    changes: Changes,
+    preceding: int | None,
+    order: list[Order],
+    stretch: tuple[int | None, int] | None = None,
+) -> Subject:
     return Subject(
         {
             "kernel": "over",
@@ -50,6 +57,7 @@ def over(key: list[pa.DataType], changes: Changes, preceding: int | None, order:
             "order": [asdict(term) for term in order],
             "preceding": preceding,
             "arguments": 2,
+            "stretch": None if stretch is None else {"length": stretch[0], "grace": stretch[1]},
         },
         key,
         [[INT, TEXT, INT]],
@@ -80,6 +88,21 @@ def test_changes(key: str, data: st.DataObject, plan: Plan, preceding: int, orde
     found = data.draw(records([Changes.RETRACT], keys, [VALUE]))
     subject = over(key_types, Changes.RETRACT, preceding, order)
     check(subject, lambda: OverOracle(preceding, tuple(order)), found, plan)
+
+
+@pytest.mark.parametrize("key", list(KEYS))
+@given(
+    data=st.data(),
+    plan=plans,
+    length=st.sampled_from([None, 0, 1, 5, 20, 100]),
+    grace=st.sampled_from([0, 0, 3, 10, 100]),
+)
+@settings(max_examples=examples(60), deadline=None)
+def test_a_stretch_of_time(key: str, data: st.DataObject, plan: Plan, length: int | None, grace: int) -> None:
+    key_types, keys = KEYS[key]
+    found = data.draw(records([Changes.APPEND], keys, [VALUE], advances=True))
+    subject = over(key_types, Changes.APPEND, None, [], (length, grace))
+    check(subject, lambda: TimedOverOracle(length, grace), found, plan)
 
 
 def row(time: int, value: int | None, op: RowKind = RowKind.INSERT) -> Record:
@@ -122,3 +145,79 @@ def test_the_state_is_no_larger_than_the_rows_that_count() -> None:
         Plan([7], [Event.COMMIT]),
     )
     assert [len(entries) for entries in run.changelog] == [3, 0]
+
+
+@pytest.mark.parametrize("length", [10, None])
+def test_rows_outside_of_the_stretch_are_kept_nowhere(length: int | None) -> None:
+    run = Run(over([INT], Changes.APPEND, None, [], (length, 5)))
+    for time in range(0, 1000, 5):
+        run.process([Row(0, 0, time, time, RowKind.INSERT, (time,), (at, "x", at)) for at in range(2)])
+        run.commit()
+    # Two rows each of the times that have not passed; kept rows, and when to look at them, or the totals of each part.
+    kept = run.stores[0].entries("s", None, 10_000)[0].to_pylist()
+    counts = Counter(key[:1] for key in kept if key is not None)
+    assert counts[b"q"] == 4
+    assert counts[b"o"] == (4 + 2 * 2 if length else 4)
+    assert counts[b"e"] == (4 if length else 0)
+    assert counts[b"s"] == (0 if length else 198)
+    assert len(kept) == len(run.changelog[0])
+
+
+@pytest.mark.parametrize("event", [Event.NOTHING, Event.TRIM])
+def test_a_long_stretch_of_one_part(event: Event) -> None:
+    found = [row(3 * at + (7 if at % 5 == 0 else 0), at) for at in range(400)]
+    subject = over([INT], Changes.APPEND, None, [], (900, 10))
+    check(subject, lambda: TimedOverOracle(900, 10), found, Plan([90], [event]))
+
+
+LARGEST = 2**63 - 1
+TOO_LARGE = {
+    # Times and values, and which of the rows are left out.
+    "of its own stretch": ([(1, LARGEST), (2, 1), (3, -5), (60, 0)], [1]),
+    "of a row that waits": ([(5, LARGEST), (4, 1), (60, 0)], [1]),
+    "of another stretch": ([(1, LARGEST), (30, 1), (60, 0)], []),
+}
+
+
+@pytest.mark.parametrize("cut", [1, 10])
+@pytest.mark.parametrize("case", list(TOO_LARGE))
+@pytest.mark.parametrize("length", [20, None])
+def test_a_row_with_which_a_sum_is_too_large_fails_when_it_comes(
+    case: str, cut: int, length: int | None
+) -> None:
+    values, failing = TOO_LARGE[case]
+    if length is None and case == "of another stretch":
+        failing = [1]
+    run = Run(over([INT], Changes.APPEND, None, [], (length, 3)))
+    rows = [item for rows in rows_of([row(*value) for value in values]) for item in rows]
+    failed, sums = [], []
+    for start in range(0, len(rows), cut):
+        done = run.kernel.process([run.subject.batch(0, rows[start : start + cut])])
+        failed += [start + row for _, row, _ in done.failed]
+        sums += done.rows.column("c1").to_pylist()
+    assert failed == failing
+    assert len(sums) == len(values) - 1 - len(failing)
+
+
+@pytest.mark.parametrize(
+    ("subject", "message"),
+    [
+        (over([INT], Changes.APPEND, None, [], (-1, 0)), "negative"),
+        (over([INT], Changes.APPEND, None, [], (None, -1)), "negative"),
+        (over([INT], Changes.RETRACT, None, [], (1, 0)), "stream"),
+    ],
+)
+def test_a_wrong_stretch_is_refused(subject: Subject, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        subject.make()
+
+
+@pytest.mark.parametrize(
+    ("length", "rows"), [(20, [["k", "k"], [1, 2], ["x", "x"], [7, 30]]), (None, [["k"], [1], [1], ["x"]])]
+)
+def test_what_is_kept_as_a_table(length: int | None, rows: list[list[object]]) -> None:
+    run = Run(over([TEXT], Changes.APPEND, None, [], (length, 3)))
+    run.process([Row(0, 0, at, time, RowKind.INSERT, ("k",), (at, "x", 0)) for at, time in ((1, 7), (2, 30))])
+    run.commit()
+    found = run.kernel.decode(*run.stores[0].entries("s", None, 100))
+    assert [column.to_pylist() for column in found.columns] == rows

@@ -1,10 +1,11 @@
 //! Aggregates over the rows before each row: AVG(x) OVER (PARTITION BY … ORDER BY … ROWS BETWEEN n PRECEDING AND CURRENT ROW).
 //!
 //! Each row comes out with the results over itself and the n rows before it in its part. Rows whose keys are null are a part like
-//! others. There are three kinds of it, one module each:
+//! others. There are four kinds of it, one module each:
 //!
 //! - [`recent`]: over facts, which come in their order; the arguments of the last n rows of each part are kept.
 //! - [`running`]: over facts and all rows before, of which only what the functions know of them is kept.
+//! - [`timed`]: over facts, with the rows of a stretch of time; they come out when all rows of their time have come.
 //! - [`changing`]: over RETRACT changes, in an order of columns; all rows are kept, and one that comes or goes changes the results of
 //!   the n rows behind it.
 //!
@@ -15,6 +16,8 @@ mod changing;
 mod frames;
 mod recent;
 mod running;
+mod sums;
+mod timed;
 
 use std::sync::Arc;
 
@@ -39,6 +42,13 @@ pub fn make(spec: &Spec, inputs: Vec<SchemaRef>, output: SchemaRef) -> Result<Bo
         return Err(Error::spec("this is no aggregate over rows"));
     };
     let shared = Shared::new(over, spec.keys, &inputs[0], output)?;
+    if let Some(stretch) = over.stretch {
+        if spec.inputs[0] != Changes::Append {
+            return Err(Error::spec("a stretch of time is one of a stream"));
+        }
+        let timed = timed::Timed::new(shared, stretch)?;
+        return Ok(Box::new(Running::new(timed, spec)));
+    }
     match (spec.inputs[0], over.preceding) {
         (Changes::Append, Some(preceding)) => Ok(Box::new(Running::new(
             recent::Recent::new(shared, preceding)?,

@@ -34,6 +34,21 @@ pub fn read_u64(bytes: &[u8]) -> Result<u64> {
     }
 }
 
+/// Put two strings of bytes together: what is looked at while a row waits, and the row.
+pub fn joined(first: &[u8], row: &[u8]) -> Box<[u8]> {
+    [&(first.len() as u32).to_be_bytes(), first, row]
+        .concat()
+        .into()
+}
+
+/// Take them apart.
+pub fn apart(bytes: &[u8]) -> Result<(&[u8], &[u8])> {
+    bytes
+        .split_first_chunk()
+        .and_then(|(length, rest)| rest.split_at_checked(u32::from_be_bytes(*length) as usize))
+        .ok_or_else(|| Error::damaged("a row that waits for its turn ends too early"))
+}
+
 /// Something that waits.
 pub trait Waits: Sized {
     fn encode(&self, out: &mut Vec<u8>);
@@ -193,8 +208,7 @@ impl<W: Waits> Queue<W> {
     fn key(&self, place: Place) -> [u8; 17] {
         let mut key = [0; 17];
         key[0] = self.prefix;
-        key[1..9].copy_from_slice(&time_bytes(place.0));
-        key[9..].copy_from_slice(&place.1.to_be_bytes());
+        key[1..].copy_from_slice(&place_bytes(place));
         key
     }
 }
@@ -249,6 +263,14 @@ impl<W: Waits> Part for Queue<W> {
             ..PartStats::default()
         }
     }
+}
+
+/// Bytes of a place that compare as the places do.
+pub fn place_bytes((time, number): Place) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&time_bytes(time));
+    bytes[8..].copy_from_slice(&number.to_be_bytes());
+    bytes
 }
 
 /// Read the key of an entry, without the prefix.

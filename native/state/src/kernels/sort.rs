@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 use crate::kernels::joined::{Cause, OutRows};
 use crate::kernels::operator::{Dropped, Operator, Running, check_output, entries};
-use crate::kernels::queue::{Place, Queue, read_place};
+use crate::kernels::queue::{Place, Queue, apart, joined, read_place};
 use crate::kernels::walk::walk;
 use crate::kernels::windows::clock::Clock;
 use crate::rows::RowCodec;
@@ -80,21 +80,6 @@ impl Task for SortTask {
     fn parts(&mut self) -> Vec<&mut dyn Part> {
         vec![&mut self.clock, &mut self.waiting]
     }
-}
-
-/// Put the bytes of the order and those of the row together.
-fn joined(order: &[u8], row: &[u8]) -> Box<[u8]> {
-    [&(order.len() as u32).to_be_bytes(), order, row]
-        .concat()
-        .into()
-}
-
-/// Take them apart.
-fn apart(bytes: &[u8]) -> Result<(&[u8], &[u8])> {
-    bytes
-        .split_first_chunk()
-        .and_then(|(length, rest)| rest.split_at_checked(u32::from_be_bytes(*length) as usize))
-        .ok_or_else(|| Error::damaged("a row that waits for its turn ends too early"))
 }
 
 impl Sort {

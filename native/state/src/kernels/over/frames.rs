@@ -8,7 +8,7 @@ use arrow_array::{ArrayRef, Int8Array, Int32Array, Int64Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
 
 use super::Shared;
-use crate::accumulators::Failure;
+use crate::accumulators::{Failure, ResultColumns};
 use crate::batch::LEADING;
 use crate::error::Result;
 use crate::kernels::joined::ByteRows;
@@ -21,7 +21,7 @@ pub(super) type Member = u32;
 #[derive(Default)]
 pub(super) struct Frames {
     members: Vec<Member>,
-    ends: Vec<usize>,
+    ranges: Vec<Range<usize>>,
 }
 
 /// The number of a frame.
@@ -30,14 +30,28 @@ pub(super) type FrameId = usize;
 impl Frames {
     /// Add a frame: its members from the first to the last.
     pub(super) fn push(&mut self, members: impl IntoIterator<Item = Member>) -> FrameId {
+        let start = self.members.len();
         self.members.extend(members);
-        self.ends.push(self.members.len());
-        self.ends.len() - 1
+        self.ranges.push(start..self.members.len());
+        self.ranges.len() - 1
     }
 
-    fn range(&self, frame: FrameId) -> Range<usize> {
-        let start = if frame == 0 { 0 } else { self.ends[frame - 1] };
-        start..self.ends[frame]
+    /// Make frames that are parts of lists: of each its list, and which of its members.
+    pub(super) fn of_lists(lists: Vec<Vec<Member>>, parts: Vec<(usize, Range<usize>)>) -> Self {
+        let mut starts = Vec::with_capacity(lists.len());
+        let mut members = Vec::new();
+        for list in lists {
+            starts.push(members.len());
+            members.extend(list);
+        }
+        let moved = |(list, part): (usize, Range<usize>)| {
+            let start: usize = starts[list];
+            start + part.start..start + part.end
+        };
+        Self {
+            ranges: parts.into_iter().map(moved).collect(),
+            members,
+        }
     }
 
     /// Give the results of all frames over the arguments of their members.
@@ -50,9 +64,9 @@ impl Frames {
         let mut failures = HashMap::new();
         let none = accumulators.group();
         let mut group = accumulators.group();
-        for frame in 0..self.ends.len() {
+        for (frame, range) in self.ranges.iter().enumerate() {
             group.copy_from(&none);
-            let mut members = self.members[self.range(frame)].iter();
+            let mut members = self.members[range.clone()].iter();
             let added = members.try_for_each(|member| bound.add(*member as usize, &mut group));
             match added {
                 Ok(()) => columns.push(accumulators, &group),
@@ -62,11 +76,7 @@ impl Frames {
                 }
             };
         }
-        let columns = columns.finish()?;
-        Ok(FrameResults {
-            rows: shared.result_rows.encode(&columns, self.ends.len())?,
-            failures,
-        })
+        FrameResults::new(shared, columns, self.ranges.len(), failures)
     }
 }
 
@@ -77,6 +87,21 @@ pub(super) struct FrameResults {
 }
 
 impl FrameResults {
+    /// Args:
+    /// - `count`: of the frames.
+    /// - `failures`: of those whose results cannot be given; in the columns they have nulls.
+    pub(super) fn new(
+        shared: &Shared,
+        columns: ResultColumns,
+        count: usize,
+        failures: HashMap<FrameId, Failure>,
+    ) -> Result<Self> {
+        Ok(Self {
+            rows: shared.result_rows.encode(&columns.finish()?, count)?,
+            failures,
+        })
+    }
+
     /// Give the bytes of the results of a frame.
     ///
     /// # Errors

@@ -97,23 +97,31 @@ impl Operator for Totals {
         values: &BinaryArray,
         store: Option<&Store>,
     ) -> Result<RecordBatch> {
-        let accumulators = &self.shared.accumulators;
-        let mut results = accumulators.results();
-        let mut key_rows = ByteRows::default();
-        for (key, value) in entries(keys, values, PREFIX) {
-            results.push(&read(accumulators, (PREFIX, key), value, store)?);
-            key_rows.push(key);
-        }
-        let count = results.len();
-        let mut columns = self.shared.key_rows.decode(key_rows.iter())?;
-        columns.extend(results.finish()?);
-        let schema = self
-            .shared
-            .columns(self.shared.key_rows.types().len()..self.shared.first_value());
-        super::batch_of(schema, columns, count)
+        totals(&self.shared, (keys, values), store, PREFIX)
     }
 
     fn output(&self) -> &arrow_schema::SchemaRef {
         &self.shared.output
     }
+}
+
+/// Read totals: gives keys and results over all rows.
+pub(super) fn totals(
+    shared: &Shared,
+    (keys, values): (&BinaryArray, &BinaryArray),
+    store: Option<&Store>,
+    prefix: &[u8],
+) -> Result<RecordBatch> {
+    let accumulators = &shared.accumulators;
+    let mut results = accumulators.results();
+    let mut key_rows = ByteRows::default();
+    for (key, value) in entries(keys, values, prefix) {
+        results.push(&read(accumulators, (prefix, key), value, store)?);
+        key_rows.push(key);
+    }
+    let count = results.len();
+    let mut columns = shared.key_rows.decode(key_rows.iter())?;
+    columns.extend(results.finish()?);
+    let schema = shared.columns(shared.key_rows.types().len()..shared.first_value());
+    super::batch_of(schema, columns, count)
 }

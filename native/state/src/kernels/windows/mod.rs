@@ -9,7 +9,7 @@
 
 mod bounds;
 pub(super) mod clock;
-mod counter;
+pub(super) mod counter;
 mod encoding;
 mod output;
 mod panes;
