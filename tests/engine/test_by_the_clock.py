@@ -24,6 +24,11 @@ JOIN = (
     "LEFT JOIN (SELECT STREAM * FROM `{name}-other` EVENTTIME BY PROCTIME()) AS b ON a._key = b._key WITHIN {size}"
 )
 
+OVER = (
+    "SELECT STREAM 1 AS c, COUNT(*) OVER (PARTITION BY s ORDER BY PROCTIME() RANGE {size} PRECEDING) AS n "
+    "FROM `{name}-in` EVENTTIME BY PROCTIME()"
+)
+
 
 def planned(log: Log, name: str, query: str, size: str) -> Topology:
     text = f"SET autocreate=true;\nINSERT INTO `{name}-out` {query.format(name=name, size=size)}"
@@ -39,7 +44,7 @@ def counted(log: Log, name: str) -> list[int]:
 
 
 def test_everything_closes_while_no_record_comes(log: Log) -> None:
-    names = {query: unique("clock") for query in (TUMBLE, SESSION, JOIN)}
+    names = {query: unique("clock") for query in (TUMBLE, SESSION, JOIN, OVER)}
     for query, name in names.items():
         for topic in ("in", "other"):
             create(log, f"{name}-{topic}")

@@ -135,7 +135,7 @@ FUNCTIONS: Final = (
     _form(
         "FIRST_VALUE",
         (signature("x ANY", "type of x"),),
-        "Gives `x` of the first row of the frame of OVER. In a stream, too, with `ROWS n PRECEDING`.",
+        "Gives `x` of the first row of the frame of OVER. In a stream, too, with `ROWS n PRECEDING` or `RANGE`.",
         _of_rows("FIRST_VALUE(x)", "[2, 2, 2, 2]"),
         _of_rows("FIRST_VALUE(x)", "[1, 1, 1, 1]", "x"),
     ),
@@ -143,7 +143,7 @@ FUNCTIONS: Final = (
         "LAST_VALUE",
         (signature("x ANY", "type of x"),),
         "Gives `x` of the last row of the frame of OVER, which ends with this row and its equals if nothing else is said. "
-        "In a stream, too, with `ROWS n PRECEDING`.",
+        "In a stream, too, with `ROWS n PRECEDING` or `RANGE`.",
         _of_rows("LAST_VALUE(x)", "[2, 1, 2, NULL]"),
         _of_rows("LAST_VALUE(x IGNORE NULLS)", "[2, 1, 2, 2]"),
     ),
@@ -151,7 +151,7 @@ FUNCTIONS: Final = (
         "NTH_VALUE",
         (signature("x ANY, row INT", "type of x"),),
         "Gives `x` of the row with this number, from 1, in the frame of OVER; null if the frame has fewer. In a stream, too, "
-        "with `ROWS n PRECEDING`.",
+        "with `ROWS n PRECEDING` or `RANGE`.",
         _of_rows("NTH_VALUE(x, 2)", "[NULL, 1, 1, 1]"),
         _of_rows("NTH_VALUE(x, 1)", "[2, 2, 2, 2]"),
     ),

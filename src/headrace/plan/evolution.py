@@ -176,8 +176,9 @@ def _kernels(old: Kernel, new: Kernel) -> Iterable[str]:
                 yield f"rows matched up to {_time(was)} {name}, now {_time(now)}"
         elif name == "calls" and isinstance(old, Over) and was != now:
             yield "the aggregates changed"
-        elif name == "preceding" and was != now:
-            yield f"results were over {_rows(was)}, now over {_rows(now)}"
+        elif name == "preceding" and isinstance(old, Over) and isinstance(new, Over):
+            if _rows(old) != _rows(new):
+                yield f"results were over {_rows(old)}, now over {_rows(new)}"
         elif name == "function" and was is not now:
             yield f"rows were numbered by {was.value.upper()}, now by {now.value.upper()}"
         elif name in _OF_A_MATCH:
@@ -187,7 +188,12 @@ def _kernels(old: Kernel, new: Kernel) -> Iterable[str]:
             yield f"the {name} changed" if name != "limit" else f"the first {was} were kept, now {now}"
 
 
-def _rows(preceding: int | None) -> str:
+def _rows(over: Over) -> str:
+    if (stretch := over.stretch) is not None:
+        return (
+            "the rows of all time before" if stretch.length is None else f"the last {_time(stretch.length)}"
+        )
+    preceding = over.preceding
     return "all rows before" if preceding is None else f"{_counted(preceding, 'row')} before"
 
 

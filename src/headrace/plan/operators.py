@@ -324,12 +324,26 @@ class Sort:
 
 
 @dataclass(frozen=True, slots=True)
+class Stretch:
+    """The stretch of event time that ends at that of a row.
+
+    Args:
+        length: milliseconds; None: all of the time before.
+        grace: how long after its time a row may come, milliseconds.
+    """
+
+    length: int | None
+    grace: int
+
+
+@dataclass(frozen=True, slots=True)
 class Over:
-    """Aggregates OVER (PARTITION BY key ORDER BY … ROWS BETWEEN … PRECEDING AND CURRENT ROW).
+    """Aggregates OVER (PARTITION BY key ORDER BY … ROWS | RANGE BETWEEN … PRECEDING AND CURRENT ROW).
 
     Columns: `k0`…, the calls' `a0`…, `v0`…; each row with the results over itself and the rows before it.
     Over APPEND rows the order is that in which they come, and each comes out once; over RETRACT changes it is that of columns.
-    Ties: the row that came first.
+    Ties: the row that came first. With `stretch` a row comes out when stream time has passed its own and the grace, with the
+    results over all rows whose times lie in the stretch, both ends among them; APPEND only.
     """
 
     feed: Feed
@@ -339,6 +353,8 @@ class Over:
     """How many rows before each are taken; None: all."""
     arguments: int = 0
     """So many value columns, the first ones, are arguments."""
+    stretch: Stretch | None = None
+    """The rows are those of a stretch of time, and `preceding` says nothing."""
 
 
 Skip = tuple[Literal["past_last", "to_next", "to_first", "to_last"], int | None]

@@ -29,6 +29,7 @@ from headrace.plan.operators import (
     Sort,
     Store,
     StreamJoin,
+    Stretch,
     Table,
     TableJoin,
     Window,
@@ -158,6 +159,7 @@ def _options_data(kernel: Kernel) -> dict[str, Any]:
             "order": order,
             "preceding": kernel.preceding,
             "arguments": kernel.arguments,
+            **({} if kernel.stretch is None else {"stretch": asdict(kernel.stretch)}),
         }
     function = kernel.function
     return {
@@ -187,6 +189,8 @@ def _options(kind: type[Any], data: dict[str, Any]) -> dict[str, Any]:
         found["order"] = tuple(Order(*item) for item in data["order"])
     if kind is Over:
         found["calls"] = tuple(_call(item) for item in data["calls"])
+        if data.get("stretch") is not None:
+            found["stretch"] = Stretch(**data["stretch"])
     if kind is Rank:
         found["function"] = RankFunction(data.get("function", RankFunction.ROW_NUMBER))
     return found

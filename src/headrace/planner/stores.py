@@ -36,6 +36,7 @@ _LATER: Final[dict[tuple[str, str], Any]] = {
     ("Window", "offset"): 0,
     ("StreamJoin", "window"): None,
     ("Rank", "function"): RankFunction.ROW_NUMBER,
+    ("Over", "stretch"): None,
 }
 """Parts that operators did not have at first, as they were until then: they are left out where they are so, so that fingerprints
 stay the same."""

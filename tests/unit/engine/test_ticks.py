@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.engine.tasks.ticks import Closings, Ticks, closings_of
-from headrace.plan.operators import Aggregate, Emit, Feed, Table, Window, WindowKind
+from headrace.plan.operators import Aggregate, Emit, Feed, Over, Stretch, Table, Window, WindowKind
 from headrace.plan.subtopologies import Subtopology
 
 if TYPE_CHECKING:
@@ -105,6 +105,11 @@ def test_what_goes_by_event_time_is_left_alone() -> None:
     assert not ticks.watches()
     assert node.latest is None
     assert closings_of(Table(FEED)) is None
+    assert closings_of(Over(FEED, ())) is None
+
+
+def test_rows_over_a_stretch_of_time_come_out_right_behind_their_grace() -> None:
+    assert closings_of(Over(FEED, (), stretch=Stretch(60_000, 5))) == Closings(6)
 
 
 @given(

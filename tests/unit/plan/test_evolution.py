@@ -39,6 +39,12 @@ def in_windows(size: str) -> str:
     return f"SELECT STREAM a.id FROM {rows} AS a JOIN {rows} AS b ON a.id = b.id AND a._window.end = b._window.end"
 
 
+def over(frame: str, grace: str = "") -> str:
+    return (
+        f"SELECT STREAM id, SUM(amount) OVER (ORDER BY _meta.timestamp {frame}) AS total FROM orders {grace}"
+    )
+
+
 def test_calls_that_come_go_and_move_are_told_and_the_others_stay() -> None:
     found = change(
         grouped(f"{BASE}, MIN(amount) AS least"),
@@ -114,6 +120,21 @@ def test_rows_are_counted_whether_they_are_asked_for_or_not() -> None:
             grouped(BASE, window="WINDOW BY HOP 90s,1s"),
             "the window was none, is HOP 90s every 1s",
         ),
+        (
+            over("ROWS 1 PRECEDING"),
+            over("ROWS UNBOUNDED PRECEDING"),
+            "results were over 1 row before, now over all rows before",
+        ),
+        (
+            over("ROWS UNBOUNDED PRECEDING"),
+            over("RANGE UNBOUNDED PRECEDING", "GRACE BY 1s"),
+            "results were over all rows before, now over the rows of all time before",
+        ),
+        (
+            over("RANGE 90s PRECEDING", "GRACE BY 1s"),
+            over("RANGE BETWEEN INTERVAL '2' HOURS PRECEDING AND CURRENT ROW", "GRACE BY 2s"),
+            "results were over the last 90s, now over the last 2h",
+        ),
         (grouped(BASE), grouped(BASE, source="TABLE"), "it took rows of a stream, now rows of a table"),
         (
             grouped(BASE, source="TABLE"),
@@ -129,6 +150,12 @@ def test_rows_are_counted_whether_they_are_asked_for_or_not() -> None:
 )
 def test_what_makes_state_useless_is_named(old: str, new: str, obstacle: str) -> None:
     assert obstacle in change(old, new).obstacles
+
+
+def test_how_late_rows_of_a_stretch_of_time_may_come_does_not_matter_to_state() -> None:
+    frame = "RANGE BETWEEN INTERVAL '1' MINUTE PRECEDING AND CURRENT ROW"
+    before, after = operator(over(frame, "GRACE BY 1s")), operator(over(frame, "GRACE BY 1m"))
+    assert before.store.fingerprint == after.store.fingerprint
 
 
 def test_a_version_in_between_can_be_read_though_it_cannot_be_taken_over() -> None:

@@ -130,6 +130,7 @@ def _kernel(kernel: Kernel) -> dict[str, Any]:
                 "order": _order(kernel.order),
                 "preceding": kernel.preceding,
                 "arguments": kernel.arguments,
+                "stretch": None if kernel.stretch is None else asdict(kernel.stretch),
             }
         case Match():
             place, variable = kernel.skip

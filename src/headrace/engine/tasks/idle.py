@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from headrace.plan.operators import Aggregate, Match, Sort, StreamJoin
+from headrace.plan.operators import Aggregate, Match, Over, Sort, StreamJoin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -87,4 +87,6 @@ def _waits(graph: Graph, name: str) -> bool:
     kernel = graph.operators[name].operator.kernel
     if isinstance(kernel, Aggregate):
         return kernel.window is not None
+    if isinstance(kernel, Over):
+        return kernel.stretch is not None
     return isinstance(kernel, StreamJoin | Sort) or (isinstance(kernel, Match) and kernel.within is not None)

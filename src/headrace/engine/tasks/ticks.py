@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from headrace.plan.operators import Aggregate, Match, Sort, StreamJoin, WindowKind
+from headrace.plan.operators import Aggregate, Match, Over, Sort, StreamJoin, WindowKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -65,6 +65,8 @@ def closings_of(kernel: Kernel) -> Closings | None:
         return Closings(max(kernel.before, kernel.after, 0) + kernel.grace + window + 1)
     if isinstance(kernel, Sort):
         return Closings(kernel.grace + 1)
+    if isinstance(kernel, Over):
+        return None if kernel.stretch is None else Closings(kernel.stretch.grace + 1)
     if isinstance(kernel, Match):
         return None if kernel.within is None else Closings(kernel.within + 1)
     return None

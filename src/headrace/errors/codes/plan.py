@@ -237,7 +237,8 @@ BAD_OVER = Code(
     "an aggregate over rows that are not there",
     "An aggregate OVER (PARTITION BY … ORDER BY … ROWS BETWEEN n PRECEDING AND CURRENT ROW) in a stream gives each row with the result over "
     "itself and the rows before it. The rows of a stream are taken in the order of time in which they come, those of a table in any order; "
-    "rows that follow are not there yet.",
+    "rows that follow are not there yet. RANGE BETWEEN INTERVAL 'n' unit PRECEDING AND CURRENT ROW takes all rows of a stretch of time, those of "
+    "the row's own time too: so rows of a stream wait for them, as long as GRACE BY says.",
 )
 
 NULLS_OF_NOT_IN = Code(

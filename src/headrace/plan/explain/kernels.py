@@ -78,9 +78,14 @@ def _window(window: Window) -> str:
 def _over(kernel: Over) -> str:
     calls = ", ".join(_call(call, kernel.feed) for call in kernel.calls)
     by = ", ".join(column.name for column in kernel.feed.key)
+    by = f" by {by}" if by else ""
+    if (stretch := kernel.stretch) is not None:
+        length = "all time" if stretch.length is None else f"the {stretch.length} ms"
+        over = f"the rows of its time and of {length} before"
+        return f"each row with {calls} over {over}{by}, when its time has passed, grace {stretch.grace} ms"
     rows = "all rows" if kernel.preceding is None else f"{kernel.preceding} rows"
     order = f"ordered by {_order(kernel.order, kernel.feed)}" if kernel.order else "as they come"
-    return f"each row with {calls} over it and the {rows} before{f' by {by}' if by else ''}, {order}"
+    return f"each row with {calls} over it and the {rows} before{by}, {order}"
 
 
 def _rank(kernel: Rank) -> str:

@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from headrace.errors import Diagnostic, Span
 from headrace.errors.codes import plan as codes
-from headrace.planner.stateful.over import aggregates_over
+from headrace.planner.stateful.frames import aggregates_over
 from headrace.planner.stateful.rank import row_number
 from headrace.sql.nodes import Duration
 from headrace.sql.spans import nearest_span, span_of

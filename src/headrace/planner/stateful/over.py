@@ -1,4 +1,4 @@
-"""Aggregates OVER (… ROWS BETWEEN n PRECEDING AND CURRENT ROW): an operator gives each row with their results."""
+"""Aggregates OVER (… ROWS | RANGE BETWEEN … PRECEDING AND CURRENT ROW): an operator gives each row with their results."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from sqlglot import exp
 
 from headrace.errors.codes import plan as codes
 from headrace.formats.interface import Format
-from headrace.plan.operators import TIME, AggregateCall, Changes, Feed, Kernel, Order, Over
+from headrace.plan.operators import TIME, AggregateCall, Changes, Feed, Kernel, Order, Over, Stretch
 from headrace.plan.topology import Facet
+from headrace.planner.clock import fed_by_clock
 from headrace.planner.duckdb_types import carried
 from headrace.planner.faults import refusal
 from headrace.planner.relations import NoSuchField, SelectRelation, pack
 from headrace.planner.stateful.aggregate import NEVER_NULL
-from headrace.planner.stateful.calls import Calls, is_aggregate, own_nodes
+from headrace.planner.stateful.calls import Calls, is_aggregate
 from headrace.planner.stateful.carrying import CarryingDraft, CarryingRelation, alike
 from headrace.planner.stateful.composed import COMPOSED, canonical
 from headrace.planner.stateful.drafts import (
@@ -29,8 +30,9 @@ from headrace.planner.stateful.drafts import (
     together,
 )
 from headrace.planner.stateful.formats import formats_of
+from headrace.planner.stateful.frames import grace_of
 from headrace.planner.stateful.grouping import column_name
-from headrace.planner.stateful.picking import picked, picks, refuse_lead, rows_back
+from headrace.planner.stateful.picking import picked, picks
 from headrace.planner.stateful.rank import brought_value, is_ranking
 from headrace.planner.stateful.table import TableDraft
 from headrace.planner.typed import Typed
@@ -39,16 +41,12 @@ from headrace.sql.spans import nearest_span
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from headrace.errors.diagnostic import ProgramError, Span
     from headrace.formats.interface import Path
     from headrace.planner.expressions import Expressions
     from headrace.planner.relations import Names
-
-MOST: Final = 1_000
-"""So many rows before a row can be asked for: the results over them are made anew for each row."""
+    from headrace.planner.stateful.frames import Frames
 
 _KEY: Final = "key"
-_ROWS: Final = "`ROWS BETWEEN 10 PRECEDING AND CURRENT ROW` takes each row and the ten before it, UNBOUNDED PRECEDING all of them"
 
 
 @dataclass(slots=True, eq=False)
@@ -60,6 +58,7 @@ class OverDraft(CarryingDraft):
         call_names: what the results are called.
         order: of the rows of a table, of the kept columns.
         preceding: how many rows before each are taken; None: all.
+        stretch: the rows are those of a stretch of time instead.
         key_names: what the rows are partitioned by is called.
         keyed: the key of a row tells its part too, so that it is the key of what comes out.
     """
@@ -68,6 +67,7 @@ class OverDraft(CarryingDraft):
     call_names: dict[int, str] = field(default_factory=dict)
     order: list[Order] = field(default_factory=list)
     preceding: int | None = None
+    stretch: Stretch | None = None
     key_names: list[str] = field(default_factory=list)
     keyed: bool = True
     arguments: int = 0
@@ -165,7 +165,7 @@ class OverDraft(CarryingDraft):
             )
             for call in self.calls
         )
-        return Over(feeds[0], calls, tuple(self.order), self.preceding, self.arguments)
+        return Over(feeds[0], calls, tuple(self.order), self.preceding, self.arguments, self.stretch)
 
 
 class OverRelation(CarryingRelation):
@@ -177,125 +177,6 @@ class OverRelation(CarryingRelation):
             # Each row comes out at its own time.
             return Typed(self.reads.column(TIME, pa.int64()), pa.int64(), nullable=False)
         return CarryingRelation.pull(self, facet, path)
-
-
-def aggregates_over(select: exp.Select) -> list[exp.Window]:
-    """Give the functions OVER rows of a SELECT that do not rank, in its columns or in QUALIFY."""
-    parts = [*select.expressions, select.args.get("qualify")]
-    return [
-        node
-        for part in parts
-        if part is not None
-        for node in own_nodes(part)
-        if isinstance(node, exp.Window) and not is_ranking(node)
-    ]
-
-
-@dataclass(frozen=True, slots=True)
-class Frames:
-    """Which rows the aggregates of a SELECT are over.
-
-    Args:
-        partition: what rows are partitioned by.
-        order: what they are ordered by.
-        preceding: how many rows before each; None: all.
-    """
-
-    partition: list[exp.Expression]
-    order: list[exp.Expression]
-    preceding: int | None
-
-
-def frames_of(nodes: Sequence[exp.Window]) -> Frames:
-    """Read what stands in OVER, which is the same for all of them.
-
-    Raises:
-        ProgramError: there are two different ones, or one that cannot run.
-    """
-    for node in nodes:
-        refuse_lead(node)
-    first = nodes[0]
-    framed = [node for node in nodes if rows_back(node) is None]
-    parts = ("partition_by", "order", "alias")
-    for node in nodes[1:]:
-        if any(node.args.get(part) != first.args.get(part) for part in parts):
-            raise _two_kinds(node)
-    for node in framed[1:]:
-        if node.args.get("spec") != framed[0].args.get("spec"):
-            raise _two_kinds(node)
-    if first.args.get("alias") is not None:
-        message = "OVER in a stream does not take the name of a window"
-        raise refusal(codes.NOT_YET, message, nearest_span(first), "write what stands behind the name")
-    ordered = first.args.get("order")
-    if ordered is None:
-        message = "which rows stand before a row is a matter of order, and there is none"
-        way_out = "add `ORDER BY _meta.timestamp`"
-        raise refusal(codes.BAD_OVER, message, nearest_span(first), way_out)
-    return Frames(
-        list(first.args.get("partition_by") or ()),
-        list(ordered.expressions),
-        _reach(nodes, framed),
-    )
-
-
-def _two_kinds(node: exp.Window) -> ProgramError:
-    message = "the functions OVER of a SELECT are over the same rows, and these are over two kinds of them"
-    return refusal(codes.NOT_YET, message, nearest_span(node), "compute one of them in a WITH")
-
-
-def _reach(nodes: Sequence[exp.Window], framed: Sequence[exp.Window]) -> int | None:
-    """Give how many rows before each are taken; None: all. LAG says itself how far it goes back."""
-    preceding = _preceding(framed[0], framed[0].args.get("spec")) if framed else 0
-    for node in nodes:
-        back = rows_back(node)
-        if back is None:
-            continue
-        if (spec := node.args.get("spec")) is not None:
-            message = "LAG says itself how far it goes back"
-            raise refusal(codes.BAD_OVER, message, nearest_span(spec), "leave out what stands there")
-        if back > MOST:
-            raise _too_far(nearest_span(node))
-        if not framed:
-            preceding = max(preceding or 0, back)
-        elif preceding is None or preceding < back:
-            raise _two_kinds(node)
-    return preceding
-
-
-def _too_far(place: Span | None) -> ProgramError:
-    message = (
-        f"up to {MOST:,} rows before a row can be taken: the results over them are made anew for each row"
-    )
-    way_out = "take UNBOUNDED PRECEDING, or a window: `WINDOW BY HOP 10m,1m`"
-    return refusal(codes.BAD_OVER, message, place, way_out)
-
-
-def _preceding(node: exp.Window, spec: exp.WindowSpec | None) -> int | None:
-    """Give how many rows before each the frame has; None: all."""
-    if spec is None:
-        message = (
-            "an aggregate OVER ordered rows without ROWS takes in rows of equal order that are yet to come"
-        )
-        raise refusal(codes.BAD_OVER, message, nearest_span(node), _ROWS)
-    place = nearest_span(spec)
-    start, end = spec.args.get("start"), spec.args.get("end") or "CURRENT ROW"
-    if spec.args["kind"] != "ROWS" or spec.args.get("exclude"):
-        kind = "EXCLUDE" if spec.args["kind"] == "ROWS" else spec.args["kind"]
-        message = f"{kind} in OVER cannot run in a stream yet"
-        way_out = f"{_ROWS}; a stretch of time is a window: `WINDOW BY HOP 10m,1m`"
-        raise refusal(codes.NOT_YET, message, place, way_out)
-    if end != "CURRENT ROW" or spec.args.get("start_side") == "FOLLOWING":
-        message = "rows that follow are not there yet"
-        raise refusal(codes.BAD_OVER, message, place, _ROWS)
-    if start == "UNBOUNDED":
-        return None
-    if start == "CURRENT ROW":
-        return 0
-    if not isinstance(start, exp.Expression) or not start.is_int or int(start.to_py()) < 0:
-        raise refusal(codes.NOT_CONSTANT, "the number of rows before a row is a whole number", place, _ROWS)
-    if int(start.to_py()) > MOST:
-        raise _too_far(place)
-    return int(start.to_py())
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,7 +193,7 @@ class OverRows:
     rows: SelectRelation
     within: Expressions
     time: exp.Expression | None
-    at: exp.Expression
+    at: exp.Select
 
 
 def over_rows(branches: Sequence[OverRows], frames: Frames, names: Names) -> tuple[OverRelation, Calls]:
@@ -328,10 +209,8 @@ def over_rows(branches: Sequence[OverRows], frames: Frames, names: Names) -> tup
     """
     first = branches[0]
     over_table = any(item.rows.has_kinds for item in branches)
-    if over_table and frames.preceding is None:
-        message = "over a table each change would change the results of all rows behind it"
-        way_out = f"say how many rows count: {_ROWS.split(',')[0]}; or read a stream (SELECT STREAM)"
-        raise refusal(codes.BAD_OVER, message, nearest_span(frames.order[0]), way_out)
+    if over_table:
+        frames.need_number(nearest_span(frames.order[0]))
     if not over_table:
         for item in branches:
             _need_order_of_time(frames.order, item)
@@ -351,12 +230,17 @@ def over_rows(branches: Sequence[OverRows], frames: Frames, names: Names) -> tup
         feed.repartition = max(item.rows.reads.partitions for item in branches) if keys[0] else 1
     whole = [first.rows.source.pull(Facet.KEY, ())]
     key_format, value_format = formats_of(first.rows, whole)
+    stretch = None
+    if frames.by_time:
+        grace = grace_of(first.at, clock=fed_by_clock(feed))
+        stretch = Stretch(frames.length, grace)
     draft = OverDraft(
         names,
         [feed],
         key_format,
         value_format,
         preceding=frames.preceding,
+        stretch=stretch,
         key_names=[column_name(part, first.within) for part in frames.partition],
         keyed=not over_table or _stays(branches, keys),
     )

@@ -18,9 +18,9 @@ from headrace.planner.joins.names import JoinNames
 from headrace.planner.stateful.calls import brought
 from headrace.planner.stateful.carrying import CarryingDraft, CarryingRelation, alike
 from headrace.planner.stateful.drafts import OWN_META, Branch, FeedDraft, together
+from headrace.planner.stateful.frames import aggregates_over
 from headrace.planner.stateful.grouped import is_grouped
 from headrace.planner.stateful.grouping import aliases_of
-from headrace.planner.stateful.over import aggregates_over
 from headrace.planner.stateful.rank import row_number
 from headrace.planner.stateful.windows import length_of
 from headrace.planner.typed import Typed
