@@ -309,12 +309,14 @@ class StatementGrammar(CommandGrammar):
 
 def _names_columns(query: exp.Select) -> bool:
     """Say whether a query names columns of a source: neither the names of lambdas count, nor those of an inner query."""
-    nodes: list[tuple[exp.Expression, frozenset[str]]] = [(query, frozenset())]
+    nodes: list[tuple[exp.Expression, frozenset[str]]] = [
+        (part, frozenset()) for part in query.iter_expressions()
+    ]
     while nodes:
         node, local = nodes.pop()
         if isinstance(node, exp.Star) or (isinstance(node, exp.Column) and node.parts[0].name not in local):
             return True
-        if isinstance(node, exp.Column) or (isinstance(node, exp.Query) and node is not query):
+        if isinstance(node, exp.Column | exp.Query):
             continue
         if isinstance(node, exp.Lambda):
             nodes.append((node.this, local | {item.name for item in node.expressions}))

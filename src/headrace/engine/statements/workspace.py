@@ -63,8 +63,8 @@ class Workspace:
         with closing(self.log.admin()) as admin:
             found = admin.describe(topic)
             if found is None:
-                way_out = did_you_mean(topic, admin.topics())
-                raise refused(codes.UNKNOWN_TOPIC, f"there is no topic `{topic}`", span, way_out)
+                near = did_you_mean(topic, admin.topics())
+                raise refused(codes.UNKNOWN_TOPIC, f"there is no topic `{topic}`", span, near)
         return found
 
 
