@@ -72,7 +72,7 @@ _PLACES: Final[Mapping[str, tuple[str, tuple[tuple[type, str], ...]]]] = {
     BEFORE_COMMIT: (_BEFORE, ((ExactlyOnce, "commit"), (AtLeastOnce, "commit"))),
     AFTER_COMMIT: (_BEFORE, ((StatefulSession, "_after_commit"),)),
     AFTER_STORE: (_AFTER, ((StatefulSession, "_after_commit"),)),
-    IN_RESTORE: (_BEFORE, ((Restorer, "_read"),)),
+    IN_RESTORE: (_BEFORE, ((Restorer, "_finish"),)),
     AFTER_RESTORE: (_AFTER, ((Tasks, "_finished"),)),
     BEFORE_ASSIGNED: (_BEFORE, ((Session, "_on_assign"),)),
     AFTER_ASSIGNED: (_AFTER, ((Session, "_on_assign"),)),
