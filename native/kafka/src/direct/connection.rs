@@ -9,7 +9,8 @@ use super::wire::Malformed;
 
 const CONNECT: Duration = Duration::from_secs(3);
 const WRITE: Duration = Duration::from_secs(10);
-const MOST_ANSWER_BYTES: usize = 1 << 30;
+/// A longer answer is none.
+pub(super) const MOST_ANSWER_BYTES: usize = 1 << 30;
 
 /// Whether these properties ask for connections without TLS and credentials.
 pub(super) fn plain(properties: &BTreeMap<String, String>) -> bool {

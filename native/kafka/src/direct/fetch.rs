@@ -9,7 +9,7 @@ mod batches;
 mod wire;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::io::{self, Write};
+use std::io::{self, BufReader, Write};
 use std::net::{Shutdown, TcpStream};
 use std::ops::Bound;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -23,14 +23,21 @@ use batches::Chunk;
 pub(crate) use batches::{Record, headers};
 use wire::Limits;
 
-use super::connection::{addresses, client_id, connect, malformed, plain, receive};
+use super::connection::{
+    MOST_ANSWER_BYTES, addresses, client_id, connect, malformed, plain, receive,
+};
 use super::wire::{Malformed, Metadata, metadata, metadata_request};
 
 /// The property that turns this off; librdkafka does not know it.
 pub(crate) const PROPERTY: &str = "headrace.direct.fetch";
 
 /// A partition for which so much waits is not asked for: more than what is worked off while an answer is awaited.
-const PARTITION_BUFFER: usize = 4 << 20;
+const PARTITION_BUFFER: usize = 2 << 20;
+/// When the buffer for all is full, those of which nothing waits are still asked for so much: others may be paused until
+/// something of these has come.
+const FULL_PARTITION_BYTES: i32 = 64 << 10;
+/// Of an answer's fields; records are read into their own memory.
+const FIELD_BYTES: usize = 4 << 10;
 /// While some partition is not asked for, no answer may hold it up for long.
 const SHORT_WAIT_MILLIS: i32 = 5;
 /// Beyond the time that the broker was given to answer.
@@ -506,19 +513,18 @@ impl Shared {
         connection.set_read_timeout(Some(patience + ANSWER))?;
         let other = connection.try_clone()?;
         lock(&self.state).readers.insert(broker, Some(other));
-        let mut answer = Vec::new();
+        let mut answers = BufReader::with_capacity(FIELD_BYTES, connection.try_clone()?);
         while let Some((wanted, limits)) = self.next_wanted(broker) {
             let asked: Vec<_> = wanted
                 .iter()
                 .map(|one| (&*one.place.0, one.place.1, one.offset))
                 .collect();
             connection.write_all(&wire::fetch_request(&self.settings.client, limits, &asked))?;
-            receive(&mut connection, &mut answer)?;
-            let mut found = wire::fetched(&answer).map_err(malformed)?;
+            let found = wire::fetched(&mut answers, MOST_ANSWER_BYTES)?;
             if found.error != 0 {
                 return Err(io::Error::other("the broker refused the request"));
             }
-            self.store(&wanted, &answer, &mut found.partitions);
+            self.store(&wanted, found.partitions);
             if let Ok(millis @ 1..) = u64::try_from(found.throttle_millis) {
                 std::thread::sleep(Duration::from_millis(millis.min(1000)));
             }
@@ -548,7 +554,9 @@ impl Shared {
                 if reading.paused || reading.trouble.is_some() {
                     continue;
                 }
-                if full || reading.bytes >= PARTITION_BUFFER {
+                if full && reading.bytes == 0 {
+                    limits.partition_bytes = limits.partition_bytes.min(FULL_PARTITION_BYTES);
+                } else if full || reading.bytes >= PARTITION_BUFFER {
                     limits.wait_millis = limits.wait_millis.min(SHORT_WAIT_MILLIS);
                     continue;
                 }
@@ -566,14 +574,14 @@ impl Shared {
         }
     }
 
-    fn store(&self, wanted: &[Wanted], answer: &[u8], found: &mut [wire::Fetched]) {
+    fn store(&self, wanted: &[Wanted], found: Vec<wire::Fetched>) {
         let mut state = lock(&self.state);
-        let mut wanted: HashMap<(&str, i32), &Wanted> = wanted
+        let wanted: HashMap<(&str, i32), &Wanted> = wanted
             .iter()
             .map(|one| ((&*one.place.0, one.place.1), one))
             .collect();
         for part in found {
-            let Some(asked) = wanted.remove(&(part.topic.as_str(), part.partition)) else {
+            let Some(asked) = wanted.get(&(part.topic.as_str(), part.partition)) else {
                 continue;
             };
             let state = &mut *state;
@@ -588,22 +596,17 @@ impl Shared {
                 continue;
             }
             reading.end = Some(part.high_watermark);
-            let records = &answer[part.records.clone()];
-            if records.is_empty() {
+            if part.records.is_empty() {
                 reading.met |= reading.chunks.is_empty();
                 continue;
             }
-            match Chunk::end_of(records) {
+            match Chunk::end_of(&part.records) {
                 Ok(Some(end)) if end > reading.next => {
                     reading.next = end;
-                    reading.bytes += records.len();
-                    state.buffered += records.len();
+                    reading.bytes += part.records.len();
+                    state.buffered += part.records.len();
                     let committed = self.settings.limits.read_committed;
-                    let chunk = Chunk::new(
-                        records.to_vec(),
-                        std::mem::take(&mut part.aborted),
-                        committed,
-                    );
+                    let chunk = Chunk::new(part.records, part.aborted, committed);
                     reading.chunks.push_back(chunk);
                 }
                 _ => reading.trouble = Some(Trouble::Lasting),

@@ -47,10 +47,19 @@ enum Call {
 struct Sent {
     topic: Arc<str>,
     records: RecordBatch,
+    /// Of the caller's batch, and of the first of these rows in it.
     number: u32,
+    first: usize,
     /// Bytes of keys and values.
     bytes: usize,
     since: Instant,
+}
+
+impl Sent {
+    /// What `Failure::of` takes of a row.
+    fn origin(&self, row: usize) -> u64 {
+        u64::from(self.number) << 32 | (self.first + row) as u64
+    }
 }
 
 /// How it stands with transactions.
@@ -183,6 +192,27 @@ impl Producer {
         Err(self.timed_out())
     }
 
+    /// Hand rows over when there is room for them; false where they will never be sent.
+    fn enqueue(&self, sent: Sent) -> bool {
+        let mut state = self.shared.state();
+        let (most_bytes, most_records) = self.limits;
+        // Rows that are larger than the queue have it for themselves.
+        while state.records > 0
+            && (state.bytes + sent.bytes > most_bytes || state.records >= most_records)
+        {
+            let waited = self.shared.done.wait(state);
+            state = waited.unwrap_or_else(|poison| poison.into_inner());
+        }
+        if matches!(state.standing, Standing::Broken(_) | Standing::Over(_)) {
+            return false;
+        }
+        state.records += sent.records.num_rows();
+        state.bytes += sent.bytes;
+        state.incoming.push_back(sent);
+        self.shared.work.notify_all();
+        true
+    }
+
     fn timed_out(&self) -> Error {
         let trouble = self.shared.state().trouble.clone();
         let text = trouble.map_or("timed out".to_owned(), |text| format!("timed out: {text}"));
@@ -220,29 +250,24 @@ impl crate::producer::Producer for Producer {
                 name
             }
         };
-        let mut state = self.shared.state();
-        let (most_bytes, most_records) = self.limits;
-        // A batch that is larger than the queue has it for itself.
-        while state.records > 0
-            && (state.bytes + bytes > most_bytes || state.records >= most_records)
-        {
-            let waited = self.shared.done.wait(state);
-            state = waited.unwrap_or_else(|poison| poison.into_inner());
+        // What is larger than the queue goes piece by piece: what is put into batches takes memory again.
+        let (rows, pieces) = (records.num_rows(), bytes.div_ceil(self.limits.0 / 2 + 1));
+        let most = rows.div_ceil(pieces.max(1));
+        for first in (0..rows).step_by(most) {
+            let records = records.slice(first, most.min(rows - first));
+            let sent = Sent {
+                topic: Arc::clone(&name),
+                bytes: Columns::of(&records)?.bytes(),
+                records,
+                number,
+                first,
+                since: Instant::now(),
+            };
+            if !self.enqueue(sent) {
+                // `flush` and `commit` know why.
+                break;
+            }
         }
-        if matches!(state.standing, Standing::Broken(_) | Standing::Over(_)) {
-            // `flush` and `commit` know why.
-            return Ok(number);
-        }
-        state.records += records.num_rows();
-        state.bytes += bytes;
-        state.incoming.push_back(Sent {
-            topic: name,
-            records: records.clone(),
-            number,
-            bytes,
-            since: Instant::now(),
-        });
-        self.shared.work.notify_all();
         Ok(number)
     }
 

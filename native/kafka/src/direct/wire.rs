@@ -202,8 +202,17 @@ impl Request {
         self.byte(0)
     }
 
-    pub(in crate::direct) fn finish(mut self) -> Vec<u8> {
-        let length = u32::try_from(self.0.len() - 4).unwrap_or(u32::MAX);
+    pub(in crate::direct) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(in crate::direct) fn finish(self) -> Vec<u8> {
+        self.finish_beside(0)
+    }
+
+    /// As `finish`, where so many bytes of the request are not in it.
+    pub(in crate::direct) fn finish_beside(mut self, bytes: usize) -> Vec<u8> {
+        let length = u32::try_from(self.0.len() - 4 + bytes).unwrap_or(u32::MAX);
         self.0[..4].copy_from_slice(&length.to_be_bytes());
         self.0
     }

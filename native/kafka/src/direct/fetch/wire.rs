@@ -1,8 +1,9 @@
 //! What is asked of a broker to read, and its answer: Fetch (version 11), older than the flexible ones and served from 2.3 on.
 
-use std::ops::Range;
+use std::io::{self, Read};
 
-use crate::direct::wire::{Malformed, Reader, Request};
+use crate::direct::connection::malformed;
+use crate::direct::wire::{Malformed, Request};
 
 const FETCH: (i16, i16) = (1, 11);
 
@@ -53,8 +54,8 @@ pub(super) struct Fetched {
     pub(super) high_watermark: i64,
     /// Producer and first offset of aborted transactions.
     pub(super) aborted: Vec<(i64, i64)>,
-    /// Where its record batches are in the answer.
-    pub(super) records: Range<usize>,
+    /// Its record batches.
+    pub(super) records: Vec<u8>,
 }
 
 #[derive(Debug, Default)]
@@ -65,44 +66,113 @@ pub(super) struct Answer {
     pub(super) partitions: Vec<Fetched>,
 }
 
-/// Read an answer, from behind its length.
-pub(super) fn fetched(answer: &[u8]) -> Result<Answer, Malformed> {
-    let mut reader = Reader::new(answer);
+/// Read an answer as it comes. The records of each partition are put where they stay: nothing holds all of the answer.
+///
+/// # Errors
+/// The connection ends, or says what cannot be; all that it brings later is of no use.
+pub(super) fn fetched(from: impl Read, most_bytes: usize) -> io::Result<Answer> {
+    let mut fields = Fields { from, left: 4 };
+    let length = fields.count()?;
+    if length > most_bytes {
+        return Err(malformed(Malformed));
+    }
+    fields.left = length;
     let mut found = Answer::default();
-    let _correlation = reader.i32()?;
-    found.throttle_millis = reader.i32()?;
-    found.error = reader.i16()?;
-    let _session = reader.i32()?;
-    for _ in 0..reader.count()? {
-        let topic = reader.text()?;
-        for _ in 0..reader.count()? {
-            let (partition, error) = (reader.i32()?, reader.i16()?);
-            let (high_watermark, _stable, _first) = (reader.i64()?, reader.i64()?, reader.i64()?);
+    let _correlation = fields.i32()?;
+    found.throttle_millis = fields.i32()?;
+    found.error = fields.i16()?;
+    let _session = fields.i32()?;
+    for _ in 0..fields.count()? {
+        let topic = fields.text()?;
+        for _ in 0..fields.count()? {
+            let (partition, error) = (fields.i32()?, fields.i16()?);
+            let (high_watermark, _stable, _first) = (fields.i64()?, fields.i64()?, fields.i64()?);
             let mut aborted = Vec::new();
-            for _ in 0..reader.count()? {
-                aborted.push((reader.i64()?, reader.i64()?));
+            for _ in 0..fields.count()? {
+                aborted.push((fields.i64()?, fields.i64()?));
             }
-            let _preferred = reader.i32()?;
-            let length = reader.count()?;
-            let begin = reader.position();
-            reader.take(length)?;
+            let _preferred = fields.i32()?;
+            let length = fields.count()?;
             found.partitions.push(Fetched {
                 topic: topic.clone(),
                 partition,
                 error,
                 high_watermark,
                 aborted,
-                records: begin..begin + length,
+                records: fields.bytes(length)?,
             });
         }
     }
+    fields.skip_rest()?;
     Ok(found)
+}
+
+/// Reads big-endian fields of an answer, and nothing behind its end.
+struct Fields<R> {
+    from: R,
+    left: usize,
+}
+
+impl<R: Read> Fields<R> {
+    fn count_down(&mut self, length: usize) -> io::Result<()> {
+        self.left = self
+            .left
+            .checked_sub(length)
+            .ok_or_else(|| malformed(Malformed))?;
+        Ok(())
+    }
+
+    fn array<const N: usize>(&mut self) -> io::Result<[u8; N]> {
+        self.count_down(N)?;
+        let mut bytes = [0; N];
+        self.from.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn i16(&mut self) -> io::Result<i16> {
+        self.array().map(i16::from_be_bytes)
+    }
+
+    fn i32(&mut self) -> io::Result<i32> {
+        self.array().map(i32::from_be_bytes)
+    }
+
+    fn i64(&mut self) -> io::Result<i64> {
+        self.array().map(i64::from_be_bytes)
+    }
+
+    /// A number of elements or bytes; none where it is -1.
+    fn count(&mut self) -> io::Result<usize> {
+        Ok(usize::try_from(self.i32()?).unwrap_or(0))
+    }
+
+    fn bytes(&mut self, length: usize) -> io::Result<Vec<u8>> {
+        self.count_down(length)?;
+        let mut bytes = vec![0; length];
+        self.from.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn text(&mut self) -> io::Result<String> {
+        let length = usize::try_from(self.i16()?).unwrap_or(0);
+        let bytes = self.bytes(length)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    fn skip_rest(&mut self) -> io::Result<()> {
+        let left = std::mem::take(&mut self.left) as u64;
+        let skipped = io::copy(&mut self.from.by_ref().take(left), &mut io::sink())?;
+        if skipped < left {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::direct::wire::metadata;
+    use crate::direct::wire::{Reader, metadata};
 
     #[test]
     fn a_request_says_what_is_wanted() {
@@ -163,7 +233,60 @@ mod tests {
                 })
                 .collect();
             let _ = metadata(&bytes);
-            let _ = fetched(&bytes);
+            let _ = fetched(&*bytes, 1 << 30);
+            let length = u32::try_from(bytes.len()).expect("short");
+            let framed = [&length.to_be_bytes(), &*bytes].concat();
+            let _ = fetched(&*framed, 1 << 30);
+        }
+    }
+
+    #[test]
+    fn an_answer_is_read_up_to_its_end_and_no_further() {
+        let mut body = Vec::new();
+        let mut add = |bytes: &[u8]| body.extend_from_slice(bytes);
+        // Correlation, throttling, no error, session; one topic with two partitions.
+        add(&[0i32, 7].map(i32::to_be_bytes).concat());
+        add(&0i16.to_be_bytes());
+        add(&[0i32, 1].map(i32::to_be_bytes).concat());
+        add(&[0, 1, b't']);
+        add(&2i32.to_be_bytes());
+        for (partition, records) in [(3i32, &b"abc"[..]), (5, b"")] {
+            add(&partition.to_be_bytes());
+            add(&0i16.to_be_bytes());
+            add(&[9i64, 9, 0].map(i64::to_be_bytes).concat());
+            add(&1i32.to_be_bytes());
+            add(&[40i64, 2].map(i64::to_be_bytes).concat());
+            add(&(-1i32).to_be_bytes());
+            add(&i32::try_from(records.len()).expect("short").to_be_bytes());
+            add(records);
+        }
+        // What a later version may say behind it.
+        add(b"more");
+        let length = u32::try_from(body.len()).expect("short");
+        let bytes = [&length.to_be_bytes(), &*body, b"next"].concat();
+        let mut rest = &*bytes;
+        let found = fetched(&mut rest, 1000).expect("whole");
+        assert_eq!(
+            (rest, found.throttle_millis, found.error),
+            (&b"next"[..], 7, 0)
+        );
+        let partitions: Vec<_> = found
+            .partitions
+            .iter()
+            .map(|one| {
+                (
+                    one.topic.as_str(),
+                    one.partition,
+                    one.aborted[0],
+                    &*one.records,
+                )
+            })
+            .collect();
+        let expected: [(_, _, _, &[u8]); 2] = [("t", 3, (40, 2), b"abc"), ("t", 5, (40, 2), b"")];
+        assert_eq!(partitions, expected);
+        assert!(fetched(&*bytes, 10).is_err());
+        for end in 0..bytes.len() - 4 {
+            assert!(fetched(&bytes[..end], 1000).is_err(), "{end}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::io::{self, Write};
+use std::io::{self, IoSlice, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,10 +52,10 @@ impl Network {
         self.brokers.get(&broker)
     }
 
-    /// Write a request; its answer is to be received before another is sent there.
-    pub(super) fn send(&mut self, address: &Address, request: &[u8]) -> io::Result<()> {
+    /// Write a request, in pieces; its answer is to be received before another is sent there.
+    pub(super) fn send(&mut self, address: &Address, pieces: &mut [IoSlice<'_>]) -> io::Result<()> {
         self.connection(address)
-            .and_then(|connection| connection.write_all(request))
+            .and_then(|connection| write_all(connection, pieces))
             .inspect_err(|_| self.forget(address))
     }
 
@@ -125,7 +125,7 @@ impl Network {
     }
 
     fn ask_once(&mut self, address: &Address, request: &[u8]) -> io::Result<()> {
-        self.send(address, request)?;
+        self.send(address, &mut [IoSlice::new(request)])?;
         self.receive(address).map(drop)
     }
 
@@ -162,5 +162,52 @@ impl Network {
     fn forget(&mut self, address: &Address) {
         self.connections.remove(address);
         self.shared.state().connections.remove(address);
+    }
+}
+
+fn write_all(connection: &mut impl Write, mut pieces: &mut [IoSlice<'_>]) -> io::Result<()> {
+    // Empty ones at the beginning go.
+    IoSlice::advance_slices(&mut pieces, 0);
+    while !pieces.is_empty() {
+        match connection.write_vectored(pieces) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => IoSlice::advance_slices(&mut pieces, written),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes few bytes at a time, and is interrupted now and then.
+    struct Slow(Vec<u8>, usize);
+
+    impl Write for Slow {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.1 += 1;
+            if self.1.is_multiple_of(3) {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let taken = bytes.len().min(self.1);
+            self.0.extend_from_slice(&bytes[..taken]);
+            Ok(taken)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn all_pieces_are_written_in_order() {
+        let pieces: [&[u8]; 6] = [b"", b"one", b"", b"two and more", b"three", b""];
+        let mut slow = Slow(Vec::new(), 0);
+        write_all(&mut slow, &mut pieces.map(IoSlice::new)).expect("to memory");
+        assert_eq!(slow.0, pieces.concat());
+        write_all(&mut slow, &mut []).expect("nothing to do");
     }
 }

@@ -1,6 +1,7 @@
 //! The thread of a producer: rows into batches, batches to brokers, until they are acknowledged or given up.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::io::IoSlice;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -461,7 +462,7 @@ impl Sender {
                 timestamp: columns.timestamp(row).unwrap_or(now),
                 headers: headers.as_ref(),
             };
-            let origin = u64::from(sent.number) << 32 | row as u64;
+            let origin = sent.origin(row);
             let chosen = columns.partition(row).filter(|number| *number >= 0);
             let number = match chosen {
                 Some(number) => usize::try_from(number).unwrap_or(usize::MAX),
@@ -568,18 +569,24 @@ impl Sender {
                     Some((&**name, i32::try_from(*number).ok()?, bytes))
                 })
                 .collect();
-            let request = wire::produce_request(
+            let (head, cuts) = wire::produce_request(
                 memory,
                 &self.settings.client,
                 self.settings.name.as_deref(),
                 self.settings.request_millis,
                 &batches,
             );
-            match self.network.send(&address, &request) {
+            let mut pieces = Vec::with_capacity(2 * batches.len());
+            let mut from = 0;
+            for (cut, (_, _, bytes)) in cuts.into_iter().zip(&batches) {
+                pieces.extend([IoSlice::new(&head[from..cut]), IoSlice::new(bytes)]);
+                from = cut;
+            }
+            match self.network.send(&address, &mut pieces) {
                 Ok(()) => asked.push((address, places)),
                 Err(error) => trouble = Some(error.to_string()),
             }
-            self.request = request;
+            self.request = head;
         }
         let mut ended = None;
         let mut throttled = Duration::ZERO;
@@ -720,10 +727,8 @@ impl Sender {
     }
 
     fn fail_rows(&self, sent: &Sent, code: i32) {
-        let failures = (0..sent.records.num_rows() as u64).map(|row| {
-            let origin = u64::from(sent.number) << 32 | row;
-            Failure::of(sent.topic.to_string(), -1, origin, code)
-        });
+        let failures = (0..sent.records.num_rows())
+            .map(|row| Failure::of(sent.topic.to_string(), -1, sent.origin(row), code));
         self.settle(sent.records.num_rows(), sent.bytes, failures.collect());
     }
 

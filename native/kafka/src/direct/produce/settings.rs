@@ -10,7 +10,7 @@ use crate::direct::connection::{addresses, client_id, plain};
 pub(crate) const PROPERTY: &str = "headrace.direct.produce";
 
 /// Of the queue, so much is used at most: several requests to each broker, which has one at a time. More is only memory.
-const MOST_ON_THE_WAY: usize = 4 << 20;
+const MOST_ON_THE_WAY: usize = 2 << 20;
 
 /// Properties under which librdkafka does something that this module does not.
 const BEYOND: [&str; 6] = [

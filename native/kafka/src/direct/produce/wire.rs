@@ -249,13 +249,16 @@ pub(super) fn offsets(answer: &[u8]) -> Result<i16, Malformed> {
 }
 
 /// Write batches, in the order of topics; acknowledged by all replicas in sync.
+///
+/// Gives the request without the batches, and where in it each of them belongs: they are sent from where they are.
 pub(super) fn produce_request(
     memory: Vec<u8>,
     client: &str,
     name: Option<&str>,
     timeout_millis: i32,
     batches: &[(&str, i32, &[u8])],
-) -> Vec<u8> {
+) -> (Vec<u8>, Vec<usize>) {
+    let mut places = Vec::with_capacity(batches.len());
     let mut request = Request::into(memory, PRODUCE, client);
     request.nullable_text(name).i16(-1).i32(timeout_millis);
     let topics: Vec<_> = batches.chunk_by(|left, right| left.0 == right.0).collect();
@@ -263,10 +266,12 @@ pub(super) fn produce_request(
     for of_topic in topics {
         request.text(of_topic[0].0).count(of_topic.len());
         for (_, partition, bytes) in of_topic {
-            request.i32(*partition).count(bytes.len()).bytes(bytes);
+            request.i32(*partition).count(bytes.len());
+            places.push(request.len());
         }
     }
-    request.finish()
+    let beside = batches.iter().map(|(_, _, bytes)| bytes.len()).sum();
+    (request.finish_beside(beside), places)
 }
 
 /// What became of the batch of one partition.
@@ -385,7 +390,11 @@ mod tests {
     #[test]
     fn batches_stand_under_their_topics() {
         let batches = [("a", 1, &b"xy"[..]), ("a", 4, b"z"), ("b", 0, b"")];
-        let request = produce_request(vec![9; 3], "me", None, 30_000, &batches);
+        let (head, places) = produce_request(vec![9; 3], "me", None, 30_000, &batches);
+        let mut request = head.clone();
+        for (place, (_, _, bytes)) in places.iter().zip(batches).rev() {
+            request.splice(place..place, bytes.iter().copied());
+        }
         let mut reader = body(&request, PRODUCE);
         assert_eq!(
             (reader.i16().expect("there"), reader.i16().expect("there")),
