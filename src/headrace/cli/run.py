@@ -12,6 +12,7 @@ import click
 
 from headrace.cli.allocators import keep_little
 from headrace.cli.failures import bad_call, reported, warn
+from headrace.cli.leftovers import let_go_of_libraries, trimmed
 from headrace.cli.options import examples, functions_option, log_options, program_options
 from headrace.cli.program import application_name, read_program
 from headrace.cli.progress import ProgressLine, log_stream
@@ -159,7 +160,9 @@ def command(
         processor = Processor(topology, replayed, session.registry, options)
         # What planning has loaded stays, too; the collector need not look at it whenever a few batches have gone.
         gc.freeze()
+        let_go_of_libraries()
         with (
+            trimmed(),
             stopped_by_signals(processor.stop),
             _served(processor, environment.port if port is None else port),
             ProgressLine(ProgressReporter(processor.metrics).look),
