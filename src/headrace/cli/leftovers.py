@@ -32,6 +32,9 @@ _REST: Final = 100
 
 _NEVER_WRITTEN: Final = (b"r-xp", b"r--p")
 
+_WRITTEN_TO: Final = (b"Anonymous:", b"Swap:")
+"""What smaps counts of pages that are not as in their file: those in memory, and those swapped out, which it counts apart."""
+
 
 def let_go_of_libraries() -> None:
     """Take the pages of libraries' files out of the process's memory; what is used again is mapped again from the file cache.
@@ -67,8 +70,10 @@ def _unwritten(lines: Iterable[bytes], folders: tuple[bytes, ...]) -> Iterator[t
         if not words[0].endswith(b":"):
             wanted = len(words) > 5 and words[1] in _NEVER_WRITTEN and words[5].startswith(folders)
             place = words[0].split(b"-") if wanted else None
-        elif place is not None and words[0] == b"Anonymous:" and words[1] == b"0":
-            # Relocations are written before a part becomes read-only: such parts have anonymous pages.
+        elif words[0] in _WRITTEN_TO and words[1] != b"0":
+            # Relocations are written before a part becomes read-only, and nothing would bring them back.
+            place = None
+        elif place is not None and words[0] == b"Swap:":
             yield int(place[0], 16), int(place[1], 16)
 
 

@@ -15,19 +15,29 @@ _SMAPS = b"""\
 7000-8000 r-xp 00000000 fe:00 1  /site/pkg/lib one.so
 Rss:                 400 kB
 Anonymous:             0 kB
+Swap:                  0 kB
 VmFlags: rd ex mr mw me
 8000-9000 r--p 00001000 fe:00 1  /site/pkg/lib one.so
 Anonymous:             4 kB
+Swap:                  0 kB
 9000-a000 rw-p 00002000 fe:00 1  /site/pkg/lib one.so
 Anonymous:             0 kB
+Swap:                  0 kB
 a000-b000 r--s 00000000 fe:00 2  /site/pkg/data
 Anonymous:             0 kB
+Swap:                  0 kB
 b000-c000 r--p 00000000 fe:00 3  /site/other
 Anonymous:             0 kB
+Swap:                  0 kB
 c000-d000 r--p 00000000 fe:00 4  /sites/pkg/lib.so
 Anonymous:             0 kB
+Swap:                  0 kB
 d000-e000 r--p 00000000 00:00 0
 Anonymous:             0 kB
+Swap:                  0 kB
+e000-f000 r--p 00003000 fe:00 1  /site/pkg/lib one.so
+Anonymous:             0 kB
+Swap:                  4 kB
 """
 
 
