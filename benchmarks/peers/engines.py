@@ -291,7 +291,7 @@ ENGINES: Final[tuple[Engine, ...]] = (
     FlinkSql(),
     PythonEngine("Quix Streams", "quix", idle=3.0),
     # The results of these two stand outside of transactions, whatever is asked: docs/benchmarks.md.
-    PythonEngine("Bytewax (at least once)", "bytewax"),
+    PythonEngine("Bytewax (at least once)", "bytewax", updates=False),
     PythonEngine("Faust (at least once)", "faust", ends=False),
 )
 

@@ -224,7 +224,7 @@ RUN_BY: Final = {
     "streams": _ALL,
     "flink": _ALL,
     "quix": tuple(name for name in _ALL if name not in ("vessels-avro", "q8", "q11")),
-    "bytewax": ("vessels", "q1"),
+    "bytewax": ("vessels", "q1", "q7", "q11", "q12", "q17"),
     "faust": ("vessels", "q1"),
 }
 """What each engine runs; docs/benchmarks.md says why the others are missing."""
