@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 import click
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as compute
 
@@ -116,7 +117,7 @@ def _print(topic: str, records: pa.RecordBatch, key: JsonPrinter | None, value: 
         lines = envelopes(records, keys.text, lines)
     if errors:
         bad = pa.array([error.row for _, error in errors], pa.int64())
-        rows = pa.array(range(len(lines)), pa.int64())
+        rows = pa.array(np.arange(len(lines)), pa.int64())
         lines = lines.filter(pc.invert(pc.is_in(rows, bad)))
     write_lines(lines)
     for side, error in errors:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as compute
 
@@ -61,7 +62,7 @@ class EnvelopeReader:
         decoded = self._decoder.decode(lines)
         key, value, timestamp = decoded.columns
         bad = pa.array([error.row for error in decoded.errors], pa.int64())
-        rows = pa.array(range(len(lines)), pa.int64())
+        rows = pa.array(np.arange(len(lines)), pa.int64())
         good = pc.if_else(pc.is_in(rows, bad), pa.scalar(None, lines.type), lines)
         batch = pa.table({"row": rows, "line": good.cast(pa.string())})
         self._connection.register("lines", batch)

@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as compute
 
@@ -129,6 +130,6 @@ def _without_rows(data: pa.Array[Any], errors: tuple[RowError, ...]) -> pa.Array
     if not errors:
         return data
     bad = pa.array([error.row for error in errors], pa.int64())
-    rows = pa.array(range(len(data)), pa.int64())
+    rows = pa.array(np.arange(len(data)), pa.int64())
     kept: pa.Array[Any] = pc.if_else(pc.is_in(rows, bad), pa.scalar(None, data.type), data)
     return kept

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -208,10 +209,10 @@ class PipelineRunner:
         return Output(self._topic, output, rows)
 
 
-_COUNTING = pa.array(range(1 << 15), pa.int32())
+_COUNTING = pa.array(np.arange(1 << 15, dtype=np.int32), pa.int32())
 
 
 def _numbers(count: int) -> pa.Int32Array:
     if count <= len(_COUNTING):
         return _COUNTING.slice(0, count)
-    return pa.array(range(count), pa.int32())
+    return pa.array(np.arange(count, dtype=np.int32), pa.int32())

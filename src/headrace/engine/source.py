@@ -100,7 +100,7 @@ class SourceReader:
 
     def _row_numbers(self, count: int) -> pa.Array[Any]:
         if len(self._numbers) < count:
-            self._numbers = pa.array(range(count), pa.int32())
+            self._numbers = pa.array(np.arange(count, dtype=np.int32), pa.int32())
         return self._numbers.slice(0, count)
 
 
