@@ -11,6 +11,8 @@ mod direct;
 mod error;
 mod ffi;
 mod group_offsets;
+#[doc(hidden)]
+pub mod hot_paths;
 mod library;
 mod partitions;
 pub mod producer;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow_array::{
     ArrayRef, BinaryArray, Float64Array, Int8Array, Int32Array, Int64Array, RecordBatch,
-    StringArray, StructArray,
+    StringArray, StructArray, TimestampMillisecondArray,
 };
 use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef};
 use headrace_codec::{avro, json};
@@ -15,12 +15,16 @@ use headrace_state::store::LocalStore;
 use headrace_state::{Kernel, kernel};
 
 const ROWS: usize = 4_000;
-const PATHS: [&str; 5] = [
+const PATHS: [&str; 9] = [
     "json-decode",
     "json-encode",
     "avro-decode",
     "avro-encode",
     "tumbling-sums",
+    "hopping-sums",
+    "stream-join",
+    "log-read",
+    "log-write",
 ];
 
 const SCHEMA: &str = r#"{"type": "record", "name": "position", "fields": [
@@ -29,6 +33,13 @@ const SCHEMA: &str = r#"{"type": "record", "name": "position", "fields": [
 const SUMS: &str = r#"{"store": "sums", "keys": 1, "inputs": ["append"], "kernel": "aggregate", "emit": "commit",
     "calls": [{"function": "COUNT", "arguments": []}, {"function": "SUM", "arguments": [0]}, {"function": "MAX", "arguments": [0]}],
     "window": {"kind": "tumble", "size": 60000, "grace": 60000}, "retracts": false}"#;
+
+const HOPS: &str = r#"{"store": "hops", "keys": 1, "inputs": ["append"], "kernel": "aggregate", "emit": "final",
+    "calls": [{"function": "COUNT", "arguments": []}, {"function": "SUM", "arguments": [0]}, {"function": "MAX", "arguments": [0]}],
+    "window": {"kind": "hop", "size": 10000, "advance": 1000, "grace": 1000}, "retracts": false}"#;
+
+const JOIN: &str = r#"{"store": "join", "keys": 1, "inputs": ["append", "append"], "kernel": "stream_join", "kind": "inner",
+    "before": 10000, "after": 10000, "grace": 60000}"#;
 
 /// What is counted. Its name is looked for among the symbols.
 #[inline(never)]
@@ -69,13 +80,46 @@ fn main() {
             measured(&mut || check(bytes(&encoder.encode(&rows).expect("rows").data), ROWS));
         }
         "tumbling-sums" => {
-            let mut sums = sums();
+            let mut sums = running(SUMS, 1, &["k0", "w0", "w1", "a0", "a1", "a2"]);
             let input = payments();
             measured(&mut || {
                 let processed = sums.process(std::slice::from_ref(&Some(input.clone())));
                 assert!(processed.is_ok());
                 check(sums.flush().expect("results").num_rows(), 1);
                 check(sums.changes().expect("changes").num_rows(), 1);
+            });
+        }
+        "hopping-sums" => {
+            let mut sums = running(HOPS, 1, &["k0", "w0", "w1", "a0", "a1", "a2"]);
+            let input = payments();
+            measured(&mut || {
+                let processed = sums.process(std::slice::from_ref(&Some(input.clone())));
+                check(processed.expect("results").rows.num_rows(), 1);
+                check(sums.changes().expect("changes").num_rows(), 1);
+            });
+        }
+        "stream-join" => {
+            let mut join = running(JOIN, 2, &["k0", "v0", "v1"]);
+            let input = payments();
+            measured(&mut || {
+                let both = [Some(input.clone()), Some(input.clone())];
+                let processed = join.process(&both).expect("pairs");
+                check(processed.rows.num_rows(), ROWS);
+                check(join.changes().expect("changes").num_rows(), ROWS);
+            });
+        }
+        "log-read" => {
+            let batches = headrace_kafka::hot_paths::write(&records()).expect("records");
+            measured(&mut || {
+                let found = headrace_kafka::hot_paths::read(batches.clone());
+                check(found.expect("batches")[0].num_rows(), ROWS);
+            });
+        }
+        "log-write" => {
+            let records = records();
+            measured(&mut || {
+                let batch = headrace_kafka::hot_paths::write(&records);
+                check(batch.expect("records").len(), ROWS);
             });
         }
         other => panic!("there is no path {other}"),
@@ -142,15 +186,30 @@ fn with(names: &[&str]) -> SchemaRef {
     ))
 }
 
-fn sums() -> Box<dyn Kernel> {
-    let spec = Spec::parse(SUMS).expect("a specification");
-    let output = with(&["k0", "w0", "w1", "a0", "a1", "a2"]);
-    let mut sums = kernel(&spec, vec![with(&["k0", "v0"])], output).expect("a kernel");
+fn running(spec: &str, inputs: usize, output: &[&str]) -> Box<dyn Kernel> {
+    let spec = Spec::parse(spec).expect("a specification");
+    let input = with(&["k0", "v0"]);
+    let mut found = kernel(&spec, vec![input; inputs], with(output)).expect("a kernel");
     let local = LocalStore::open(None).expect("memory");
-    local.begin("sums", "guard").expect("begun");
-    let store = local.store("sums").expect("there");
-    sums.open(0, store).expect("open");
-    sums
+    local.begin(&spec.store, "guard").expect("begun");
+    let store = local.store(&spec.store).expect("there");
+    found.open(0, store).expect("open");
+    found
+}
+
+/// Records as a consumer gives them and a producer takes them, of some hundred bytes.
+fn records() -> RecordBatch {
+    let mut encoder = json::Encoder::new(&record_type()).expect("a record");
+    let values = encoder.encode(&positions()).data;
+    let keys = BinaryArray::from_iter_values((0..ROWS as i64).map(i64::to_be_bytes));
+    let times = (0..ROWS as i64).map(|row| 1_700_000_000_000 + row);
+    let times = TimestampMillisecondArray::from_iter_values(times);
+    let columns: [(&str, ArrayRef); 3] = [
+        ("key", Arc::new(keys)),
+        ("value", Arc::new(values)),
+        ("timestamp", Arc::new(times)),
+    ];
+    RecordBatch::try_from_iter(columns).expect("columns")
 }
 
 fn payments() -> RecordBatch {

@@ -409,3 +409,21 @@ fn member(library: &Library, written: &[u8]) -> Result<Member> {
         Ok(member)
     }
 }
+/// One batch of all these rows, as it is sent in a transaction.
+pub(crate) fn one_batch(columns: &Columns<'_>, rows: usize) -> Vec<u8> {
+    let mut batch = batch::Batch::new(Vec::new(), Instant::now());
+    for row in 0..rows {
+        let headers = columns.headers(row);
+        let record = batch::Record {
+            key: columns.key(row),
+            value: columns.value(row),
+            timestamp: columns.timestamp(row).unwrap_or_default(),
+            headers: headers.as_ref(),
+        };
+        batch.append(&record, row as u64);
+    }
+    let identity = wire::Identity { id: 1, epoch: 0 };
+    // Nothing is packed, so nothing fails.
+    let _ = batch.seal(batch::Codec::None, true, identity, 0);
+    batch.into_memory()
+}

@@ -307,10 +307,11 @@ mod tests {
             batch.seal(codec, true, IDENTITY, 5).expect("packed");
             assert_eq!(first, batch.bytes());
             let mut found = Vec::new();
-            read_back(first, |record| {
+            assert!(read_back(first, |record| {
                 let times = (record.offset, record.timestamp);
                 found.push((times, text(record.key), text(record.value)));
-            });
+                true
+            }));
             let expected = records
                 .iter()
                 .enumerate()
