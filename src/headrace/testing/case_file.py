@@ -32,6 +32,7 @@ _KINDS: Final = ", ".join(
 )
 _FROM: Final = "from "
 _SET: Final = " as a set"
+_FIELDS: Final = frozenset({"key", "value", "key_hex", "value_hex", "timestamp", "headers", "partition"})
 
 
 class CaseFileError(Exception):
@@ -75,8 +76,8 @@ def read_case(path: Path) -> Case:
     """Read a case file.
 
     Raises:
-        CaseFileError: it cannot be read, has no `sql`, a section twice or of an unknown kind, a record that is no JSON, or
-            names a program that cannot be read.
+        CaseFileError: it cannot be read, has no `sql`, a section twice or of an unknown kind, a record that is no JSON or has
+            a field of another name, or names a program that cannot be read.
     """
     sets: set[str] = set()
     sql: str | None = None
@@ -89,10 +90,19 @@ def read_case(path: Path) -> Case:
         if kind in _INPUTS:
             inputs.append(f"{_MARK}{title}\n{body}")
         if kind == "sql":
-            sql = _program(path, name.strip().removeprefix(_FROM)) if name.startswith(_FROM) else body
-            if name.startswith(_FROM):
+            if name and not name.startswith(_FROM):
+                message = f"{path}:{line}: there is no section `{title}`: write `sql`, or `sql from {name.strip()}` for a file"
+                raise CaseFileError(message)
+            if sql is not None:
+                message = f"{path}:{line}: the section `sql` stands twice"
+                raise CaseFileError(message)
+            sql = _program(path, name.strip().removeprefix(_FROM)) if name else body
+            if name:
                 folder = (path.parent / name.strip().removeprefix(_FROM)).parent
         elif kind == "topic":
+            if any(topic.name == name.strip() for topic in topics):
+                message = f"{path}:{line}: the section `{title}` stands twice"
+                raise CaseFileError(message)
             topics.append(_topic(name.strip(), body, path))
         else:
             plain = title.removesuffix(_SET)
@@ -166,4 +176,8 @@ def _topic(name: str, body: str, path: Path) -> TopicInput:
         except ValueError as error:
             message = f"{path}: topic `{name}`: {error}: {text}"
             raise CaseFileError(message) from None
+        unknown = [key for key in records[-1] if key not in _FIELDS]
+        if unknown:
+            message = f"{path}: topic `{name}`: a record has no `{unknown[0]}`, but {', '.join(sorted(_FIELDS))}: {text}"
+            raise CaseFileError(message)
     return TopicInput(name, options, tuple(records))

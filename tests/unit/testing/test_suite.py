@@ -84,6 +84,28 @@ def test_an_unknown_section_is_told_of_with_its_line(folder: Path) -> None:
     assert "a.case:7: there is no section `bogus`: write `sql`, `topic NAME`, `output NAME`" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            GOOD.replace("sql from", "sql"),
+            "a.case:1: there is no section `sql fast.sql`: write `sql`, or `sql from fast.sql`",
+        ),
+        (f"=== sql\nSELECT 1\n{GOOD}", "a.case:3: the section `sql` stands twice"),
+        (f"{GOOD}=== topic vessels\n", "a.case:7: the section `topic vessels` stands twice"),
+        (
+            GOOD.replace('"a", ', '"a", "time": 5, ', 1),
+            "a.case: topic `vessels`: a record has no `time`, but headers, key, ",
+        ),
+    ],
+)
+def test_what_a_case_would_pass_over_is_told_of(folder: Path, text: str, message: str) -> None:
+    Path("a.case").write_text(text)
+    done = call("a.case")
+    assert done.exit_code == 2
+    assert message in done.stdout
+
+
 def test_a_fault_of_ours_fails_its_case_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def judge(file: Path, *, thorough: bool, defaults: Mapping[str, str]) -> suite.Verdict:
         if file.stem == "bad":
