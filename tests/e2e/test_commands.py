@@ -135,6 +135,12 @@ def test_schemas_are_listed_shown_compared_and_checked(headrace: Any, tmp_path: 
         file.write_text(json.dumps({**schema, "fields": [*schema["fields"], added]}))
         done = headrace("schemas", "check", subject, str(file))
         assert (done.returncode, said in done.stdout) == (code, True)
+    extended = {**schema, "fields": [*schema["fields"], {"name": "x", "type": "int"}]}
+    (tmp_path / "new.avsc").write_text(json.dumps(extended))
+    for level, code in (("FORWARD_TRANSITIVE", 0), ("FULL_TRANSITIVE", 1)):
+        done = headrace("schemas", "check", subject, str(tmp_path / "new.avsc"), "--level", level)
+        assert done.returncode == code, done.stdout
+    assert headrace("schemas", "list").stdout.splitlines()[1].split()[2] == "1", "nothing is registered"
     assert headrace("schemas", "diff", subject).returncode == 2
     assert "did you mean" in headrace("schemas", "show", "t-vlue").stderr
 

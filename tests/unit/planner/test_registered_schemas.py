@@ -78,3 +78,14 @@ def test_a_schema_that_cannot_follow_is_refused_with_the_reasons(registry: Embed
 def test_nothing_is_registered_while_planning(registry: EmbeddedRegistry) -> None:
     plan("INSERT INTO out STORE VALUE AS AVRO SELECT STREAM MMSI FROM positions", registry)
     assert registry.subjects() == []
+
+
+def test_nothing_is_registered_where_another_target_is_refused(registry: EmbeddedRegistry) -> None:
+    registry.register("out-value", THERE)
+    fits = "INSERT INTO fresh STORE VALUE AS AVRO SELECT STREAM MMSI FROM positions"
+    with pytest.raises(ProgramError, match="does not fit the schema of `out-value`"):
+        plan(
+            f"{fits}; INSERT INTO out STORE VALUE AS AVRO SELECT STREAM MMSI, _key AS Speed FROM positions",
+            registry,
+        )
+    assert registry.subjects() == ["out-value"]
