@@ -139,11 +139,21 @@ def test_failures_name_the_function_and_the_place_and_no_value() -> None:
         return "secret"  # type: ignore[return-value]
 
     @scalar
+    def leaves(x: int) -> int:
+        raise SystemExit(x)
+
+    @scalar
+    def gone(x: Annotated[Array, pa.int64()]) -> Annotated[Array, pa.int64()]:
+        raise SystemExit
+
+    @scalar
     def short(x: Annotated[Array, pa.int64()]) -> Annotated[Array, pa.int64()]:
         return x[:1]
 
     for function, words in (
         (fails, r"^`FAILS` raised KeyError at test_user_functions.py:\d+$"),
+        (leaves, r"^`LEAVES` raised SystemExit at test_user_functions.py:\d+$"),
+        (gone, r"^`GONE` raised SystemExit at test_user_functions.py:\d+$"),
         (wrong, "^`WRONG` returned a value that is no long$"),
         (short, "^`SHORT` did not return an array as long as its arguments$"),
     ):
@@ -327,6 +337,7 @@ def test_a_file_is_loaded_again_when_it_changes(tmp_path: Path) -> None:
     [
         ("x = 1", "it has none; mark them with the decorators of `headrace.udf`"),
         ("x = 1\nx = nosuch", "NameError: name 'nosuch' is not defined (line 3)"),
+        ("import sys\nsys.exit(3)", "SystemExit: 3 (line 3)"),
         ("def (", "SyntaxError: invalid syntax (line 2)"),
         (
             "@scalar\ndef f(x): return x",

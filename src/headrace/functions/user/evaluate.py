@@ -39,7 +39,11 @@ class UserFunctionError(Exception):
     """A user function failed. The message names function, kind and place of the failure, and no values."""
 
 
-def failure(name: str, error: Exception) -> UserFunctionError:
+FAILURES: Final = (Exception, SystemExit)
+"""What code of users raises: `sys.exit()` of theirs is to end neither a query nor a processor."""
+
+
+def failure(name: str, error: BaseException) -> UserFunctionError:
     """Say what went wrong inside a function, without the words of the exception, which may hold data."""
     frames = traceback.extract_tb(error.__traceback__)
     own = next((frame for frame in frames if Path(frame.filename).parent != _OURS), None)
@@ -75,7 +79,7 @@ def per_value(
                         found.append(call(*row))
             else:
                 found = [call(*row) for row in each]
-        except Exception as error:
+        except FAILURES as error:
             raise failure(name, error) from error
         given = dumped(name, found, result)
         if given.null_count > skipped and not result.optional:
@@ -116,7 +120,7 @@ def _called(
         return pa.array([], result.type)
     try:
         found = call(*arrays)
-    except Exception as error:
+    except FAILURES as error:
         raise failure(name, error) from error
     if isinstance(found, pa.ChunkedArray):
         found = found.combine_chunks()

@@ -16,6 +16,7 @@ from headrace.errors import Diagnostic, ProgramError, Span
 from headrace.errors.codes import function as codes
 from headrace.functions.registry import lookup
 from headrace.functions.user.declare import DeclarationError, UserFunction, declared
+from headrace.functions.user.evaluate import FAILURES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -131,7 +132,7 @@ def _loaded(path: str, modified: int, size: int) -> UserFunctions:
         spec.loader.exec_module(module)
     except DeclarationError as error:
         raise _LoadError(str(error)) from None
-    except Exception as error:
+    except FAILURES as error:
         raise _LoadError(_failed(error, path)) from error
     found: dict[str, UserFunction] = {}
     _add(found, vars(module).values(), path)
@@ -147,7 +148,7 @@ def _entry(point: EntryPoint) -> object:
         target: object = point.load()
     except DeclarationError as error:
         raise _LoadError(str(error)) from None
-    except Exception as error:
+    except FAILURES as error:
         raise _LoadError(_failed(error, "")) from error
     if declared(target) is None and not isinstance(target, ModuleType):
         message = f"`{point.value}` is no module and no function that `headrace.udf` has marked"
@@ -170,7 +171,7 @@ def _add(found: dict[str, UserFunction], items: Iterable[object], origin: str) -
         found[function.name] = replace(function, origin=origin)
 
 
-def _failed(error: Exception, path: str) -> str:
+def _failed(error: BaseException, path: str) -> str:
     """Say how a module failed; its own words are shown, for no record has been read yet."""
     line = ""
     trace = error.__traceback__
