@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from headrace.cli.session import open_session, setting_defaults
@@ -32,9 +33,15 @@ def open_workspace(
             session.registry,
             session.catalog,
             LocalStates(folder, session.log),
-            None if folder is None else RunningQueries(folder / "queries.db", session.log.name),
+            None if folder is None else RunningQueries(folder / "queries.db", _whole_name(session.log.name)),
             tuple(
                 Set(tuple(key.split(".")), value, _NOWHERE, _NOWHERE)
                 for key, value in setting_defaults(functions, session.environment).items()
             ),
         )
+
+
+def _whole_name(log: str) -> str:
+    """Tell logs in different folders apart, which are called `sqlite:headrace.db` in all of them."""
+    kind, _, file = log.partition(":")
+    return f"{kind}:{Path(file).resolve()}" if kind == "sqlite" and file != ":memory:" else log
