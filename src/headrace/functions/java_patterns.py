@@ -185,6 +185,10 @@ class Piece:
     is_sql: bool = False
 
 
+_NOTHING: Final = Piece("CASE WHEN {t} IS NOT NULL THEN '' END", is_sql=True)
+"""What an empty pattern writes, as in Java."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """How a pattern reads.
@@ -239,7 +243,7 @@ def to_write(pattern: str) -> tuple[Piece, ...]:
     if width:
         message = "`p` pads the letters behind it, and there are none"
         raise PatternError(message, len(pattern) - width, len(pattern))
-    return tuple(pieces) or (Piece(""),)
+    return tuple(pieces) or (_NOTHING,)
 
 
 def to_read(pattern: str) -> Reading:
@@ -256,6 +260,9 @@ def to_read(pattern: str) -> Reading:
     smooth: list[tuple[int, str]] = []
     short_year = day_of_week = False
     tokens = _tokens(pattern)
+    if not tokens:
+        message = "an empty date pattern reads nothing"
+        raise PatternError(message, 0, 0)
     _check_whole_time(tokens)
     for token in tokens:
         if token.kind == "open":

@@ -90,9 +90,9 @@ _PATTERNS: Final = (
     "`zzzz` read regions (`Europe/Paris`), offsets, UTC and GMT, and by their short or long names the Eastern, Central, "
     "Mountain and Pacific Time, the Central European Time and that of Japan: whichever name is written, summer time is that of "
     "the zone, as in Java. A text must have as many digits as the pattern says, and names in their usual case; a year of two "
-    "digits is one of this century; a day of the week must be that of the date. A day that its month does not have fails the "
-    "record, where Java takes "
-    "the month's last day. With more than six digits of a fraction, years are those from 1678 to 2261."
+    "digits is one of this century; a day of the week must be that of the date. A day that its month does not have, and 24:00, "
+    "fail the record, where Java takes the month's last day and the next midnight. With more than six digits of a fraction, "
+    "years are those from 1678 to 2261."
 )
 
 

@@ -231,6 +231,13 @@ def test_milliseconds_of_the_day_stand_alone(pattern: str, message: str) -> None
     assert pattern[caught.value.start : caught.value.end] == "A"
 
 
+def test_an_empty_pattern_writes_nothing_as_in_java_and_reads_nothing() -> None:
+    assert evaluate(f"FORMAT_TIMESTAMP({MOMENT}, '')")[1] == ""
+    assert evaluate("FORMAT_TIMESTAMP(TO_TIMESTAMP(CAST(NULL AS long)), '')")[1] is None
+    with pytest.raises(PatternError, match="an empty date pattern reads nothing"):
+        to_read("")
+
+
 def test_too_many_optional_sections_are_refused() -> None:
     with pytest.raises(PatternError, match="too many optional sections"):
         to_read("[y][y][y][y][y][y]")
