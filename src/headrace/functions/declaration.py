@@ -117,20 +117,23 @@ class Function:
         """Say whether a call with this many arguments fits a signature."""
         return any(signature.accepts(count) for signature in self.signatures)
 
-    def render(self, args: Sequence[exp.Expression], span: Span | None = None) -> exp.Expression:
+    def render(
+        self, args: Sequence[exp.Expression], span: Span | None = None, called: str | None = None
+    ) -> exp.Expression:
         """Give the DuckDB expression of a call.
 
         Args:
             args: DuckDB expressions, already bound; literals as written, since some functions translate them. For a
                 function of kind HEADER the headers column comes first.
             span: place of the call, for diagnostics.
+            called: the name as the call has it, which may be an alias; None: the function's own.
 
         Raises:
             ProgramError: the number of arguments is wrong, or an argument that must be a literal is not, or is no good.
         """
         shown = len(args) - (1 if self.kind is Kind.HEADER else 0)
         if not self.accepts(shown):
-            raise ProgramError((self._wrong_count(shown, span),))
+            raise ProgramError((self._wrong_count(shown, span, called or self.name),))
         if self.kind is Kind.AGGREGATE:
             message = f"`{self.name}` is an aggregate and has no rendering for a single record"
             raise TypeError(message)
@@ -168,16 +171,16 @@ class Function:
         """Give each signature as text, `NAME(a TYPE, …) -> TYPE`."""
         return tuple(signature.describe(self.name) for signature in self.signatures)
 
-    def _wrong_count(self, count: int, span: Span | None) -> Diagnostic:
+    def _wrong_count(self, count: int, span: Span | None, called: str) -> Diagnostic:
         counts = sorted({len(signature.parameters) for signature in self.signatures})
         more = any(signature.variadic for signature in self.signatures)
         wanted = " or ".join(str(number) for number in counts) + (" or more" if more else "")
         plural = "" if wanted == "1" else "s"
         return Diagnostic(
             codes.ARGUMENT_COUNT,
-            f"`{self.name}` takes {wanted} argument{plural}, not {count}",
+            f"`{called}` takes {wanted} argument{plural}, not {count}",
             span,
-            help="write " + " or ".join(f"`{usage}`" for usage in self.usage()),
+            help="write " + " or ".join(f"`{item.describe(called)}`" for item in self.signatures),
         )
 
 

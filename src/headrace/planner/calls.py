@@ -69,7 +69,7 @@ def call(within: Expressions, node: exp.Expression) -> Typed:
         ]
     if function.kind is Kind.HEADER:
         given.insert(0, within.headers(node).node)
-    rendered = function.render(given, within.at(node))
+    rendered = function.render(given, within.at(node), called(function, node))
     _check_types(within, node, function, arguments)
     if name.upper() == "COALESCE":
         need_one_type(within, list(zip(node.expressions, arguments, strict=True)), f"`{name}`")
@@ -160,6 +160,11 @@ def _packed(node: exp.Anonymous) -> exp.Struct:
     return exp.Struct(expressions=fields)
 
 
+def called(function: Function, node: exp.Anonymous) -> str:
+    """Give the name of a function as a call has it; those of users have another one inside, and no aliases."""
+    return function.name if function.family == USER else str(node.this).upper()
+
+
 def _check_types(
     within: Expressions, node: exp.Anonymous, function: Function, arguments: list[Typed]
 ) -> None:
@@ -173,8 +178,7 @@ def _check_types(
     wanted = " or ".join(kind.lower() for kind in found.expected)
     article = "an" if wanted[0] in "aeiou" else "a"
     shown = within.describe(place, arguments[found.index])
-    shown_name = function.name if function.family == USER else str(node.this).upper()
-    message = f"the {ordinal} argument of `{shown_name}` is {article} {wanted}, not {shown}"
+    message = f"the {ordinal} argument of `{called(function, node)}` is {article} {wanted}, not {shown}"
     way_out = None
     if "STRING" in found.expected and not isinstance(place, exp.Literal):
         way_out = f"convert it: `CAST({within.words(place)} AS string)`"

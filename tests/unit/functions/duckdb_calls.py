@@ -50,7 +50,7 @@ def _render(node: exp.Expression) -> exp.Expression:
     args = list(node.expressions)
     if function.kind is Kind.HEADER:
         args.insert(0, exp.column("_headers"))
-    return function.render(args, span)
+    return function.render(args, span, str(node.this).upper())
 
 
 def evaluate(text: str, *, plain: bool = False) -> tuple[str, Any]:

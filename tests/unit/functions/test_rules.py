@@ -153,6 +153,7 @@ def test_every_function_is_rendered_in_exactly_one_way() -> None:
         ("CONCAT()", "`CONCAT` takes 1 or more arguments, not 0", "CONCAT(value ANY, …)"),
         ("ZIP([1], 'a', [2])", "`ZIP` takes 2 or more arguments, not 3", "ZIP(array ARRAY, field STRING, …)"),
         ("HEADERASINT()", "`HEADERASINT` takes 1 argument, not 0", "HEADERASINT(name STRING)"),
+        ("MASK('a', 'x')", "`MASK` takes 1 argument, not 2", "`MASK(text STRING) -> STRING`"),
         ("UUID(1)", "`UUID` takes 0 arguments, not 1", "UUID()"),
     ],
 )

@@ -155,7 +155,7 @@ class Calls:
         function = lookup(str(node.this))
         assert function is not None
         if not function.accepts(len(found)):
-            function.render([exp.Null()] * len(found), nearest_span(node))
+            function.render([exp.Null()] * len(found), nearest_span(node), str(node.this).upper())
         return found, distinct
 
     def _argument(self, node: exp.Expression, aggregate: Aggregate, *, records: bool = False) -> pa.DataType:
