@@ -36,6 +36,7 @@ EXPLAINED: Final = {
     "max.block.ms": "the producer waits as long as its queue is full",
     "max.poll.records": "the size of a batch follows the load",
     "max.task.idle.ms": "inputs are not merged by time without a join",
+    "max.zero.polls": "a query ends where its topics ended when it began, or by `max.idle.time`",
     "metric.reporters": "metrics are served at `/metrics`",
     "metrics.num.samples": "metrics are served at `/metrics`",
     "metrics.recording.level": "metrics are served at `/metrics`",
