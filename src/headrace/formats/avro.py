@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from headrace import _native
 from headrace.errors import Diagnostic, ProgramError
-from headrace.errors.codes.format import NO_REGISTRY, UNSUPPORTED_TYPE
-from headrace.formats.interface import Format
+from headrace.errors.codes.format import NO_REGISTRY
 from headrace.formats.native import NativeEncoder, refusing
 from headrace.formats.writers import WritersDecoder
 from headrace.types.avro import arrow_to_avro
@@ -33,9 +32,6 @@ def decoder(side: Side, paths: Sequence[Path], registry: Registry | None) -> Dec
 
 def encoder(side: Side, schema_id: int | None) -> Encoder:
     """As `make_encoder`."""
-    if side.format is not Format.AVRO:
-        message = f"{side.format} is for reading only"
-        raise ProgramError((Diagnostic(UNSUPPORTED_TYPE, message),))
     if schema_id is None:
         message = "AVRO is written with the id under which its schema is registered"
         raise ProgramError((Diagnostic(NO_REGISTRY, message),))

@@ -14,7 +14,8 @@ import pyarrow.compute as compute
 from headrace import _native
 from headrace.errors import Diagnostic, ProgramError
 from headrace.errors.codes.format import UNSUPPORTED_TYPE
-from headrace.formats.interface import Decoded, RowError
+from headrace.formats.change_operations import wrong_operations
+from headrace.formats.interface import Decoded
 from headrace.formats.native import NativeDecoder, refusing
 from headrace.types.change_records import OPERATION, PAYLOAD
 from headrace.types.shape import fields
@@ -61,17 +62,11 @@ class _ChangeDecoder:
         bare, wrapped = found.columns[:count], found.columns[count:]
         inside = wrapped[0].is_valid()
         columns = dict(zip(self._wanted, _either(inside, wrapped, bare), strict=True))
-        bad = {error.row for error in found.errors}
-        there = data.is_valid()
-        strange = pc.and_(there, columns[OPERATION,].is_null())
-        errors = [*found.errors]
-        if strange.true_count > len(bad):
-            rows = [row for row in pc.indices_nonzero(strange).to_pylist() if row not in bad]
-            errors += [RowError(row, "not a change record: it has no `op`") for row in rows]
-        there = pc.and_not(there, strange)
+        operations = columns[OPERATION,]
+        there = pc.and_(data.is_valid(), operations.is_valid())
         return Decoded(
             tuple(self._column(path, columns, there) for path in self._paths),
-            tuple(sorted(errors, key=lambda error: error.row)),
+            wrong_operations(operations, data.is_valid(), found.errors),
         )
 
     def _column(self, path: Path, columns: dict[Path, pa.Array[Any]], there: pa.Array[Any]) -> pa.Array[Any]:

@@ -26,7 +26,6 @@ _SHARED: Final = {
     Format.INT: "primitive",
     Format.LONG: "primitive",
     Format.BYTES: "primitive",
-    Format.DEBEZIUM_AVRO: "avro",
 }
 """Formats that share a module; every other has one of its own name."""
 

@@ -18,6 +18,9 @@ PAYLOAD: Final = "payload"
 ROW_THERE: Final = ("c", "u", "r")
 """Operations after which the row is there: created, updated, read in a snapshot."""
 
+ROW_GONE: Final = "d"
+"""The operation that removes the row. Others, such as the truncation of a table, are about no row."""
+
 
 def change_record(row: pa.DataType, *, text: bool) -> pa.DataType:
     """Give the type of the change records of a table with such rows.

@@ -36,6 +36,16 @@ def test_what_is_no_change_record_fails_alone() -> None:
     assert [row is None for row in found.columns[1].to_pylist()] == [True, False, True, True, True]
 
 
+def test_operations_that_are_about_no_row_fail_alone() -> None:
+    texts = [json.dumps({**CHANGE, "op": word}) for word in ("c", "z", "d", "t", "u", "m", "r")]
+    side = Side(Format.DEBEZIUM_JSON, change_record(ROW, text=True))
+    found = make_decoder(side, [("op",)]).decode(binary(texts))
+    assert [error.row for error in found.errors] == [1, 3, 5]
+    assert {error.reason for error in found.errors} == {
+        "not a change of a row: `op` is none of c, u, r and d"
+    }
+
+
 def test_a_declared_row_is_read_from_the_envelope_of_a_writer() -> None:
     value = {
         "type": "record",
@@ -52,9 +62,11 @@ def test_a_declared_row_is_read_from_the_envelope_of_a_writer() -> None:
     written = Side(Format.AVRO, avro_to_arrow(schema), schema)
     row = {"id": 1, "name": "a", "x": 2}
     change = {"before": None, "after": row, "source": 3, "op": "c", "ts_ms": 5}
-    data = make_encoder(written, 7).encode(pa.array([change], written.type)).data
+    truncated = {**change, "after": None, "op": "t"}
+    data = make_encoder(written, 7).encode(pa.array([change, truncated], written.type)).data
     side = Side(Format.DEBEZIUM_AVRO, change_record(ROW, text=False))
     registry = Schemas({7: schema})
     found = make_decoder(side, [("after",), ("op",)], registry).decode(data)
-    assert found.errors == ()
-    assert found.columns[0].to_pylist() == [{"id": 1, "name": "a"}]
+    assert [error.row for error in found.errors] == [1]
+    assert found.columns[0].to_pylist()[0] == {"id": 1, "name": "a"}
+    assert found.columns[1].to_pylist()[0] == "c"
