@@ -29,4 +29,5 @@ def decoder(side: Side, paths: Sequence[Path], registry: Registry | None) -> Dec
 def encoder(side: Side, schema_id: int | None) -> Encoder:
     """As `make_encoder`: refused."""
     message = f"{side.format} is for reading only"
-    raise ProgramError((Diagnostic(UNSUPPORTED_TYPE, message),))
+    help = "write to a topic of another format, such as JSON"
+    raise ProgramError((Diagnostic(UNSUPPORTED_TYPE, message, help=help),))

@@ -142,11 +142,21 @@ def test_levels_say_who_must_read_whom(level: Compatibility, schema: str, good: 
     assert (obstacles(level, schema, [OLD]) == []) == good
 
 
-def test_only_transitive_levels_look_at_all_versions() -> None:
+@pytest.mark.parametrize(
+    ("latest", "all_versions"),
+    [
+        (Compatibility.BACKWARD, Compatibility.BACKWARD_TRANSITIVE),
+        (Compatibility.FORWARD, Compatibility.FORWARD_TRANSITIVE),
+        (Compatibility.FULL, Compatibility.FULL_TRANSITIVE),
+    ],
+)
+def test_only_transitive_levels_look_at_all_versions(
+    latest: Compatibility, all_versions: Compatibility
+) -> None:
     versions = [json.dumps(record(field("x", "string"))), json.dumps(record())]
     new = json.dumps(record(field("x", "int", default=0)))
-    assert obstacles(Compatibility.BACKWARD, new, versions) == []
-    assert obstacles(Compatibility.BACKWARD_TRANSITIVE, new, versions) != []
+    assert obstacles(latest, new, versions) == []
+    assert obstacles(all_versions, new, versions) != []
 
 
 @pytest.mark.parametrize(
