@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Final, Self
 
 import pyarrow as pa
 
-from headrace import _native
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
@@ -54,7 +52,8 @@ def let_go_of_libraries() -> None:
 @cache
 def _of_libraries() -> Sequence[tuple[int, int]]:
     """Give what the first caller has found: to look takes 10 ms, and what may go then may always go."""
-    packages = (Path(pa.__file__).parents[1], Path(_native.__file__).parent)
+    # The native module lies in our own package, which need not be installed beside the others.
+    packages = (Path(pa.__file__).parents[1], Path(__file__).parents[1])
     try:
         with Path("/proc/self/smaps").open("rb") as file:
             return tuple(_unwritten(file, tuple(bytes(folder) + b"/" for folder in packages)))

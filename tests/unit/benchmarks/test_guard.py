@@ -16,5 +16,5 @@ def test_more_instructions_are_a_regression() -> None:
 
 def test_the_counts_are_of_the_paths() -> None:
     counts = json.loads(COUNTS.read_text())["counts"]
-    assert len(counts) == 5
+    assert len(counts) == 9
     assert all(count > 100_000 for count in counts.values())
