@@ -201,6 +201,13 @@ _IN_ZONE: Final = (
 
 _MOMENT: Final = "TO_TIMESTAMP('2024-02-29T13:05:09.250Z')"
 
+
+def _moved(sign: str) -> str:
+    """Give the macro's text for a time `t` that is moved by `n` units `u`."""
+    moved = f"CAST(t AS TIMESTAMP) {sign} CAST('1 ' || u AS INTERVAL) * CAST(n AS BIGINT)"
+    return f"CAST({moved} AS TIMESTAMP WITH TIME ZONE)"
+
+
 FUNCTIONS: Final = (
     _clock(
         "NOW",
@@ -319,6 +326,7 @@ FUNCTIONS: Final = (
     ),
     Function(
         name="PARSE_TIME_MICROS",
+        aliases=("PARSE_TIME",),
         family=FAMILY,
         signatures=(signature("text STRING, pattern STRING", "TIME"),),
         description="Reads a time of day by a pattern.",
@@ -349,6 +357,7 @@ FUNCTIONS: Final = (
     ),
     Function(
         name="PARSE_TIMESTAMP_MICROS",
+        aliases=("PARSE_TIMESTAMP",),
         family=FAMILY,
         signatures=(signature("text STRING, pattern STRING", "TIMESTAMP"),),
         description="Reads a timestamp by a pattern. Without a zone in the pattern it is UTC.",
@@ -399,6 +408,56 @@ FUNCTIONS: Final = (
         examples=(
             Example(f"UNIX_TIMESTAMP({_MOMENT})", "1709211909"),
             Example("UNIX_TIMESTAMP('1970-01-02', 'yyyy-MM-dd')", "86400"),
+        ),
+    ),
+    Function(
+        name="TIMESTAMPDIFF",
+        family=FAMILY,
+        signatures=(signature(f"unit STRING, from {_WHEN}, to {_WHEN}", "LONG"),),
+        description="Gives how many whole units (`SECOND`, `MINUTE`, `HOUR`, `DAY`, `WEEK`, `MONTH`, `YEAR`, …) lie between two "
+        "times; negative if `to` is earlier.",
+        macro=("(u, a, b) AS date_sub(u, CAST(a AS TIMESTAMP), CAST(b AS TIMESTAMP))",),
+        examples=(
+            Example(f"TIMESTAMPDIFF(HOUR, TO_TIMESTAMP(1709207999000), {_MOMENT})", "1"),
+            Example("TIMESTAMPDIFF(MONTH, TO_DATE('2024-03-30'), TO_DATE('2024-01-31'))", "-1"),
+        ),
+    ),
+    Function(
+        name="TIMESTAMPADD",
+        family=FAMILY,
+        signatures=(signature(f"unit STRING, count LONG, when {_WHEN}", "TIMESTAMP"),),
+        description="Gives the time so many units (as those of `TIMESTAMPDIFF`) later. A day that the month does not have is "
+        "its last.",
+        macro=(f"(u, n, t) AS {_moved('+')}",),
+        examples=(
+            Example("TIMESTAMPADD(DAY, 1, TO_TIMESTAMP(0))", "TIMESTAMPTZ '1970-01-02 00:00:00+00'"),
+            Example("TIMESTAMPADD(MONTH, 1, TO_DATE('2024-01-31'))", "TIMESTAMPTZ '2024-02-29 00:00:00+00'"),
+        ),
+    ),
+    Function(
+        name="TIMESTAMPSUB",
+        family=FAMILY,
+        signatures=(signature(f"unit STRING, count LONG, when {_WHEN}", "TIMESTAMP"),),
+        description="Gives the time so many units earlier; see `TIMESTAMPADD`.",
+        macro=(f"(u, n, t) AS {_moved('-')}",),
+        examples=(
+            Example("TIMESTAMPSUB(SECOND, 1, TO_TIMESTAMP(0))", "TIMESTAMPTZ '1969-12-31 23:59:59+00'"),
+            Example("TIMESTAMPSUB(YEAR, 1, TO_DATE('2024-02-29'))", "TIMESTAMPTZ '2023-02-28 00:00:00+00'"),
+        ),
+    ),
+    Function(
+        name="TO_TIMESTAMP_LTZ",
+        family=FAMILY,
+        signatures=(signature("number LONG, precision INT", "TIMESTAMP"),),
+        description="Gives the timestamp so many seconds (precision 0) or milliseconds (3) after 1970-01-01 UTC. Another "
+        "precision fails the record.",
+        macro=(
+            "(x, p) AS CAST(make_timestamp(CAST(x AS BIGINT) * CASE p WHEN 0 THEN 1000000 WHEN 3 THEN 1000 "
+            "ELSE error('the precision of TO_TIMESTAMP_LTZ is 0 or 3') END) AS TIMESTAMP WITH TIME ZONE)",
+        ),
+        examples=(
+            Example("TO_TIMESTAMP_LTZ(2, 0)", "TIMESTAMPTZ '1970-01-01 00:00:02+00'"),
+            Example("TO_TIMESTAMP_LTZ(1500, 3)", "TIMESTAMPTZ '1970-01-01 00:00:01.5+00'"),
         ),
     ),
     Function(

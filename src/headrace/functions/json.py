@@ -126,6 +126,7 @@ def _all(args: Sequence[exp.Expression], span: Span | None) -> exp.Expression:
 FUNCTIONS: Final = (
     Function(
         name="JSON_EXTRACT_FIRST",
+        aliases=("EXTRACTJSONFIELD",),
         family=FAMILY,
         signatures=(signature("json STRING, path STRING", "STRING"),),
         description="Gives the first value at a JsonPath as text; null if there is none or it is a JSON null. Objects and arrays "

@@ -368,7 +368,7 @@ FUNCTIONS: Final = (
     ),
     Function(
         name="REGEXP",
-        aliases=("REGEX",),
+        aliases=("REGEX", "REGEXP_SUBSTR"),
         family=FAMILY,
         signatures=(signature("text STRING, expression STRING", "STRING"),),
         description="Gives the first part of the text that the regular expression matches; null if there is none. Expressions "
@@ -379,6 +379,23 @@ FUNCTIONS: Final = (
             Example("REGEXP('MMSI 237123', '[0-9]+')", "'237123'"),
             Example("REGEXP('none', '[0-9]+')", "NULL"),
         ),
+    ),
+    Function(
+        name="REGEXP_COUNT",
+        family=FAMILY,
+        signatures=(signature("text STRING, expression STRING", "INT"),),
+        description="Gives how many parts of the text, none over another, the regular expression (RE2) matches.",
+        macro=("(s, re) AS CAST(len(regexp_extract_all(s, re)) AS INTEGER)",),
+        examples=(Example("REGEXP_COUNT('a1b22', '[0-9]+')", "2"), Example("REGEXP_COUNT('', 'x')", "0")),
+    ),
+    Function(
+        name="LOCATE",
+        family=FAMILY,
+        signatures=(signature("part STRING, text STRING", "INT"),),
+        description="Gives the position of the first occurrence of `part`, counted from 1; 0 if there is none. `INDEXOF` counts "
+        "from 0.",
+        macro=("(p, s) AS CAST(instr(s, p) AS INTEGER)",),
+        examples=(Example("LOCATE('b', 'abcb')", "2"), Example("LOCATE('x', 'abc')", "0")),
     ),
     Function(
         name="REGEX_MATCHES",
@@ -409,6 +426,7 @@ FUNCTIONS: Final = (
     ),
     Function(
         name="TRIM",
+        aliases=("BTRIM",),
         family=FAMILY,
         signatures=(signature("text STRING", "STRING"),),
         description="Removes spaces, tabs and line ends from both ends.",

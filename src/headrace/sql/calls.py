@@ -107,6 +107,9 @@ class CallGrammar(TypeGrammar, WindowGrammar):
             "CAST": self._cast,
             "TRY_CAST": self._cast,
             "EXTRACT": self._extract,
+            "TIMESTAMPADD": self._with_unit,
+            "TIMESTAMPSUB": self._with_unit,
+            "TIMESTAMPDIFF": self._with_unit,
             "TRIM": self._trim,
             "POSITION": self._position,
             "SUBSTRING": self._substring,
@@ -331,6 +334,23 @@ class CallGrammar(TypeGrammar, WindowGrammar):
         value = self.expression()
         self.close(opening)
         return self.mark(exp.Extract(this=part, expression=value), start)
+
+    def _with_unit(self) -> exp.Expression | None:
+        """Read `TIMESTAMPDIFF(SECOND, …)`, whose first argument is a word; any other call of that name is left to `call`."""
+        unit = self.peek(2)
+        if unit.kind is not Kind.WORD or unit.upper not in _INTERVAL_UNITS or self.peek(3).text != ",":
+            return None
+        start = self.position
+        name = self.advance()
+        opening = self.advance()
+        place = self.position
+        self.position += 2
+        words = self.mark(exp.Literal.string(unit.upper), place)
+        arguments = [words, *self.expression_list()]
+        self.close(opening)
+        node = self.mark(exp.Anonymous(this=name.value, expressions=arguments), start)
+        node.meta["name_start"], node.meta["name_end"] = name.start, name.end
+        return node
 
     def _trim(self) -> exp.Expression | None:
         """Read `TRIM(BOTH 'x' FROM text)`; an ordinary call of TRIM is left to `call`."""
