@@ -452,8 +452,8 @@ FUNCTIONS: Final = (
         description="Gives the timestamp so many seconds (precision 0) or milliseconds (3) after 1970-01-01 UTC. Another "
         "precision fails the record.",
         macro=(
-            "(x, p) AS CAST(make_timestamp(CAST(x AS BIGINT) * CASE p WHEN 0 THEN 1000000 WHEN 3 THEN 1000 "
-            "ELSE error('the precision of TO_TIMESTAMP_LTZ is 0 or 3') END) AS TIMESTAMP WITH TIME ZONE)",
+            "(x, p) AS CAST(make_timestamp(CAST(x AS BIGINT) * CASE WHEN p = 0 THEN 1000000 WHEN p = 3 THEN 1000 "
+            "WHEN p IS NOT NULL THEN error('the precision of TO_TIMESTAMP_LTZ is 0 or 3') END) AS TIMESTAMP WITH TIME ZONE)",
         ),
         examples=(
             Example("TO_TIMESTAMP_LTZ(2, 0)", "TIMESTAMPTZ '1970-01-01 00:00:02+00'"),
