@@ -91,8 +91,9 @@ _PATTERNS: Final = (
     "Mountain and Pacific Time, the Central European Time and that of Japan: whichever name is written, summer time is that of "
     "the zone, as in Java. A text must have as many digits as the pattern says, and names in their usual case; a year of two "
     "digits is one of this century; a day of the week must be that of the date. A day that its month does not have, and 24:00, "
-    "fail the record, where Java takes the month's last day and the next midnight. With more than six digits of a fraction, "
-    "years are those from 1678 to 2261."
+    "fail the record, where Java takes the month's last day and the next midnight. A pattern without a year reads one of 1900, "
+    "without a month or a day the first, where Java reads no date. With more than six digits of a fraction, years are those from "
+    "1678 to 2261."
 )
 
 
