@@ -140,6 +140,25 @@ def test_pause_seek_and_small_polls(log: KafkaLog, make_topic: Callable[..., str
     consumer.close()
 
 
+def test_wide_records_come_a_few_mebibytes_at_a_time(log: KafkaLog, make_topic: Callable[..., str]) -> None:
+    topic = make_topic(1)
+    wide = ["x" * 20_000 + str(number) for number in range(1_000)]
+    producer = log.producer(ProducerOptions())
+    producer.send(topic, values(wide))
+    assert producer.flush(PATIENCE) == []
+    producer.close()
+    consumer = reader(log, topic, 1, DIRECT)
+    until = time.monotonic() + PATIENCE
+    polls: list[list[Any]] = []
+    while sum(map(len, polls)) < len(wide):
+        assert time.monotonic() < until
+        # Long enough for all of them, if their number alone counted.
+        polls.append(rows(consumer.poll(16_384, 1.0, 1.0)))
+    consumer.close()
+    assert max(map(len, polls)) * 20_000 < 6 << 20
+    assert [row["value"] for poll in polls for row in poll] == [text.encode() for text in wide]
+
+
 def test_a_partition_that_has_no_leader_for_a_while_keeps_its_position(
     own_kafka: KafkaServer, name: str
 ) -> None:

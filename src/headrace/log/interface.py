@@ -105,6 +105,7 @@ class Consumer(Protocol):
         """Give what has arrived, one batch a topic with schema `RECORDS`, records of a partition in offset order.
 
         Waits up to `timeout` seconds for the first record, then up to `linger` seconds more to fill up to `max_records`.
+        Wide records come fewer at a time: a log bounds the bytes of a poll as it sees fit.
         Returns [] if nothing came. Serves group events; partitions that are assigned may end the wait.
 
         Raises:

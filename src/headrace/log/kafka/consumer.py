@@ -33,7 +33,9 @@ _SLICE: Final = 0.2
 _TICK: Final = 0.001
 # An assignment that arrives during a wait is seen when the wait ends: before the first one it is awaited closely.
 _JOINING_SLICE: Final = 0.02
-_MAX_BYTES: Final = 32 << 20
+# Of one poll: wide records make batches of fewer rows, which a processor holds several times over. What librdkafka reads
+# is counted by records alone.
+_MAX_BYTES: Final = 4 << 20
 _COMMIT_SECONDS: Final = 30.0
 # An answer can be lost with the broker it was to come from; committing the same again does no harm.
 _COMMIT_SLICE: Final = 3.0
