@@ -9,6 +9,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from headrace.engine import passing
 from headrace.engine.failures import failure_of
 from headrace.engine.faults import Fault, Stage, isolate
 from headrace.engine.probe import probe_query
@@ -48,7 +49,7 @@ class GuardedQuery(Generic[Shaped]):
         self._relation = relation
         self._query = query
         self._shape = shape
-        self._run = relation.prepare(query)
+        self._run = passing.prepare(relation.prepare, query, relation.schema)
         self._probe: Callable[[pa.RecordBatch], pa.Table] | None = None
         self._probe_made = False
 

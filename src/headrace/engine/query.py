@@ -43,6 +43,7 @@ class InputRelation:
     def __init__(
         self, schema: pa.Schema, setup: Sequence[str], functions: Sequence[UserFunction] = ()
     ) -> None:
+        self.schema = schema
         self._current = _CurrentBatch(schema)
         self._connection = connection_alone() if functions else connection()
         self._prepared = 0

@@ -12,15 +12,13 @@ import pyarrow.compute as pc
 from headrace.engine.clock import wall_clock
 from headrace.engine.faults import Fault, Stage
 from headrace.formats import make_decoder
-from headrace.plan.topology import CLOCK, ROW, Facet, InputColumn, SourceTopic
+from headrace.plan.topology import CLOCK, ROW, TOMBSTONE, Facet, InputColumn, SourceTopic
 from headrace.types.sql import INSTANT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from headrace.formats.interface import Decoder, Registry
-
-TOMBSTONE = "_tombstone"
 
 
 def _binary(records: pa.RecordBatch, name: str) -> pa.BinaryArray:
@@ -140,9 +138,10 @@ def _out_of_range(array: pa.Array[Any]) -> list[int]:
         return []
     most = _MOST_MICROSECONDS // _FACTORS[array.type.unit]
     numbers = array.view(pa.int64())
-    values = numbers.fill_null(0).to_numpy(zero_copy_only=False)
-    if not len(values) or (values.min() >= -most and values.max() <= most):
+    least, largest = pc.min(numbers).as_py(), pc.max(numbers).as_py()
+    if least is None or (least >= -most and largest <= most):
         return []
+    values = numbers.fill_null(0).to_numpy(zero_copy_only=False)
     return [int(row) for row in np.flatnonzero((values < -most) | (values > most))]
 
 

@@ -34,6 +34,9 @@ class Facet(StrEnum):
 ROW = "_row"
 """Name of the column with the row number in the input batch (int32); every pipeline carries it through to its output."""
 
+TOMBSTONE = "_tombstone"
+"""Name of the column that says which records of a source have no value (bool, never null)."""
+
 CLOCK: Final = "PROCTIME()"
 """Name, among those of META, of the machine's clock when the batch of a record was taken up."""
 

@@ -17,6 +17,7 @@ from headrace.log.interface import TopicDescription
 from headrace.plan.operators import OP, TIME, Changes, Feed, Operator
 from headrace.plan.topology import (
     ROW,
+    TOMBSTONE,
     Combined,
     Facet,
     InputColumn,
@@ -31,7 +32,7 @@ from headrace.planner.clock import fed_by_clock, runs_by_clock
 from headrace.planner.columns import at_place
 from headrace.planner.inputs import over_input, source_columns
 from headrace.planner.matching.draft import MatchDraft
-from headrace.planner.relations import TOMBSTONE, SelectRelation, TopicReads, columns_in
+from headrace.planner.relations import SelectRelation, TopicReads, columns_in
 from headrace.planner.separation import separate
 from headrace.planner.stateful.drafts import WINDOW_BOUNDS, OperatorDraft
 from headrace.planner.stores import APPLICATION, store, store_name

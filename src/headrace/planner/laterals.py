@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from headrace.errors.codes import plan as codes
-from headrace.plan.topology import ROW
+from headrace.plan.topology import ROW, TOMBSTONE
 from headrace.planner.faults import refusal
-from headrace.planner.relations import TOMBSTONE, SelectRelation, aside, columns_in, named
+from headrace.planner.relations import SelectRelation, aside, columns_in, named
 from headrace.planner.typed import Typed
 from headrace.types.shape import element_type
 

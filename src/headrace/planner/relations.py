@@ -18,7 +18,7 @@ from headrace.formats.interface import WINDOW_END, WINDOW_KEY, WINDOW_START, WRI
 from headrace.formats.windowed import key_of
 from headrace.functions.declaration import MACRO_PREFIX
 from headrace.log.records import HEADERS
-from headrace.plan.topology import CLOCK, ROW, Facet
+from headrace.plan.topology import CLOCK, ROW, TOMBSTONE, Facet
 from headrace.planner.typed import Typed
 from headrace.types.sql import INSTANT
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from headrace.planner.duckdb_types import Typer
 
 INPUT = "input"
-TOMBSTONE = "_tombstone"
 
 META: Final[dict[str, pa.DataType]] = {
     "topic": pa.string(),

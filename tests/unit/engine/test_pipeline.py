@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -31,6 +32,8 @@ PIPELINE = Pipeline(
 class Broken:
     """DuckDB after a fault of its own, which cannot be had on demand: each query is refused."""
 
+    schema = pa.schema([pa.field("c0", pa.int64()), pa.field("_row", pa.int32())])
+
     def prepare(self, query: str) -> Callable[[pa.RecordBatch], pa.Table]:
         def run(batch: pa.RecordBatch) -> pa.Table:
             message = "database has been invalidated because of a previous fatal error"
@@ -41,7 +44,8 @@ class Broken:
 
 def test_a_broken_duckdb_stops_the_run_and_makes_no_record_bad() -> None:
     relation: Any = Broken()
-    runner = PipelineRunner(PIPELINE, Sink("out", NUMBER, NUMBER), SchemaIds(), relation)
+    pipeline = replace(PIPELINE, query="SELECT _row, c0 + 1 AS v0 FROM input")
+    runner = PipelineRunner(pipeline, Sink("out", NUMBER, NUMBER), SchemaIds(), relation)
     rows = pa.record_batch({"c0": pa.array([1, 2]), "_row": pa.array([0, 1], pa.int32())})
     faults: dict[int, Fault] = {}
     with pytest.raises(RunError, match="DuckDB has failed"):
